@@ -28,6 +28,7 @@ from samfleet_api.dashboard.pages import add_dashboard
 from samfleet_api.datasets.endpoints import router as datasets
 from samfleet_api.datasets.filling import router as dataset_filling
 from samfleet_api.datasets.filling_by_source import router as dataset_filling_by_source
+from samfleet_api.datasets.images import router as dataset_images
 from samfleet_api.datasets.versions import router as dataset_versions
 from samfleet_api.deletions.endpoints import router as deletions
 from samfleet_api.dependencies import SCOPE_EXTENSION, refuse_unknown_parameters, scope_of
@@ -78,10 +79,10 @@ Every error is `application/problem+json` with a stable `code`. Lists are pagina
 is null. Unknown parameters and fields are rejected, so that misspellings are noticed.
 """
 ROUTERS = (
-    datasets, dataset_filling, dataset_filling_by_source, dataset_versions, predictions, jobs, job_changes, job_events,
-    job_history, runs, run_results, exports, export_files, deletions, variants, pools, hardware, prices, reports,
-    survey, advice, exchange, sites, health, metrics, sessions, login_links, keys, tenants, audit, storage, webhooks,
-    webhook_deliveries,
+    datasets, dataset_images, dataset_filling, dataset_filling_by_source, dataset_versions,
+    predictions, jobs, job_changes, job_events, job_history, runs, run_results, exports, export_files, deletions,
+    variants, pools, hardware, prices, reports, survey, advice, exchange, sites, health, metrics, sessions,
+    login_links, keys, tenants, audit, storage, webhooks, webhook_deliveries,
 )  # fmt: skip
 
 

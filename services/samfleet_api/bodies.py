@@ -20,7 +20,7 @@ from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.routing import compile_path
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from samfleet.datasets.uploads import UploadedFile
+from samfleet.datasets.image_uploads import UploadedFile
 from samfleet.errors import SamfleetError
 from samfleet_api.error_handlers import problem_response
 from samfleet_api.problems import ContentEncodingUnsupported, PayloadInvalid, PayloadTooLarge

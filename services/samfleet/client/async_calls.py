@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, ExitStack
+from itertools import islice
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from samfleet.client.async_transport import AsyncTransport
-from samfleet.client.steps import Call, Download, Pages, Pause, Step, Steps, ask, run_async
+from samfleet.client.steps import Call, Download, Pages, Pause, Step, Steps, Together, ask, run_async
 from samfleet.client.transport import decoded
 
 T = TypeVar("T")
@@ -41,6 +43,8 @@ class AsyncCalls:
         async def step(wanted: Step) -> Any:
             if isinstance(wanted, Pause):
                 return await self._transport.sleep(wanted.seconds)
+            if isinstance(wanted, Together):
+                return await self._together(wanted)
             return await (self._fetch(wanted) if isinstance(wanted, Download) else self._exchange(wanted))
 
         return await run_async(steps, step)
@@ -63,6 +67,22 @@ class AsyncCalls:
     async def pause(self, seconds: float) -> None:
         """Wait before a repetition."""
         await self._transport.sleep(seconds)
+
+    async def _together(self, wanted: Together) -> None:
+        def begun(count: int) -> set[asyncio.Task[Any]]:
+            return {asyncio.create_task(self.carry_out(flow)) for flow in islice(wanted.flows, count)}
+
+        running = begun(wanted.at_once)
+        try:
+            while running:
+                done, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+                for one in done:
+                    wanted.on_result(one.result())
+                    running |= begun(1)
+        finally:  # after an error; those of the others are not raised too
+            for one in running:
+                one.cancel()
+            await asyncio.gather(*running, return_exceptions=True)
 
     async def _exchange(self, call: Call[Any]) -> Any:
         with ExitStack() as opened:

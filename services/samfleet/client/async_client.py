@@ -40,6 +40,7 @@ class AsyncClient(AsyncCalls):
     create_archive_dataset = awaited(of_datasets.create_archive_dataset)
     create_upload_dataset = awaited(of_datasets.create_upload_dataset)
     upload_images = awaited(of_datasets.upload_images)
+    add_images_by_hash = awaited(of_datasets.add_images_by_hash)
     upload_annotations = awaited(of_datasets.upload_annotations)
     upload_detections = awaited(of_datasets.upload_detections)
     upload_prompts = awaited(of_datasets.upload_prompts)

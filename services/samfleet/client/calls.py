@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from contextlib import AbstractContextManager, ExitStack
+from itertools import islice
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-from samfleet.client.steps import Call, Download, Pages, Pause, Step, Steps, ask, run
+from samfleet.client.steps import Call, Download, Pages, Pause, Step, Steps, Together, ask, run
 from samfleet.client.transport import Transport, decoded
 from samfleet.client.values import unchanged, without_none
 from samfleet.files import replacing
@@ -44,6 +46,8 @@ class Calls:
             if isinstance(wanted, Pause):
                 (self._transport.sleep if wanted.is_retry or sleep is None else sleep)(wanted.seconds)
                 return None
+            if isinstance(wanted, Together):
+                return self._together(wanted)
             return self._fetch(wanted) if isinstance(wanted, Download) else self._exchange(wanted)
 
         return run(steps, step)
@@ -65,6 +69,15 @@ class Calls:
     def pause(self, seconds: float) -> None:
         """Wait before a repetition."""
         self._transport.sleep(seconds)
+
+    def _together(self, wanted: Together) -> None:
+        with ThreadPoolExecutor(wanted.at_once) as threads:
+            running = {threads.submit(self.carry_out, flow) for flow in islice(wanted.flows, wanted.at_once)}
+            while running:
+                done, running = wait(running, return_when=FIRST_COMPLETED)
+                for one in done:
+                    wanted.on_result(one.result())
+                    running |= {threads.submit(self.carry_out, flow) for flow in islice(wanted.flows, 1)}
 
     def _exchange(self, call: Call[Any]) -> Any:
         with ExitStack() as opened:

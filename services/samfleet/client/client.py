@@ -31,6 +31,7 @@ class SamfleetClient(AccessCalls, WebhookCalls):
     create_archive_dataset = blocking(of_datasets.create_archive_dataset)
     create_upload_dataset = blocking(of_datasets.create_upload_dataset)
     upload_images = blocking(of_datasets.upload_images)
+    add_images_by_hash = blocking(of_datasets.add_images_by_hash)
     upload_annotations = blocking(of_datasets.upload_annotations)
     upload_detections = blocking(of_datasets.upload_detections)
     upload_prompts = blocking(of_datasets.upload_prompts)

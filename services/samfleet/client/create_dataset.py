@@ -6,11 +6,12 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from samfleet.client.calls import Calls
+from samfleet.client.open_uploads import Sending, opened
 from samfleet.client.routes import datasets
 from samfleet.client.schemas import Dataset, DatasetError
 from samfleet.client.server_sources import ServerSource, SourceNotSupported
@@ -123,7 +124,7 @@ def created_dataset(source: Source | ServerSource, watch: Watch, *, upload: bool
         dataset = yield from _by_path(source, watch)
         if dataset is not None and (yield from _is_same(dataset, files)):
             return dataset
-    return (yield from _by_upload(source, files, watch.on_progress))
+    return (yield from sent_dataset(source, files, watch.on_progress))
 
 
 def refresh_dataset(
@@ -213,20 +214,27 @@ def _is_same(dataset: Dataset, files: SourceFiles) -> Steps[bool]:
     return left == 0 and next(ours, None) is None
 
 
-def _by_upload(source: Source, files: SourceFiles, on_progress: Callable[[UploadProgress], None]) -> Steps[Dataset]:
+def sent_dataset(
+    source: Source,
+    files: SourceFiles,
+    on_progress: Callable[[UploadProgress], None],
+    sending: Sending = Sending(),  # noqa: B008 - it is immutable
+) -> Steps[Dataset]:
+    """Upload the files and what is said about them, and seal the dataset."""
     names, total = LeftOutTally(), 0
     for file in files.images():
-        if _is_sendable(file):
+        if is_sendable(file):
             total += 1
         else:
             names.add("name", file.name)
     if not total:
         raise FileNameInvalid(f"no image can be uploaded: {describe(names.all())}; rename the files")
-    left_out = (*files.left_out, *names.all())
-    dataset = yield from ask(datasets.create_upload_dataset(name=source.dataset_name, left_out=left_out))
-    sendable = filter(_is_sendable, files.images())
+    dataset = yield from opened(source.dataset_name, (*files.left_out, *names.all()), sending)
+    if dataset.state == "sealed" and (yield from _is_same(dataset, files)):
+        return dataset
+    sendable = filter(is_sendable, files.images())
     images = (NamedImage(file.name, file.path, file.size_bytes) for file in sendable)
-    yield from uploaded(dataset.id, images, total, on_progress)
+    yield from uploaded(dataset.id, images, total, on_progress, parallel=sending.parallel)
     if source.annotations is not None:
         yield from ask(datasets.upload_annotations(dataset.id, source.annotations))
     if source.detections is not None:
@@ -236,34 +244,7 @@ def _by_upload(source: Source, files: SourceFiles, on_progress: Callable[[Upload
     return (yield from ask(datasets.seal_dataset(dataset.id, strict_annotations=source.strict_annotations)))
 
 
-def extend_dataset(
-    client: Calls,
-    dataset_id: str,
-    paths: Sequence[Path],
-    *,
-    hidden: bool = False,
-    on_progress: Callable[[UploadProgress], None] = lambda _progress: None,
-) -> Dataset:
-    """Upload images of folders and files to the next version of a dataset, and seal it.
-
-    Names are relative to their folder. An image of the dataset with the same name is replaced. If anything fails or is
-    interrupted, the version is deleted, so that it does not stand in the way of the next one.
-    """
-    sources = [Source(path, hidden=hidden).files() for path in paths]
-    found = [image for source in sources for image in source.images()]
-    if odd := [image.name for image in found if not _is_sendable(image)]:
-        raise FileNameInvalid(f"{odd[0]!r} cannot be uploaded; rename the file")
-    images = (NamedImage(image.name, image.path, image.size_bytes) for image in found)
-    version = client.carry_out(ask(datasets.extend_dataset(dataset_id)))
-    try:
-        client.carry_out(uploaded(version.id, images, len(found), on_progress))
-        return client.carry_out(ask(datasets.seal_dataset(version.id)))
-    except BaseException:
-        client.carry_out(ask(datasets.delete_dataset(version.id)))
-        raise
-
-
-def _is_sendable(file: FoundImage) -> bool:
+def is_sendable(file: FoundImage) -> bool:
     """Return whether the name survives an upload: multipart forms encode a double quote as %22, and the server reads a
     backslash as a Windows path separator.
     """

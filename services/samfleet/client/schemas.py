@@ -60,6 +60,14 @@ class Dataset(_Resource):
         )
 
 
+class AddedByHash(_Resource):
+    """Names of files to upload, and the numbers of those that the server had and of those that the dataset had."""
+
+    missing: list[str]
+    added: int
+    present: int
+
+
 class DatasetImage(_Resource):
     """An image of a dataset. Width and height are None until a worker has read it."""
 

@@ -6,7 +6,7 @@ out and sends the result back, or throws the error into the flow. `run` and `run
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Generator, Mapping
+from collections.abc import Awaitable, Callable, Generator, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -68,7 +68,20 @@ class Pause:
     is_retry: bool = False
 
 
-Step: TypeAlias = Call[Any] | Download | Pause
+@dataclass(frozen=True, slots=True)
+class Together:
+    """Flows to carry out `at_once` at a time. They are taken from the iterator only when one can begin.
+
+    `on_result` gets the result of each flow when it has ended, one call at a time. After an error no flow begins; those
+    in progress end or are cancelled, and the first error is raised.
+    """
+
+    flows: Iterator[Steps[Any]]
+    at_once: int
+    on_result: Callable[[Any], None]
+
+
+Step: TypeAlias = Call[Any] | Download | Pause | Together
 Steps: TypeAlias = Generator[Step, Any, T]
 
 

@@ -62,21 +62,21 @@ def images_by_arrival(session: Session, dataset_id: uuid.UUID, *, after: int, li
     return session.scalars(query.order_by(DatasetImage.id).limit(limit)).all()
 
 
-def names_taken(session: Session, dataset_id: uuid.UUID, names: Sequence[str]) -> Sequence[str]:
-    query = select(DatasetImage.file_name).where(
+def uris_of(session: Session, dataset_id: uuid.UUID, names: Sequence[str]) -> Mapping[str, str]:
+    """Return the addresses of the images with these names, by name."""
+    query = select(DatasetImage.file_name, DatasetImage.uri).where(
         DatasetImage.dataset_id == dataset_id, DatasetImage.file_name.in_(names)
     )
-    return session.scalars(query).all()
+    return {row.file_name: row.uri for row in session.execute(query)}
 
 
-def add_images(session: Session, dataset_id: uuid.UUID, images: Sequence[NewImage]) -> Sequence[DatasetImage]:
-    """Insert the images whose names are free; return those inserted."""
+def add_images(session: Session, dataset_id: uuid.UUID, images: Sequence[NewImage]) -> None:
+    """Insert images whose names are free."""
     rows = [
         {"dataset_id": dataset_id, "file_name": image.file_name, "uri": image.uri, "size_bytes": image.size_bytes}
         for image in images
     ]
-    statement = insert(DatasetImage).values(rows).on_conflict_do_nothing().returning(DatasetImage)
-    return session.scalars(statement).all()
+    session.execute(insert(DatasetImage), rows)
 
 
 def names_in_order(session: Session, dataset_id: uuid.UUID) -> list[tuple[int, str]]:

@@ -14,9 +14,9 @@ from samfleet.datasets import repository
 from samfleet.datasets.archives.listing import ArchiveRequest
 from samfleet.datasets.manifests.errors import DatasetNotEmpty
 from samfleet.datasets.manifests.listing import ManifestRequest
-from samfleet.datasets.service import found, get_dataset, require_listed
+from samfleet.datasets.open_datasets import require_open
+from samfleet.datasets.service import found, get_dataset
 from samfleet.datasets.stored_files import keys_of, stored
-from samfleet.datasets.upload_errors import DatasetSealed
 from samfleet.db.models import Dataset, DatasetSource, DatasetState
 from samfleet.db.session import read_only, transaction
 from samfleet.storage.store import ObjectStore
@@ -55,9 +55,7 @@ def upload_source(
 
 def _require_empty(dataset: Dataset) -> Dataset:
     """Return the dataset if it is open and nothing was uploaded into it."""
-    require_listed(dataset)
-    if dataset.state is DatasetState.SEALED:
-        raise DatasetSealed(f"dataset {dataset.id} is sealed and never changes again; create another one")
+    require_open(dataset)
     if dataset.base_id is not None:
         raise DatasetNotEmpty(
             f"dataset {dataset.id} is a version, which has the images of its base; create another one"

@@ -1,7 +1,7 @@
 """Deletion of unreferenced objects: interrupted uploads, and leftovers of deleted jobs and datasets.
 
-A walk visits all keys below `datasets/` and `runs/`, some thousands at a time; PostgreSQL stores its position. Keys of
-any other form are not ours and stay.
+A walk visits all keys below `contents/`, `datasets/` and `runs/`, some thousands at a time; PostgreSQL stores its
+position. Keys of any other form are not ours and stay.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from sqlalchemy.orm import Session
 
 from samfleet.datasets.content import STORE_SCHEME
 from samfleet.db.clock import now
-from samfleet.db.models import Dataset, DatasetImage, Export, Run, RunPicture, Shard, StoreWalk
+from samfleet.db.models import Dataset, DatasetImage, Export, Run, RunPicture, Shard, StoredContent, StoreWalk, Tenant
 from samfleet.db.session import transaction
 from samfleet.storage.store import ObjectInfo, ObjectStore
 
 WALK = "orphans"
-ROOTS = ("datasets/", "runs/")  # in the order of the keys
+ROOTS = ("contents/", "datasets/", "runs/")  # in the order of the keys
 OBJECTS_AT_ONCE = 5000  # five requests to S3 and a few queries to PostgreSQL
 CHECKED = frozenset(
     {"images", "annotations", "detections", "prompts", "manifests", "archives", "parts", "pictures", "exports"}
@@ -98,14 +98,16 @@ def _place(key: str) -> Place | None:
 def _orphans(session: Session, places: Sequence[Place]) -> list[str]:
     runs = _existing(session, Run, {place.owner for place in places if place.root == "runs"})
     datasets = _existing(session, Dataset, {place.owner for place in places if place.root == "datasets"})
-    owned = [place for place in places if place.owner in runs or place.owner in datasets]
+    tenants = _existing(session, Tenant, {place.owner for place in places if place.root == "contents"})
+    owners = runs | datasets | tenants
+    owned = [place for place in places if place.owner in owners]
     named = _named(session, [place for place in owned if place.folder in CHECKED])
-    ownerless = [place.key for place in places if place.owner not in runs and place.owner not in datasets]
+    ownerless = [place.key for place in places if place.owner not in owners]
     unnamed = [place.key for place in owned if place.folder in CHECKED and place.key not in named]
     return [*ownerless, *unnamed]
 
 
-def _existing(session: Session, table: type[Run | Dataset], ids: Collection[uuid.UUID]) -> set[uuid.UUID]:
+def _existing(session: Session, table: type[Run | Dataset | Tenant], ids: Collection[uuid.UUID]) -> set[uuid.UUID]:
     return set(session.scalars(select(table.id).where(table.id.in_(ids)))) if ids else set()
 
 
@@ -113,7 +115,10 @@ def _named(session: Session, places: Sequence[Place]) -> set[str]:
     """Return the keys that a row refers to."""
     datasets = {place.owner for place in places if place.root == "datasets"}
     runs = {place.owner for place in places if place.root == "runs"}
-    named: set[str] = set()
+    contents = [place.key for place in places if place.root == "contents"]
+    named = (
+        set(session.scalars(select(StoredContent.key).where(StoredContent.key.in_(contents)))) if contents else set()
+    )
     if datasets:
         uris = [STORE_SCHEME + place.key for place in places if place.folder == "images"]
         of_images = select(DatasetImage.uri).where(DatasetImage.dataset_id.in_(datasets), DatasetImage.uri.in_(uris))

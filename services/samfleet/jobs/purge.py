@@ -17,6 +17,7 @@ from sqlalchemy import Engine, delete, exists, func, insert, literal_column, sel
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import Session, aliased
 
+from samfleet.datasets.contents import drop_uses
 from samfleet.db.models import (
     Base,
     Dataset,
@@ -39,6 +40,7 @@ from samfleet.db.session import transaction
 from samfleet.jobs.parts import run_prefix
 from samfleet.storage.store import ObjectStore
 
+CONTENTS_AT_ONCE = 1000  # their objects are deleted one by one
 ROWS_AT_ONCE = 10_000  # about 0.1 s, so that others do not wait long for a lock
 FIGURE = ("metric", "area", "max_detections", "value", "instances", "replicates")
 
@@ -94,13 +96,31 @@ def remove_dataset(
     """Remove a dataset's rows and objects, like `remove_job`."""
     store.delete_prefix(dataset_prefix(dataset_id))
     with transaction(engine) as session:
-        session.execute(update(Dataset).where(Dataset.id == dataset_id).values(stored_bytes=0, stored_objects=0))
+        counters = ("stored_bytes", "stored_objects", "content_bytes", "content_objects")
+        session.execute(update(Dataset).where(Dataset.id == dataset_id).values(dict.fromkeys(counters, 0)))
     _check(deadline)
+    _drop_contents(engine, store, dataset_id, deadline)
     for table in (DatasetAnnotation, DatasetDetection, DatasetPrompts, DatasetImage):
         _delete_rows(engine, table, table.dataset_id == dataset_id, deadline)
     with transaction(engine) as session:
         _remove_again(session, [dataset_prefix(dataset_id)], grace)
         session.execute(delete(Dataset).where(Dataset.id == dataset_id))
+
+
+def _drop_contents(engine: Engine, store: ObjectStore, dataset_id: uuid.UUID, deadline: float) -> None:
+    """Delete the uploaded images that no other dataset uses.
+
+    Unlike other objects they go after their rows, so that nobody can begin to use one that is about to go. If this
+    process dies in between, the walk over all objects finds them (`samfleet.jobs.orphans`).
+    """
+    while True:
+        with transaction(engine) as session:
+            count, keys = drop_uses(session, dataset_id, CONTENTS_AT_ONCE)
+        for key in keys:
+            store.delete(key)
+        if count < CONTENTS_AT_ONCE:
+            return
+        _check(deadline)
 
 
 def remove_again(engine: Engine, store: ObjectStore, limit: int) -> int:

@@ -2,93 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
 from typing import IO, Annotated, Any
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Depends, Query
 
 from samfleet.datasets import uploads
 from samfleet.datasets.annotate import AnnotationsUnmatched
 from samfleet.datasets.annotation_entries import AnnotationsInvalid, AnnotationsTooLarge
 from samfleet.datasets.detections import DetectionsInvalid, DetectionsTooLarge
 from samfleet.datasets.directory import DatasetEmpty
-from samfleet.datasets.names import FileNameInvalid
 from samfleet.datasets.prompt_lines import PromptsInvalid, PromptsTooLarge
 from samfleet.datasets.service import DatasetNotFound, DatasetTooLarge, InputLimits
-from samfleet.datasets.upload_errors import DatasetChanged, DatasetSealed, FileNameTaken, ImageTooLarge
-from samfleet.db.models import DatasetImage as ImageRow
+from samfleet.datasets.upload_errors import DatasetChanged, DatasetSealed
 from samfleet.storage.store import StorageFull, StorageUnavailable
-from samfleet_api.bodies import multipart_files
 from samfleet_api.datasets.request_bodies import (
     ANNOTATIONS_BODY,
     DETECTIONS_BODY,
-    FILES_BODY,
     PROMPTS_BODY,
 )
-from samfleet_api.datasets.schemas import AddedImages, Dataset, DatasetImage
+from samfleet_api.datasets.schemas import Dataset
 from samfleet_api.datasets.spooled import of_annotations, spooled
 from samfleet_api.dependencies import EngineValue, SettingsValue, StoreValue, TenantId
 from samfleet_api.long_requests import long_running
-from samfleet_api.problems import PayloadTooLarge, problems
+from samfleet_api.problems import problems
 from samfleet_api.short_ids import DatasetId
 from samfleet_api.strict_json import StrictJsonRoute
 
 router = APIRouter(prefix="/v1/datasets", tags=["datasets"], route_class=StrictJsonRoute)
 
-IMAGES_PER_REQUEST = 16  # of the maximum size; a thousand of the usual size fit
 
-
-async def uploaded_files(
-    request: Request, settings: SettingsValue, _tenant: TenantId
-) -> AsyncIterator[Sequence[uploads.UploadedFile]]:
-    async with multipart_files(request, "files", IMAGES_PER_REQUEST * settings.max_image_bytes) as files:
-        yield files
-
-
-UploadedFiles = Annotated[Sequence[uploads.UploadedFile], Depends(uploaded_files)]
 AnnotationsFile = Annotated[IO[bytes], Depends(spooled("the annotations have", AnnotationsTooLarge, of_annotations))]
 DetectionsFile = Annotated[IO[bytes], Depends(spooled("the detections have", DetectionsTooLarge, of_annotations))]
 PromptsFile = Annotated[IO[bytes], Depends(spooled("the prompts have", PromptsTooLarge, of_annotations))]
-
-
-@router.post(
-    "/{dataset_id}/images",
-    status_code=201,
-    summary="Upload images",
-    operation_id="dataset_add_images",
-    openapi_extra=FILES_BODY,
-    responses=problems(
-        DatasetNotFound,
-        DatasetSealed,
-        DatasetTooLarge,
-        FileNameInvalid,
-        FileNameTaken,
-        ImageTooLarge,
-        PayloadTooLarge,
-        StorageFull,
-        StorageUnavailable,
-    ),
-)
-@long_running
-def add_images(
-    dataset_id: DatasetId,
-    files: UploadedFiles,
-    tenant_id: TenantId,
-    settings: SettingsValue,
-    engine: EngineValue,
-    store: StoreValue,
-) -> AddedImages:
-    """Add all files of the request, or none. A file name may include folders, separated by '/'."""
-    added: Sequence[ImageRow] = uploads.add_images(
-        engine,
-        store,
-        tenant_id,
-        dataset_id,
-        files,
-        max_image_bytes=settings.max_image_bytes,
-        limits=InputLimits.of(settings),
-    )
-    return AddedImages(items=[DatasetImage.of(row) for row in sorted(added, key=lambda row: row.id)])
 
 
 @router.put(

@@ -12,6 +12,8 @@ from samfleet.db.models import DatasetImage as ImageRow
 from samfleet.db.models import DatasetSource, DatasetState
 from samfleet_api.schemas import LabelChanges, Name, Notes, RequestModel, StorableText
 
+MOST_HASHES = 1000  # in one request
+MOST_BYTES = 2**63 - 1
 MOST_IMAGES = 2**31 - 1  # maximum of the integer column for positions
 _ID = "5f0c0a52-9b0e-4a71-8d5a-0d2f6f0a1c11"
 
@@ -209,3 +211,29 @@ class DatasetImage(BaseModel):
 
 class AddedImages(BaseModel):
     items: list[DatasetImage]
+
+
+class ImageHash(RequestModel):
+    """A file that the client has."""
+
+    name: StorableText = Field(description="Its name in the dataset.")
+    size_bytes: int = Field(ge=0, le=MOST_BYTES, strict=True)
+    sha256: str = Field(pattern="^[0-9a-f]{64}$", description="SHA-256 of its bytes, in lower case.")
+
+
+class ImageHashes(RequestModel):
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"files": [{"name": "a.jpg", "size_bytes": 161811, "sha256": "0" * 64}]}]}
+    )
+
+    files: list[ImageHash] = Field(min_length=1, max_length=MOST_HASHES)
+
+
+class AddedByHash(BaseModel):
+    """What the dataset has of the files in the request."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"missing": ["b.jpg"], "added": 1, "present": 0}]})
+
+    missing: list[str] = Field(description="Names of files to upload: the server does not have their bytes.")
+    added: int = Field(description="Files whose bytes the server had, now images of the dataset.")
+    present: int = Field(description="Files that were images of the dataset already.")

@@ -1,4 +1,5 @@
-"""SQL queries for storage use. They add counters of datasets and runs, and read no image rows.
+"""SQL queries for storage use. They add counters of datasets and runs, and the sizes of uploaded contents, which
+datasets share. They read no image rows.
 
 The counters change in the transactions that refer to objects, so they are always current. Objects that no row refers to
 are not counted: those of killed workers and interrupted uploads, until the clean-up deletes them.
@@ -8,14 +9,14 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, Select, case, func, literal, select, union_all
 from sqlalchemy.orm import Session
 
-from samfleet.db.models import Dataset, DatasetState, Deleted, Export, Job, Run, RunPicture, Tenant
+from samfleet.db.models import Dataset, DatasetState, Deleted, Export, Job, Run, RunPicture, StoredContent, Tenant
 
 
 class Use(NamedTuple):
@@ -48,6 +49,7 @@ class LargestUse:
 _SEALED = Dataset.state == DatasetState.SEALED
 _COUNTS = (Dataset.annotation_count, Dataset.detection_count, Dataset.prompted_image_count)
 _DATASET_ROWS = Dataset.image_count + case((_SEALED, sum(func.coalesce(count, 0) for count in _COUNTS)), else_=0)
+_UNSHARED = (Dataset.stored_bytes - Dataset.content_bytes, Dataset.stored_objects - Dataset.content_objects)
 _RESULT_ROWS = Run.succeeded + Run.failed
 _EXPORT = (Export.bytes, case((Export.key.is_not(None), 1), else_=0), literal(0))
 
@@ -55,10 +57,16 @@ _EXPORT = (Export.bytes, case((Export.key.is_not(None), 1), else_=0), literal(0)
 def of_tenants(session: Session, tenant_ids: Collection[uuid.UUID]) -> Mapping[uuid.UUID, TenantUse]:
     """Return the use of each of these tenants, deleted jobs and datasets included until they are removed."""
     uploads = (
-        select(Dataset.tenant_id, *_sums(Dataset.stored_bytes, Dataset.stored_objects, _DATASET_ROWS))
+        select(Dataset.tenant_id, *_sums(*_UNSHARED, _DATASET_ROWS))
         .where(Dataset.tenant_id.in_(tenant_ids))
         .group_by(Dataset.tenant_id)
     )
+    contents = (
+        select(StoredContent.tenant_id, *_sums(StoredContent.size_bytes, literal(1), literal(0)))
+        .where(StoredContent.tenant_id.in_(tenant_ids))
+        .group_by(StoredContent.tenant_id)
+    )
+    shared = _by_owner(session, contents)
     results = (
         select(Job.tenant_id, *_sums(Run.part_bytes, Run.parts, _RESULT_ROWS))
         .join(Run, Run.job_id == Job.id)
@@ -80,7 +88,8 @@ def of_tenants(session: Session, tenant_ids: Collection[uuid.UUID]) -> Mapping[u
         .group_by(Job.tenant_id)
     )
     found = [_by_owner(session, query) for query in (uploads, results, pictures, exports)]
-    return {one: TenantUse(*(uses.get(one, NOTHING) for uses in found)) for one in tenant_ids}
+    uses = {one: TenantUse(*(uses.get(one, NOTHING) for uses in found)) for one in tenant_ids}
+    return {one: replace(use, uploads=_sum(use.uploads, shared.get(one, NOTHING))) for one, use in uses.items()}
 
 
 def of_job(session: Session, job_id: uuid.UUID) -> TenantUse:
@@ -96,7 +105,10 @@ def of_job(session: Session, job_id: uuid.UUID) -> TenantUse:
 
 
 def largest(session: Session, tenant_id: uuid.UUID, limit: int) -> Sequence[LargestUse]:
-    """Return the jobs and datasets with the most bytes of uploads and results, without deleted ones."""
+    """Return the jobs and datasets with the most bytes of uploads and results, without deleted ones.
+
+    A dataset counts all its uploads, also those that other datasets share.
+    """
     jobs = (
         select(
             literal(Deleted.JOB.value).label("kind"),
@@ -136,6 +148,10 @@ def _sums(*columns: Any) -> list[ColumnElement[Any]]:
 
 def _by_owner(session: Session, query: Select[Any]) -> dict[Any, Use]:
     return {owner: _use(sums) for owner, *sums in session.execute(query)}
+
+
+def _sum(one: Use, other: Use) -> Use:
+    return Use(one.bytes + other.bytes, one.objects + other.objects, one.rows + other.rows)
 
 
 def _use(sums: Sequence[int | Decimal]) -> Use:

@@ -45,7 +45,7 @@ def extend(
 
     An image of the dataset with the same name is replaced. Annotations and detections are not taken over.
     """
-    from samfleet.client.create_dataset import extend_dataset
+    from samfleet.client.upload_dataset import extend_dataset
     from samfleet_cli.connection import choose_api, connect
     from samfleet_cli.jobs.progress import open_display
 

@@ -1,4 +1,4 @@
-"""`samfleet datasets`: prepare public datasets; create, list, edit and delete datasets."""
+"""`samfleet datasets`: prepare public datasets; create, upload, list, edit and delete datasets."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import typer
 
 from samfleet.datasets.manifests.lines import Format
 from samfleet.licences import OF_DATASETS, SETTING, LicenceUnknown, parse_accepted
+from samfleet_cli.commands.dataset_uploads import upload
 from samfleet_cli.commands.dataset_versions import DatasetId, extend, refresh, versions
 from samfleet_cli.commands.edit_options import NewName, NewNotes, RemovedLabels, changes_of
 from samfleet_cli.commands.job_output import labels_in_words
@@ -91,7 +92,8 @@ Profile = Annotated[
     ),
 ]
 
-app = typer.Typer(help="Prepare public datasets; create, list, edit and delete datasets.", no_args_is_help=True)
+app = typer.Typer(help="Prepare public datasets; create, upload, list, edit and delete datasets.", no_args_is_help=True)
+app.command()(upload)
 app.command()(refresh)
 app.command()(extend)
 app.command()(versions)

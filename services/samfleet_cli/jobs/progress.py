@@ -34,6 +34,11 @@ def open_display(stream: TextIO) -> Display:
     return LiveDisplay(stream) if stream.isatty() else PlainDisplay(stream)
 
 
+def describe_upload(progress: UploadProgress) -> str:
+    had = f", {progress.skipped} of them not sent again" if progress.skipped else ""
+    return f"{progress.files}/{progress.total_files} files{had}"
+
+
 class PlainDisplay:
     """Display that writes a line after changes, at most every five seconds, and always the last one."""
 
@@ -59,9 +64,7 @@ class PlainDisplay:
         self._show(describe_listing(dataset), last=False)
 
     def uploading(self, progress: UploadProgress) -> None:
-        self._show(
-            f"uploading: {progress.files}/{progress.total_files} files", last=progress.files == progress.total_files
-        )
+        self._show(f"uploading: {describe_upload(progress)}", last=progress.files == progress.total_files)
 
     def job(self, job: Job) -> None:
         parts = (f"{job.state}: {describe(job)}", describe_stall(job))
@@ -108,7 +111,7 @@ class LiveDisplay:
         self._progress.update(self._listing, text=describe_listing(dataset), visible=True)
 
     def uploading(self, progress: UploadProgress) -> None:
-        text = f"{progress.files}/{progress.total_files} files"
+        text = describe_upload(progress)
         self._progress.update(self._listing, visible=False)
         self._progress.update(
             self._upload, completed=progress.files, total=progress.total_files, text=text, visible=True

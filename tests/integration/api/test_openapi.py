@@ -11,6 +11,7 @@ SUCCESS = {"200", "201", "202", "204", "206", "304"}
 OPERATIONS = [
     "audit_list",
     "dataset_add_images",
+    "dataset_add_images_by_hash",
     "dataset_create",
     "dataset_create_version",
     "dataset_delete",

@@ -10,18 +10,13 @@ import pytest
 from sqlalchemy import Engine, select
 
 from samfleet.datasets import prompts as prompts_module
+from samfleet.datasets.image_uploads import UploadedFile, add_images
 from samfleet.datasets.listing import ListingRequest, create_sealed, list_directory
 from samfleet.datasets.prompt_lines import PromptsInvalid, PromptsTooLarge
 from samfleet.datasets.prompts import PromptsNotFound
 from samfleet.datasets.service import InputLimits, create_upload
 from samfleet.datasets.upload_errors import DatasetSealed
-from samfleet.datasets.uploads import (
-    UploadedFile,
-    add_images,
-    put_annotations,
-    put_prompts,
-    seal,
-)
+from samfleet.datasets.uploads import put_annotations, put_prompts, seal
 from samfleet.db.models import Dataset, DatasetPrompts, Tenant
 from samfleet.db.session import read_only, transaction
 from samfleet.storage.memory_store import MemoryStore

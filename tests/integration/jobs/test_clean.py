@@ -13,8 +13,9 @@ from sqlalchemy.exc import OperationalError
 
 from fixtures.worker.job_rows import claim_one, make_dataset, make_job, record_one, reload, start_job
 from samfleet.datasets.delete import DatasetInUse, delete_dataset
+from samfleet.datasets.image_uploads import UploadedFile, add_images
 from samfleet.datasets.service import DatasetNotFound, InputLimits, create_upload
-from samfleet.datasets.uploads import UploadedFile, add_images, put_annotations, seal
+from samfleet.datasets.uploads import put_annotations, seal
 from samfleet.db.locks import try_process_lock
 from samfleet.db.models import (
     Base,
@@ -156,7 +157,9 @@ def test_a_dataset_and_its_uploads_are_deleted_once_no_job_uses_it(engine: Engin
         with transaction(engine) as session:
             delete_dataset(session, dataset.tenant_id, dataset.id)
     assert clean(engine, store, PATIENT).counts() == {"jobs_removed": 1, "datasets_removed": 1}
-    assert len(keys(store, f"datasets/{kept.id}/")) == len(keys(store)) == 3
+    of_kept = (f"contents/{kept.tenant_id}/", f"datasets/{kept.id}/")
+    assert [key for root in of_kept for key in keys(store, root)] == keys(store)
+    assert [key.split("/")[2] for key in keys(store)] == ["images", "annotations"]
     assert (count(engine, Dataset), count(engine, DatasetImage)) == (1, 2)
 
 
@@ -259,6 +262,8 @@ def test_only_unreferenced_objects_are_deleted(engine: Engine, store: ObjectStor
         store.put(key, b"x")
     kept = keys(store)
     orphans = [
+        f"contents/{dataset.tenant_id}/images/{uuid.uuid4().hex}",
+        f"contents/{uuid.uuid4()}/images/{uuid.uuid4().hex}",
         f"datasets/{dataset.id}/images/{uuid.uuid4().hex}/a.png",
         f"datasets/{dataset.id}/annotations/{uuid.uuid4().hex}.json",
         f"datasets/{uuid.uuid4()}/images/{uuid.uuid4().hex}/a.png",

@@ -14,8 +14,9 @@ from sqlalchemy import Engine, func, select, text, update
 from fixtures.worker.ended_runs import new_export
 from fixtures.worker.job_rows import claim_one, make_job, record_one
 from samfleet.datasets.delete import delete_dataset
+from samfleet.datasets.image_uploads import UploadedFile, add_images
 from samfleet.datasets.service import InputLimits, create_upload
-from samfleet.datasets.uploads import UploadedFile, add_images, put_annotations, put_detections, seal
+from samfleet.datasets.uploads import put_annotations, put_detections, seal
 from samfleet.db.models import (
     Dataset,
     DatasetAnnotation,
@@ -139,7 +140,7 @@ class Life:
         listed = {"datasets": [0, 0], "parts": [0, 0], "pictures": [0, 0], "exports": [0, 0]}
         for found in self.store.list(""):
             root, _, folder, *_ = found.key.split("/")
-            kind = listed["datasets" if root == "datasets" else folder]
+            kind = listed["datasets" if root in {"contents", "datasets"} else folder]
             kind[0], kind[1] = kind[0] + found.size, kind[1] + 1
         use = self.use
         kinds = (use.uploads, use.results, use.pictures, use.exports)

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from fixtures.api.api_double import ApiDouble, dataset, image, page, refusal
+from fixtures.api.api_double import ApiDouble, dataset, image, nothing_known, page, refusal
+from samfleet.client import uploads
 from samfleet.client.create_dataset import (
     DatasetNotListed,
     Source,
@@ -20,6 +21,7 @@ from samfleet.datasets.folder_walk import FolderWalk, FoundImage
 from samfleet.datasets.names import FileNameInvalid
 
 UPLOAD = {
+    "POST /v1/datasets/u1/images/by-hash": nothing_known,
     "POST /v1/datasets/u1/images": {"items": []},
     "PUT /v1/datasets/u1/annotations": dataset(id="u1"),
     "PUT /v1/datasets/u1/detections": dataset(id="u1"),
@@ -99,7 +101,7 @@ def test_a_different_folder_at_the_same_server_path_is_uploaded_instead(folder: 
     assert create_dataset(api.client(), Source(folder)).id == "u1"
 
 
-def test_files_are_looked_at_again_when_their_batch_is_sent(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_files_are_looked_at_again_when_the_server_is_asked(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     looked_at: list[str] = []
     measured = FolderWalk.measured
 
@@ -108,6 +110,7 @@ def test_files_are_looked_at_again_when_their_batch_is_sent(folder: Path, monkey
         return measured(walk, name)
 
     monkeypatch.setattr(FolderWalk, "measured", count)
+    monkeypatch.setattr(uploads, "ASKED_FILES", BATCH_FILES)
     for number in range(2 * BATCH_FILES):
         (folder / f"{number:03}.png").write_bytes(b"123")
     api = ApiDouble({"POST /v1/datasets": dataset(id="u1", state="open"), **UPLOAD})
@@ -116,6 +119,17 @@ def test_files_are_looked_at_again_when_their_batch_is_sent(folder: Path, monkey
     images = 2 * BATCH_FILES + 2
     assert seen == [images, images + BATCH_FILES + 1, images + 2 * BATCH_FILES + 1, 2 * images]
     assert api.uploaded_names() == looked_at[:images]
+
+
+def test_files_that_the_server_has_are_not_sent(folder: Path) -> None:
+    answers = {**UPLOAD, "POST /v1/datasets/u1/images/by-hash": {"missing": ["b.JPG"], "added": 1, "present": 0}}
+    api = ApiDouble({"POST /v1/datasets": dataset(id="u1", state="open"), **answers})
+    shown: list[UploadProgress] = []
+    create_dataset(api.client(), Source(folder), upload=True, on_progress=shown.append)
+    asked = {"size_bytes": 3, "sha256": "a665a45920422f9d417e4867efdc4fb8a04a1f3fff1fa07e998e86f7f7a27ae3"}
+    assert api.body(1) == {"files": [{"name": "a/z.png", **asked}, {"name": "b.JPG", **asked}]}
+    assert api.uploaded_names() == ["b.JPG"]
+    assert shown == [UploadProgress(0, 2), UploadProgress(1, 2, 1), UploadProgress(2, 2, 1)]
 
 
 LISTING = dataset(state="listing", image_count=0, listed=7)

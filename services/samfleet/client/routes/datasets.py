@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from samfleet.client.schemas import Dataset, DatasetImage
+from samfleet.client.schemas import AddedByHash, Dataset, DatasetImage
 from samfleet.client.steps import Call, Pages
 from samfleet.client.values import EXCHANGE_SECONDS, PIECE_BYTES, unchanged, without_none
 from samfleet.datasets.left_out import LeftOut
@@ -68,11 +68,16 @@ def _created(body: Mapping[str, Any], **request: Any) -> Call[Dataset]:
 
 
 def upload_images(dataset_id: str, files: Sequence[tuple[str, Path | bytes]]) -> Call[None]:
-    """Send (name in the dataset, file or its bytes) pairs in one request. The server adds all of them or none. So if a
-    repeat fails because the names are taken, the first request had succeeded and only its response was lost.
+    """Send (name in the dataset, file or its bytes) pairs in one request. The server adds all of them or none. Files
+    that the dataset has already change nothing.
     """
-    path = f"/v1/datasets/{dataset_id}/images"
-    return Call("POST", path, unchanged, body=partial(_parts, files), done=("file_name_taken",))
+    return Call("POST", f"/v1/datasets/{dataset_id}/images", unchanged, body=partial(_parts, files))
+
+
+def add_images_by_hash(dataset_id: str, files: Sequence[Mapping[str, Any]]) -> Call[AddedByHash]:
+    """Add files that were uploaded before, given by `name`, `size_bytes` and `sha256`. The others are `missing`."""
+    path = f"/v1/datasets/{dataset_id}/images/by-hash"
+    return Call("POST", path, AddedByHash.model_validate, {"json": {"files": list(files)}})
 
 
 def _parts(files: Sequence[tuple[str, Path | bytes]], opened: ExitStack) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from samfleet.db.base import Base
 from samfleet.db.models.audit import AuditEvent
+from samfleet.db.models.contents import ContentUse, StoredContent
 from samfleet.db.models.datasets import (
     Dataset,
     DatasetAnnotation,
@@ -36,6 +37,7 @@ __all__ = [
     "AuditEvent",
     "Base",
     "BrowserSession",
+    "ContentUse",
     "Dataset",
     "DatasetAnnotation",
     "DatasetDetection",
@@ -71,6 +73,7 @@ __all__ = [
     "ShardState",
     "Site",
     "StoreWalk",
+    "StoredContent",
     "Tenant",
     "TenantTurn",
     "WebhookAttempt",

@@ -69,6 +69,9 @@ class Dataset(HasId, HasCreatedAt, HasLabels, Base):
     # Objects in the store: uploaded images, annotations, detections and prompts.
     stored_bytes: Mapped[int] = mapped_column(BigInteger, default=0, server_default=text("0"))
     stored_objects: Mapped[int] = mapped_column(BigInteger, default=0, server_default=text("0"))
+    # Those of them that other datasets may share (`StoredContent`); an image counts once for each of its names.
+    content_bytes: Mapped[int] = mapped_column(BigInteger, default=0, server_default=text("0"))
+    content_objects: Mapped[int] = mapped_column(BigInteger, default=0, server_default=text("0"))
     categories: Mapped[list[dict[str, Any]] | None] = mapped_column(
         JSONB(none_as_null=True)  # COCO categories, copied into exports; part of `content_sha256`
     )
