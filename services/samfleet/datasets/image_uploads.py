@@ -82,7 +82,7 @@ def add_images(
                 new[one.sha256] = NewContent(one.sha256, one.size_bytes, key)
         with transaction(engine) as session:
             images, used = _record(session, tenant_id, dataset_id, hashed, new.values(), limits)
-        undo.pop_all()
+            undo.pop_all()  # a commit that fails may have been carried out; the walk over all objects deletes leftovers
     for key in {content.key for content in new.values()} - used:  # another request stored the same bytes meanwhile
         store.delete(key)
     return images

@@ -38,18 +38,19 @@ def upload_source(
     with read_only(engine) as session:
         _require_empty(get_dataset(session, tenant_id, dataset_id))
     with (
-        stored(store, f"datasets/{dataset_id}/{source.value}s", content) as (key, size),
+        stored(store, f"datasets/{dataset_id}/{source.value}s", content) as file,
         transaction(engine) as session,
     ):
         dataset = _require_empty(found(repository.lock(session, tenant_id, dataset_id), dataset_id))
         dataset.source, dataset.state = source, DatasetState.LISTING
-        dataset.listing = asdict(replace(request, stored=key))
-        dataset.stored_bytes += size
+        dataset.listing = asdict(replace(request, stored=file.key))
+        dataset.stored_bytes += file.size_bytes
         dataset.stored_objects += 1
         dataset.sent_at = func.now()
         session.flush()
         session.refresh(dataset)
         wake(session)
+        file.keep()
     return dataset
 
 

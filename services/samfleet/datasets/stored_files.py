@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from functools import partial
 from typing import IO
 
@@ -22,16 +23,31 @@ def keys_of(dataset: Dataset) -> tuple[str | None, ...]:
     return dataset.annotations_key, dataset.detections_key, dataset.prompts_key
 
 
+@dataclass(frozen=True, slots=True)
+class StoredFile:
+    """An object that is deleted at the end of its block unless `keep` was called."""
+
+    key: str
+    size_bytes: int
+    undo: ExitStack
+
+    def keep(self) -> None:
+        """Keep the object from now on. Call it before the commit: one that fails may have been carried out.
+
+        The walk over all objects deletes it if no row refers to it (`samfleet.jobs.orphans`).
+        """
+        self.undo.pop_all()
+
+
 @contextmanager
-def stored(store: ObjectStore, prefix: str, content: IO[bytes]) -> Iterator[tuple[str, int]]:
-    """Store the content under a new key for the block, with its size in bytes; delete it if the block raises."""
+def stored(store: ObjectStore, prefix: str, content: IO[bytes]) -> Iterator[StoredFile]:
+    """Store the content under a new key for the block."""
     content.seek(0)
     key = f"{prefix}/{uuid.uuid4().hex}.json"
     with ExitStack() as undo:
         size = store.put_stream(key, iter(lambda: content.read(CHUNK_BYTES), b""))
         undo.callback(store.delete, key)
-        yield key, size
-        undo.pop_all()
+        yield StoredFile(key, size, undo)
 
 
 @contextmanager

@@ -101,12 +101,13 @@ def _put_file(
     with read_only(engine) as session:
         require_open(get_dataset(session, tenant_id, dataset_id))
     columns = check()
-    with stored(store, f"datasets/{dataset_id}/{kind}", content) as (key, size), transaction(engine) as session:
+    with stored(store, f"datasets/{dataset_id}/{kind}", content) as file, transaction(engine) as session:
         dataset = lock_open(session, tenant_id, dataset_id)
         replaced: str | None = getattr(dataset, f"{kind}_key")
-        _count_file(dataset, getattr(dataset, f"{kind}_bytes"), size)
-        for name, value in {f"{kind}_key": key, f"{kind}_bytes": size, **columns}.items():
+        _count_file(dataset, getattr(dataset, f"{kind}_bytes"), file.size_bytes)
+        for name, value in {f"{kind}_key": file.key, f"{kind}_bytes": file.size_bytes, **columns}.items():
             setattr(dataset, name, value)
+        file.keep()
     if replaced is not None:
         store.delete(replaced)
     return dataset

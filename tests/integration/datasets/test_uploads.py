@@ -3,11 +3,13 @@ from __future__ import annotations
 import io
 import json
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
 from sqlalchemy import Engine, event, select
+from sqlalchemy.orm import Session
 
 from samfleet.datasets.annotation_entries import AnnotationsInvalid
 from samfleet.datasets.detections import DetectionsInvalid
@@ -17,7 +19,7 @@ from samfleet.datasets.names import FileNameInvalid
 from samfleet.datasets.service import DatasetTooLarge, InputLimits, create_upload
 from samfleet.datasets.upload_errors import DatasetChanged, DatasetSealed, FileNameTaken, ImageTooLarge
 from samfleet.datasets.uploads import put_annotations, put_detections, seal
-from samfleet.db.models import DatasetAnnotation, DatasetDetection, DatasetImage, DatasetState, Tenant
+from samfleet.db.models import Dataset, DatasetAnnotation, DatasetDetection, DatasetImage, DatasetState, Tenant
 from samfleet.db.session import read_only, transaction
 from samfleet.storage.memory_store import MemoryStore
 
@@ -85,6 +87,27 @@ class Uploads:
         roots = (f"contents/{self.tenant_id}/", f"datasets/{self.dataset_id}/")
         return [info.key for root in roots for info in self.store.list(root)]
 
+    def named(self) -> set[str]:
+        """Return the keys of the objects that rows refer to."""
+        with read_only(self.engine) as session:
+            uris = session.scalars(select(DatasetImage.uri).where(DatasetImage.dataset_id == self.dataset_id)).all()
+            annotations = session.scalars(select(Dataset.annotations_key).where(Dataset.id == self.dataset_id)).one()
+        return {uri.removeprefix("store:") for uri in uris} | ({annotations} if annotations else set())
+
+
+@contextmanager
+def losing_the_answer() -> Iterator[None]:
+    """Let commits be carried out, and then fail as if the connection were lost before the server's answer."""
+
+    def lose(_session: Session) -> None:
+        raise ConnectionError
+
+    event.listen(Session, "after_commit", lose)
+    try:
+        yield
+    finally:
+        event.remove(Session, "after_commit", lose)
+
 
 @pytest.fixture
 def store() -> MemoryStore:
@@ -104,6 +127,17 @@ def test_images_are_stored_and_numbered_on_sealing(uploads: Uploads) -> None:
     assert uploads.seal() is DatasetState.SEALED
     assert uploads.rows() == [(0, 1, "Z.jpg"), (1, 2, "a.jpg"), (2, 3, "b.jpg"), (3, 4, "sub/b.jpg")]
     assert uploads.seal() is DatasetState.SEALED
+
+
+@pytest.mark.parametrize(
+    "put", [lambda uploads: uploads.add("b.jpg", content=b"other"), lambda uploads: uploads.annotate({"a.jpg": 7})]
+)
+def test_a_commit_without_an_answer_deletes_no_object(uploads: Uploads, put: Callable[[Uploads], object]) -> None:
+    uploads.add("a.jpg")
+    with losing_the_answer(), pytest.raises(ConnectionError):
+        put(uploads)
+    assert len(uploads.stored()) == 2
+    assert set(uploads.stored()) == uploads.named()
 
 
 def test_a_sealed_dataset_accepts_no_uploads(uploads: Uploads) -> None:
