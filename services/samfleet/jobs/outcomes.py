@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -95,7 +96,7 @@ class ImageOutcome:
     """
 
     image: ShardImage
-    masks: tuple[MaskRecord, ...] = ()
+    masks: Sequence[MaskRecord] = ()
     prompted: tuple[PromptOrigin, ...] = ()
     report: ImageReport | None = None
     error: ImageError | None = None

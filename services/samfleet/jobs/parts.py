@@ -12,9 +12,11 @@ from typing import Any
 
 from samfleet.jobs.file_prompts import sent_prompt
 from samfleet.jobs.outcomes import Annotation, FilePrompt, ImageOutcome, PromptOrigin
+from samfleet.masks.record import MaskRecord
 from samfleet.storage.jsonl import read_jsonl_zst
 from samfleet.storage.store import ObjectStore
 from samfleet.variants.task import Prompt
+from samfleet.wire.packed_masks import PackedMasks
 
 
 def run_prefix(run_id: uuid.UUID) -> str:
@@ -37,13 +39,12 @@ def part_row(outcome: ImageOutcome) -> dict[str, Any]:
     file has `prompt_labels`. Its box is `prompt_box`, as for a detection: x, y, width, height.
     """
     image, error = outcome.image, outcome.error
-    masks: list[dict[str, Any]] = []
-    for mask in outcome.masks:
-        fields = mask.to_dict()
-        if mask.prompt_index is not None and outcome.prompted:
-            prompt = outcome.prompts[mask.prompt_index] if outcome.prompts else None
-            fields |= _origin(outcome.prompted[mask.prompt_index], prompt)
-        masks.append(fields)
+    masks = _mask_fields(outcome.masks)
+    for fields in masks:
+        index = fields.get("prompt_index")
+        if index is not None and outcome.prompted:
+            prompt = outcome.prompts[index] if outcome.prompts else None
+            fields.update(_origin(outcome.prompted[index], prompt))
     return {
         "dataset_image_id": image.dataset_image_id,
         "image_id": image.image_id,
@@ -55,6 +56,10 @@ def part_row(outcome: ImageOutcome) -> dict[str, Any]:
         "masks": masks,
         "error": {"code": error.code, "message": error.message, "stage": error.stage} if error else None,
     }
+
+
+def _mask_fields(masks: Sequence[MaskRecord]) -> list[dict[str, Any]]:
+    return masks.to_dicts() if isinstance(masks, PackedMasks) else [mask.to_dict() for mask in masks]
 
 
 def part_rows(store: ObjectStore, outcomes: Sequence[ImageOutcome], previous: str | None) -> Iterator[dict[str, Any]]:

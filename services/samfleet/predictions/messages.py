@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import struct
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -48,7 +49,7 @@ class PredictionRequest:
 class PredictionReply:
     """Masks and report of an image. `round_trip_ms` is the worker's wall time of the request to Triton."""
 
-    masks: tuple[MaskRecord, ...]
+    masks: Sequence[MaskRecord]
     report: ImageReport
     round_trip_ms: float
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, Literal
@@ -114,5 +115,5 @@ def _names(record: Any) -> frozenset[str]:
 
 @dataclass(frozen=True, slots=True)
 class SegmentReply:
-    masks: tuple[MaskRecord, ...]
+    masks: Sequence[MaskRecord]
     report: ImageReport

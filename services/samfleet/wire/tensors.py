@@ -15,7 +15,8 @@ FP32 [points, 3] (x, y, label of all prompts' points, in order) |
 
 | output | the string of one image |
 |---|---|
-| MASKS | empty without masks; otherwise their number n as INT32, then n times `MASK`, then the COCO RLE counts of all |
+| MASKS | empty without masks; otherwise their number n as INT32, then n times `samfleet.wire.packed_masks.MASK`, \
+then the COCO RLE counts of all |
 | REPORT | JSON of `ImageReport` |
 """
 
@@ -24,16 +25,15 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
-from itertools import accumulate
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from samfleet.errors import SamfleetError
-from samfleet.masks.record import MaskRecord
 from samfleet.variants.task import EverythingParameters, Prompt, TaskParameters, task_from_dict
 from samfleet.wire.messages import ImageReport, SegmentReply, SegmentRequest
+from samfleet.wire.packed_masks import COUNT, PackedMasks, pack_masks, read_count
 
 Arrays = dict[str, NDArray[Any]]
 Dims = tuple[int, ...]
@@ -42,16 +42,6 @@ STRING: tuple[str, Dims] = ("TYPE_STRING", (1,))
 INPUTS: dict[str, tuple[str, Dims]] = {"IMAGE": STRING, "PROMPTS": STRING, "TASK": STRING}
 OUTPUTS: dict[str, tuple[str, Dims]] = {"MASKS": STRING, "REPORT": STRING}
 
-MASK = np.dtype(
-    [
-        ("box", "<f4", 4),  # x, y, width, height
-        ("scores", "<f4", 2),  # predicted IoU, stability score
-        ("origin", "<f4", 7),  # prompt index (-1: none), point x, y, crop box x, y, width, height (-1: none)
-        ("area", "<i8"),  # pixels
-        ("counts", "<i4"),  # bytes of its RLE counts
-    ]
-)
-COUNT = np.dtype("<i4")
 TASKS_KEPT = 64  # all images of a run have the same task
 
 
@@ -89,7 +79,7 @@ def unpack_request(
 def pack_replies(replies: Sequence[SegmentReply]) -> Arrays:
     """Return the tensors [images, 1] of the reply to a request with these images."""
     return {
-        "MASKS": _column([_pack_masks(reply.masks) for reply in replies]),
+        "MASKS": _column([pack_masks(reply.masks) for reply in replies]),
         "REPORT": _column([reply.report.to_json().encode() for reply in replies]),
     }
 
@@ -127,7 +117,7 @@ def _unpack_prompts(packed: bytes) -> tuple[Prompt, ...]:
     if not packed:
         return ()
     try:
-        count = _count(packed)
+        count = read_count(packed)
         table = np.frombuffer(packed, COUNT, 3 * count, COUNT.itemsize).reshape(count, 3)
         numbers = np.frombuffer(packed, "<f4", -1, COUNT.itemsize * (1 + 3 * count))
     except ValueError as error:
@@ -136,14 +126,6 @@ def _unpack_prompts(packed: bytes) -> tuple[Prompt, ...]:
     if table.min() < 0 or len(numbers) != 4 * boxes + 3 * points:
         raise WireMismatch("PROMPTS has other boxes and points than it says")
     return tuple(_prompts(table, numbers[: 4 * boxes].reshape(-1, 4), numbers[4 * boxes :].reshape(-1, 3)))
-
-
-def _count(packed: bytes) -> int:
-    """Return the number at the beginning; raises `ValueError` unless it is positive."""
-    count = int(np.frombuffer(packed, COUNT, 1)[0])
-    if count < 1:
-        raise ValueError(f"it says that it has {count}")
-    return count
 
 
 def _prompts(table: NDArray[np.int32], boxes: NDArray[np.float32], points: NDArray[np.float32]) -> Iterator[Prompt]:
@@ -169,54 +151,8 @@ def _task_of(text: bytes, defaults: EverythingParameters | None) -> TaskParamete
     return task_from_dict(json.loads(text), defaults)
 
 
-def _pack_masks(masks: Sequence[MaskRecord]) -> bytes:
-    if not masks:
-        return b""
-    rows = [
-        (mask.bbox, (mask.predicted_iou, mask.stability_score), _origin(mask), mask.area, len(mask.counts))
-        for mask in masks
-    ]
-    counts = "".join([mask.counts for mask in masks])
-    return np.array(len(masks), COUNT).tobytes() + np.array(rows, MASK).tobytes() + counts.encode("ascii")
-
-
 def _reply(packed: bytes, report: ImageReport) -> SegmentReply:
-    if not packed:
-        return SegmentReply((), report)
     try:
-        count = _count(packed)
-        rows = np.frombuffer(packed, MASK, count, COUNT.itemsize)
-        text = packed[COUNT.itemsize + MASK.itemsize * count :].decode("ascii")
+        return SegmentReply(PackedMasks(packed, (report.height, report.width)), report)
     except ValueError as error:
         raise WireMismatch(f"MASKS cannot be read: {error}") from error
-    if not (np.isfinite(rows["scores"]).all() and np.isfinite(rows["box"]).all()):
-        raise WireMismatch("MASKS has a score or a box that is not a finite number")
-    ends = list(accumulate(rows["counts"].tolist()))
-    if ends[-1] != len(text):
-        raise WireMismatch("MASKS has other counts than it says")
-    counts = (text[start:end] for start, end in zip([0, *ends], ends, strict=False))
-    values = (rows[name].tolist() for name in ("box", "scores", "area", "origin"))
-    size = (report.height, report.width)
-    return SegmentReply(tuple(_mask(size, *row) for row in zip(counts, *values, strict=True)), report)
-
-
-def _origin(mask: MaskRecord) -> tuple[float, ...]:
-    prompt = -1 if mask.prompt_index is None else mask.prompt_index
-    return (prompt, *(mask.point_coords or (-1, -1)), *(mask.crop_box or (-1, -1, -1, -1)))
-
-
-def _mask(
-    size: tuple[int, int], counts: str, bbox: list[float], scores: list[float], area: int, origin: list[float]
-) -> MaskRecord:
-    prompt, x, y, *crop = origin
-    return MaskRecord(
-        counts=counts,
-        size=size,
-        area=area,
-        bbox=(bbox[0], bbox[1], bbox[2], bbox[3]),
-        predicted_iou=scores[0],
-        stability_score=scores[1],
-        prompt_index=None if prompt < 0 else int(prompt),
-        point_coords=None if x < 0 else (x, y),
-        crop_box=None if crop[2] < 0 else (int(crop[0]), int(crop[1]), int(crop[2]), int(crop[3])),
-    )

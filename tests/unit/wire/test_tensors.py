@@ -8,6 +8,7 @@ import pytest
 from samfleet.masks.record import MaskRecord
 from samfleet.variants.task import EverythingParameters, Prompt, PromptsParameters, TaskInvalid
 from samfleet.wire.messages import ImageReport, SegmentReply, SegmentRequest
+from samfleet.wire.packed_masks import PackedMasks
 from samfleet.wire.tensors import (
     INPUTS,
     OUTPUTS,
@@ -140,6 +141,24 @@ def test_bytes_of_any_value_are_kept() -> None:
     arrays = pack_requests([SegmentRequest(every, PromptsParameters())])
     assert arrays["IMAGE"].dtype == np.object_
     assert arrays["IMAGE"][0, 0] == every
+
+
+@pytest.mark.parametrize("masks", [MASKS, (), MASKS[:1], MASKS[1:]])
+def test_packed_masks_have_the_rows_of_their_records(masks: tuple[MaskRecord, ...]) -> None:
+    (reply,) = unpack_replies(pack_replies([SegmentReply(masks, REPORT)]))
+    assert isinstance(reply.masks, PackedMasks)
+    assert reply.masks.to_dicts() == [mask.to_dict() for mask in reply.masks]
+    assert [list(row) for row in reply.masks.to_dicts()] == [list(mask.to_dict()) for mask in reply.masks]
+
+
+def test_packed_masks_are_a_sequence_of_records() -> None:
+    (reply,) = unpack_replies(pack_replies([SegmentReply(MASKS, REPORT)]))
+    assert len(reply.masks) == len(MASKS)
+    assert reply.masks[0] == MASKS[0]
+    assert reply.masks[-1] == MASKS[-1]
+    assert tuple(reply.masks[1:]) == MASKS[1:]
+    assert reply.masks != MASKS[1:]
+    assert reply.masks != "masks"
 
 
 @pytest.mark.parametrize("mask", MASKS)

@@ -24,7 +24,7 @@ from samfleet_models.serving.engine import Engine, EngineSettings
 
 BOXES_PER_IMAGE = 32  # enough to detect a fault; each costs the decoder a prompt
 
-Masks = tuple[MaskRecord, ...]
+Masks = Sequence[MaskRecord]
 Boxes = tuple[Prompt, ...]
 Say = Callable[[str], None]
 
