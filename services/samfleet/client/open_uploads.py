@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from types import MappingProxyType
+from dataclasses import dataclass, field
 from typing import Any
 
 from samfleet.client.routes import datasets
@@ -26,7 +25,7 @@ class Sending:
 
     resume: str | None = None
     parallel: int = PARALLEL
-    described: Mapping[str, Any] = MappingProxyType({})
+    described: Mapping[str, Any] = field(default_factory=dict)
     on_opened: Callable[[Dataset], None] = lambda _dataset: None
 
 
