@@ -230,7 +230,7 @@ def sent_dataset(
     if not total:
         raise FileNameInvalid(f"no image can be uploaded: {describe(names.all())}; rename the files")
     dataset = yield from opened(source.dataset_name, (*files.left_out, *names.all()), sending)
-    if dataset.state == "sealed" and (yield from _is_same(dataset, files)):
+    if sending.resume is not None and dataset.state == "sealed" and (yield from _is_same(dataset, files)):
         return dataset
     sendable = filter(is_sendable, files.images())
     images = (NamedImage(file.name, file.path, file.size_bytes) for file in sendable)

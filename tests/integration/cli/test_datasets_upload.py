@@ -12,7 +12,7 @@ import pytest
 from typer.testing import CliRunner
 
 from fixtures.api.running_api import Api, Tenant
-from samfleet.client.transport import Transport
+from samfleet.client.transport import ApiError, Transport
 from samfleet_cli import main
 
 FILES = 200
@@ -83,8 +83,10 @@ def test_an_interrupted_upload_sends_only_the_rest_and_a_copy_nothing(tenant: Te
 
 
 def test_an_id_of_no_dataset_and_other_files_are_refused(api: Api, tenant: Tenant, photos: Path) -> None:
-    missing = upload(tenant, photos, "--resume", "0a1b2c3d")
-    assert (missing.exit_code, "dataset_not_found" in missing.stderr) == (1, True)
+    missing = upload(tenant, photos, "--resume", "0a1b2c3d").exception
+    assert isinstance(missing, ApiError)
+    assert missing.problem_code == "dataset_not_found"
     sealed = json.loads(upload(tenant, photos / NAMES[0]).stdout)
-    other = upload(tenant, photos, "--resume", sealed["id"])
-    assert (other.exit_code, "dataset_sealed" in other.stderr) == (1, True)
+    other = upload(tenant, photos, "--resume", sealed["id"]).exception
+    assert isinstance(other, ApiError)
+    assert other.problem_code == "dataset_sealed"
