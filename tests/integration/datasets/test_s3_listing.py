@@ -179,7 +179,8 @@ def test_pages_show_progress_and_a_killed_listing_begins_again(
     engine: Engine, buckets: Buckets, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(task, "SIGN_OF_LIFE_SECONDS", -1.0)
-    bucket = buckets.make({f"{number:04}.jpg": b"x" for number in range(1500)})
+    monkeypatch.setenv("MOTO_S3_DEFAULT_MAX_KEYS", "4")  # of a page of the server, instead of a thousand
+    bucket = buckets.make({f"{number:04}.jpg": b"x" for number in range(6)})
     sources = S3Sources({"default": buckets.profile(bucket)})
     dataset_id = begin(engine, S3Request(f"s3://{bucket}", "default"))
     shown = []
@@ -195,12 +196,12 @@ def test_pages_show_progress_and_a_killed_listing_begins_again(
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr(S3Listing, "seal", killed)
         list_dataset(engine, dataset_id, (), LIMITS, sources)
-    assert shown == [(1500, 1500)]
+    assert shown == [(6, 6)]
     assert images(engine, read()) == []
     list_dataset(engine, dataset_id, (), LIMITS, sources)
-    assert (read().state, len(images(engine, read()))) == (DatasetState.SEALED, 1500)
+    assert (read().state, len(images(engine, read()))) == (DatasetState.SEALED, 6)
     list_dataset(engine, dataset_id, (), LIMITS, sources)
-    assert len(images(engine, read())) == 1500
+    assert len(images(engine, read())) == 6
 
 
 def test_a_dataset_deleted_meanwhile_gets_no_images(
