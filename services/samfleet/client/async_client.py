@@ -17,6 +17,7 @@ from samfleet.client.images import source_of
 from samfleet.client.routes import datasets as of_datasets
 from samfleet.client.routes import exports as of_exports
 from samfleet.client.routes import jobs as of_jobs
+from samfleet.client.routes import keys as of_keys
 from samfleet.client.routes import predictions as of_predictions
 from samfleet.client.routes import runs as of_runs
 from samfleet.client.segmenting import Made, OnProgress, Wish, removed, segmented
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 class AsyncClient(AsyncCalls):
     """Asynchronous client of one API, for one event loop. Use it in an `async with` statement, or await `close`.
 
-    It finds the API, repeats requests and raises errors as `Client` does. Keys, tenants, webhooks and sites are calls
+    It finds the API, repeats requests and raises errors as `Client` does. Tenants, webhooks and sites are calls
     of `Client` alone.
     """
 
@@ -72,6 +73,7 @@ class AsyncClient(AsyncCalls):
     deletions = async_listing(of_jobs.deletions)
 
     predict = awaited(of_predictions.predict)
+    current_key = awaited(of_keys.current_key)
 
     run = awaited(of_runs.run)
     image_result = awaited(of_runs.image_result)

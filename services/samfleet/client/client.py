@@ -13,6 +13,7 @@ from samfleet.client.methods import blocking, listing
 from samfleet.client.routes import datasets as of_datasets
 from samfleet.client.routes import exports as of_exports
 from samfleet.client.routes import jobs as of_jobs
+from samfleet.client.routes import keys as of_keys
 from samfleet.client.routes import predictions as of_predictions
 from samfleet.client.routes import runs as of_runs
 from samfleet.client.values import EXCHANGE_SECONDS, without_none
@@ -63,6 +64,7 @@ class SamfleetClient(AccessCalls, WebhookCalls):
     deletions = listing(of_jobs.deletions)
 
     predict = blocking(of_predictions.predict)
+    current_key = blocking(of_keys.current_key)
 
     run = blocking(of_runs.run)
     image_result = blocking(of_runs.image_result)

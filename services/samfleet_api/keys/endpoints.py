@@ -1,4 +1,4 @@
-"""Endpoints for keys; they need an admin key."""
+"""Endpoints for keys; all but one need an admin key."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Response
 
 from samfleet.db.audit import Actor
-from samfleet.db.models import Tenant
+from samfleet.db.models import ApiKey, Tenant
 from samfleet.logging import get_logger
-from samfleet_api.dependencies import Admin, AdminRequired, ReadSessionValue, WriteSessionValue
+from samfleet_api.dependencies import Admin, AdminRequired, CallerValue, ReadSessionValue, WriteSessionValue
 from samfleet_api.keys import repository
 from samfleet_api.keys.schemas import CreateKey, Key, NewKey
 from samfleet_api.keys.service import KeyExpiryPassed, KeyNotFound, LastAdminKey, create_key, revoke_key
@@ -69,6 +69,12 @@ def list_keys(
     rows = repository.page(session, tenant=tenant, before=before, limit=limit + 1)
     kept, following = cut_page(rows, limit, lambda row: (row.key.created_at.isoformat(), str(row.key.id)))
     return Page(items=[Key.of(row.key, row.tenant) for row in kept], next=following)
+
+
+@router.get("/current", summary="Read your own key", operation_id="key_read_current", responses=problems())
+def read_current(caller: CallerValue, session: ReadSessionValue) -> Key:
+    """Return the key of this request, with its tenant and scope. A browser has the key that it logged in with."""
+    return Key.of(session.get_one(ApiKey, caller.key_id), session.get_one(Tenant, caller.tenant_id).name)
 
 
 @router.delete(

@@ -48,6 +48,17 @@ def status(api: Api, key: str) -> int:
         return http.get("/v1/jobs").status_code
 
 
+@pytest.mark.parametrize("scope", Scope)
+def test_a_key_can_read_itself(api: Api, admin: Tenant, scope: Scope) -> None:
+    created = create_key(admin, scope=scope)
+    with with_key(api, created["key"]) as http:
+        read = http.get("/v1/keys/current")
+    assert read.status_code == 200
+    assert (read.json()["id"], read.json()["scope"]) == (created["id"], scope)
+    assert read.json()["tenant"] == created["tenant"]
+    assert "key" not in read.json()
+
+
 def test_an_admin_creates_a_tenant_and_a_key_and_revokes_it(api: Api, admin: Tenant) -> None:
     name = f"tenant-{uuid.uuid4().hex}"
     assert admin.http.post("/v1/tenants", json={"name": name}).status_code == 201

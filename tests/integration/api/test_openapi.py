@@ -55,6 +55,7 @@ OPERATIONS = [
     "key_create",
     "key_create_login_link",
     "key_list",
+    "key_read_current",
     "key_revoke",
     "pool_list",
     "prediction_create",

@@ -142,7 +142,7 @@ def test_the_form_and_the_json_are_checked(client: PredictClient) -> None:
         {"data": {"request": "{}"}, "files": {"other": ("a.png", PICTURE)}},
         {"data": {"request": "{}", "more": "x"}, "files": {"image": ("a.png", PICTURE)}},
     ):
-        response = client.http.post("/v1/predict", **sent)  # type: ignore[arg-type]
+        response = client.http.post("/v1/predict", **sent)
         assert (response.status_code, response.json()["code"]) == (422, "payload_invalid"), sent
 
 
