@@ -19,6 +19,7 @@ from samfleet_cli.commands import (
     history,
     jobs,
     keys,
+    mcp,
     open_dashboard,
     predict,
     prompts,
@@ -65,6 +66,7 @@ app.add_typer(report.app, name="report")
 app.add_typer(survey.app, name="survey")
 app.add_typer(variants.app, name="variants")
 app.add_typer(webhooks.app, name="webhooks")
+app.command()(mcp.mcp)
 
 
 def _print_version(wanted: bool) -> None:
