@@ -13,6 +13,15 @@ from samfleet.labels import MOST_LABELS, MOST_NOTES
 StorableText = Annotated[str, StringConstraints(pattern=r"^[^\x00]*$")]
 Name = Annotated[StorableText, StringConstraints(min_length=1, max_length=200)]
 Notes = Annotated[StorableText, StringConstraints(min_length=1, max_length=MOST_NOTES)]
+KeepDays = Annotated[
+    int,
+    Field(
+        ge=1,
+        le=36_500,
+        strict=True,
+        description="Delete it so many days after its end. Null: the server's default, which may keep it forever.",
+    ),
+]
 LABELS_RULE = (
     "Keys and values have at most 63 letters, digits, '-', '_' and '.', with a letter or digit at both ends. A key may "
     "have a prefix, a DNS name and '/'; a value may be empty."

@@ -13,6 +13,7 @@ from samfleet.datasets.service import InputLimits
 from samfleet.db.session import transaction
 from samfleet.exports.build import build_export
 from samfleet.exports.delete import delete_expired_exports
+from samfleet.exports.of_jobs import request_due_exports
 from samfleet.exports.sweep import sweep_exports
 from samfleet.jobs.abandon import bounded_finishing, bounded_listing, bounded_planning
 from samfleet.jobs.clean import clean
@@ -73,6 +74,8 @@ def _register_results(app: WorkerApp) -> None:
     def finish(self: SamfleetTask, run_id: str) -> None:
         with bounded_finishing(self.services.engine, uuid.UUID(run_id)):
             finish_run(self.services.engine, self.services.store, uuid.UUID(run_id))
+        with transaction(self.services.engine) as session:
+            request_due_exports(session, self.services.queue, uuid.UUID(run_id))
 
     @app.task(name=TaskName.EXPORT.value, base=SamfleetTask, bind=True, acks_late=True, shared=False)
     def build(self: SamfleetTask, export_id: str) -> None:
@@ -88,6 +91,7 @@ def _register_periodic_tasks(app: WorkerApp) -> None:
         services = self.services
         with transaction(services.engine) as session:
             exports = sweep_exports(session, services.queue, services.sweep_limits.resend_after)
+            exports += request_due_exports(session, services.queue)
         swept = sweep(services.engine, services.queue, services.store, services.sweep_limits)
         swept = replace(swept, exports_resent=exports)
         count_swept(swept)

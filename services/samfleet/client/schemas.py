@@ -210,6 +210,7 @@ class Job(_Resource):
     images_reused: int = 0
     progress: float = 0.0
     images_per_second: float | None = None
+    exports: tuple[dict[str, Any], ...] = ()
     eta_seconds: float | None = None
     annotations: Coverage | None = None
     runs: tuple[Run, ...] = ()

@@ -48,16 +48,25 @@ def request_export(
     """
     require_format(request.format)
     run = _ended_run(session, tenant_id, run_id)
-    version = parts_version(recorded_parts(session, run.id))
-    digest = request.sha256(version)
-    known = _find(session, run.id, digest)
-    if known is None:
+    digest = request.sha256(parts_version(recorded_parts(session, run.id)))
+    if _find(session, run.id, digest) is None:
         _require_place(session, run.id)
-        export = _insert(session, run.id, request, version, digest)
+    return add_export(session, queue, run.id, request, correlation_id())
+
+
+def add_export(
+    session: Session, queue: TaskQueue, run_id: uuid.UUID, request: ExportRequest, correlation: str | None
+) -> tuple[Export, bool]:
+    """Like `request_export`, for a locked run that has ended, however many exports it has."""
+    version = parts_version(recorded_parts(session, run_id))
+    digest = request.sha256(version)
+    known = _find(session, run_id, digest)
+    if known is None:
+        export = _insert(session, run_id, request, version, digest, correlation)
         if export is not None:
-            wake_after_commit(session, queue, TaskName.EXPORT, str(export.id))
+            wake_after_commit(session, queue, TaskName.EXPORT, str(export.id), correlation=correlation)
             return export, True
-        known = _find(session, run.id, digest)  # another request committed it meanwhile
+        known = _find(session, run_id, digest)  # another request committed it meanwhile
     if known is None:
         raise ExportNotFound("the export of an equal request was just deleted; send the request again")
     if request.keep_days is not None:
@@ -94,7 +103,9 @@ def _find(session: Session, run_id: uuid.UUID, digest: str) -> Export | None:
     return session.scalars(select(Export).where(*same).with_for_update(key_share=True)).one_or_none()
 
 
-def _insert(session: Session, run_id: uuid.UUID, request: ExportRequest, version: str, digest: str) -> Export | None:
+def _insert(
+    session: Session, run_id: uuid.UUID, request: ExportRequest, version: str, digest: str, correlation: str | None
+) -> Export | None:
     """Insert the export; None if an equal request has committed one."""
     values = {
         "id": uuid.uuid4(),
@@ -105,7 +116,7 @@ def _insert(session: Session, run_id: uuid.UUID, request: ExportRequest, version
         "request_sha256": digest,
         "state": ExportState.QUEUED,
         "keep_days": request.keep_days,
-        "correlation_id": correlation_id(),
+        "correlation_id": correlation,
     }
     statement = insert(Export).values(values).on_conflict_do_nothing(
         index_elements=["run_id", "request_sha256"], index_where=text("state <> 'failed'")

@@ -39,5 +39,6 @@ def rerun_request(session: Session, tenant_id: uuid.UUID, parent_id: uuid.UUID, 
         parent_id=parent_id,
         keep_days=parent.keep_days,
         priority=parent.priority,
+        exports=parent.exports or (),
     )
     return replace(request, **changes)

@@ -66,14 +66,14 @@ def _plan_again(session: Session, queue: TaskQueue, job: Job, runs: Sequence[Run
     job.plan_failures, job.sent_at = 0, func.now()
     move_job(session, job, JobState.QUEUED, "retry requested")
     for run in runs:
-        _clear(run)
+        _clear(job, run)
         move_run(session, run, RunState.QUEUED, "retry requested")
         _reopen(session, run)
     wake_after_commit(session, queue, TaskName.PLAN, str(job.id), correlation=job.correlation_id)
 
 
 def _retry_run(session: Session, queue: TaskQueue, job: Job, run: Run) -> None:
-    _clear(run)
+    _clear(job, run)
     run.retries += 1
     move_run(session, run, RunState.RUNNING, "retry requested")
     _keep_claim_times(session, job, run)
@@ -85,10 +85,11 @@ def _retry_run(session: Session, queue: TaskQueue, job: Job, run: Run) -> None:
         wake_after_commit(session, queue, TaskName.FINISH, str(run.id), correlation=job.correlation_id)
 
 
-def _clear(run: Run) -> None:
-    """Remove the traces of the former end, so that the run is finished, evaluated and tidied again."""
+def _clear(job: Job, run: Run) -> None:
+    """Remove the traces of the former end, so that the run is finished, evaluated, exported and tidied again."""
     run.error_code = run.error_message = run.quality_error_code = run.quality_error_message = None
     run.finished_at = run.tidied_at = None
+    run.exports_due = bool(job.exports)
     run.evaluations_begun = run.finish_failures = 0
     get_on(run)
 

@@ -81,7 +81,7 @@ class JobRequest:
 
     Without `pools` the first configured one is used. `evaluate` None means True if the dataset has annotations.
     `parent_id` is the job that this one runs again. After its end the job is kept `keep_days`; None means the server's
-    default.
+    default. `exports` are those of `Job.exports`; the caller has checked them.
     """
 
     tenant_id: uuid.UUID
@@ -99,10 +99,11 @@ class JobRequest:
     keep_days: int | None = None
     priority: int = DEFAULT_PRIORITY
     reuse_results: bool = False
+    exports: Sequence[Mapping[str, Any]] = ()
 
     def sha256(self, task: JobTask) -> str:
         """Return a hash that tells whether two requests with the same idempotency key are equal."""
-        body = {
+        body: dict[str, Any] = {
             "dataset_id": str(self.dataset_id),
             "variants": list(self.variants),
             "pools": list(self.pools),
@@ -117,6 +118,8 @@ class JobRequest:
             body["priority"] = self.priority
         if self.reuse_results:
             body["reuse_results"] = True
+        if self.exports:
+            body["exports"] = list(self.exports)
         if self.parent_id is not None:
             body["parent_id"] = str(self.parent_id)
         return hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
@@ -173,7 +176,7 @@ def _add_run(session: Session, job: Job, record: VariantRecord, pool: str, task:
     run = Run(id=uuid.uuid4(), job_id=job.id, variant=record.name, pool=pool)
     run.task, run.total = task.resolve(record), images
     run.provenance = {**record.provenance, "code_version": code_version()}
-    run.model_sha256 = model_sha256(record)
+    run.model_sha256, run.exports_due = model_sha256(record), bool(job.exports)
     session.add(run)
     add_event(session, job.id, RunState.QUEUED, run_id=run.id)
 
@@ -206,6 +209,7 @@ def _insert_job(session: Session, request: JobRequest, task: JobTask, digest: st
         "evaluate": bool(dataset.annotation_count) if request.evaluate is None else request.evaluate,
         "keep_days": request.keep_days,
         "reuse_results": request.reuse_results,
+        "exports": list(request.exports) or None,
         "priority": request.priority,
         "idempotency_key": request.idempotency_key,
         "request_sha256": digest,

@@ -24,7 +24,8 @@ from samfleet_api.dependencies import (
 )
 from samfleet_api.exports import repository
 from samfleet_api.exports.repository import ExportOfJob
-from samfleet_api.exports.schemas import CreateExport, Export, ExportFormats
+from samfleet_api.exports.requests import CreateExport
+from samfleet_api.exports.schemas import Export, ExportFormats
 from samfleet_api.long_requests import long_running
 from samfleet_api.pagination import (
     DEFAULT_LIMIT,

@@ -2,20 +2,17 @@ from __future__ import annotations
 
 import uuid
 from datetime import datetime, timedelta
-from typing import Annotated, Any, Self
+from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field
 
 from samfleet.db.models import Export as ExportRow
 from samfleet.db.models import ExportState
 from samfleet.exports.formats import FORMATS
-from samfleet.exports.formats.base import ExportFormat, ExportOptions
-from samfleet.exports.request import ExportRequest
-from samfleet_api.jobs.schemas import KeepDays
+from samfleet.exports.formats.base import ExportFormat
+from samfleet_api.exports.requests import Options
 from samfleet_api.runs.schemas import RUN_EXAMPLE, Failure, failure_of
-from samfleet_api.schemas import RequestModel, StorableText
 
-_DEFAULTS = ExportOptions()
 EXPORT_EXAMPLE: dict[str, Any] = {
     "id": "3d1f0a9e-2c84-4b51-9d7b-6a5f1b8e0c42",
     "run_id": RUN_EXAMPLE["id"],
@@ -42,63 +39,6 @@ EXPORT_EXAMPLE: dict[str, Any] = {
     "started_at": "2026-11-22T12:01:00Z",
     "finished_at": "2026-11-22T12:01:02Z",
 }
-
-
-class Options(RequestModel):
-    """Options of an export. A format ignores those that do not apply to it."""
-
-    tolerance: float = Field(
-        default=_DEFAULTS.tolerance,
-        ge=0,
-        le=1000,
-        allow_inf_nan=False,
-        strict=True,
-        description="Tolerance in pixels of the simplification of polygons; 0 keeps every corner.",
-    )
-    min_area: int = Field(
-        default=_DEFAULTS.min_area,
-        ge=0,
-        le=2**53,
-        strict=True,
-        description="Masks of fewer pixels are left out.",
-    )
-    min_score: float = Field(
-        default=_DEFAULTS.min_score,
-        ge=0,
-        le=1,
-        allow_inf_nan=False,
-        strict=True,
-        description="Masks with a lower confidence are left out: the detection's score, or else the predicted IoU.",
-    )
-    category_name: Annotated[StorableText, StringConstraints(min_length=1, max_length=100)] = Field(
-        default=_DEFAULTS.category_name,
-        description="Name of the category of masks without one.",
-    )
-    one_class: bool = Field(
-        default=_DEFAULTS.one_class,
-        strict=True,
-        description="Give all masks the category `category_name`.",
-    )
-
-
-class CreateExport(RequestModel):
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {"format": "instances"},
-                {"format": "instances", "options": {"min_area": 100, "min_score": 0.8}, "keep_days": 7},
-            ]
-        }
-    )
-
-    format: StorableText = Field(max_length=64, description="Name of a format; GET /v1/export-formats lists them.")
-    options: Options = Field(default_factory=Options)
-    keep_days: KeepDays | None = Field(
-        default=None, description="Delete the export so many days after its end. Null: it is kept as long as its job."
-    )
-
-    def request(self) -> ExportRequest:
-        return ExportRequest(self.format, ExportOptions(**dict(self.options)), self.keep_days)
 
 
 class Export(BaseModel):

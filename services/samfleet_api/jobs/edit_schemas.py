@@ -3,8 +3,8 @@ from __future__ import annotations
 from pydantic import ConfigDict
 
 from samfleet.jobs.sharing import DEFAULT_PRIORITY
-from samfleet_api.jobs.schemas import KeepDays, Priority
-from samfleet_api.schemas import LabelChanges, Name, Notes, RequestModel
+from samfleet_api.jobs.schemas import Priority
+from samfleet_api.schemas import KeepDays, LabelChanges, Name, Notes, RequestModel
 
 
 class EditJob(RequestModel):

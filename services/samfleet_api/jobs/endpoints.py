@@ -9,6 +9,7 @@ from fastapi import APIRouter, Header, Query, Response
 from samfleet.datasets.directory import DatasetEmpty
 from samfleet.datasets.service import DatasetNotFound, DatasetNotSealed
 from samfleet.db.models import JobState
+from samfleet.exports.errors import ExportFormatUnknown
 from samfleet.jobs.cancel import JobNotFound
 from samfleet.jobs.prompt_budget import PromptLimits
 from samfleet.jobs.quotas import JobTooLarge, Quotas, TooManyOpenImages, TooManyOpenJobs
@@ -81,6 +82,7 @@ IdempotencyKey = Annotated[
             DatasetNotFound,
             DatasetNotSealed,
             DetectionsMissing,
+            ExportFormatUnknown,
             IdempotencyConflict,
             JobInvalid,
             JobNotFound,
@@ -110,6 +112,8 @@ def create_job(
     """Create one run per variant and pool. The response is sent after the job is committed to the database."""
     given = {name: getattr(body, name) for name in body.model_fields_set - {"rerun_of"}}
     given = {name: value for name, value in given.items() if value is not None} | {"idempotency_key": idempotency_key}
+    if "exports" in given:
+        given["exports"] = [export.for_job() for export in body.exports]
     if body.rerun_of is None:
         request = JobRequest(tenant_id, **given)
     else:

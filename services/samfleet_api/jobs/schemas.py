@@ -12,8 +12,9 @@ from samfleet.jobs.sharing import DEFAULT_PRIORITY, HIGHEST_PRIORITY
 from samfleet.jobs.task import MOST_POINTS, MOST_SEED, PromptKind
 from samfleet.reports.task_words import task_words
 from samfleet.variants.task import EverythingParameters
+from samfleet_api.exports.requests import CreateExport
 from samfleet_api.runs.schemas import RUN_EXAMPLE, Counts, Failure, Run, Stalled
-from samfleet_api.schemas import Labels, Name, Notes, RequestModel, StorableText
+from samfleet_api.schemas import KeepDays, Labels, Name, Notes, RequestModel, StorableText
 
 
 def _everything_schema() -> dict[str, Any]:
@@ -78,6 +79,7 @@ PROMPTS_SCHEMA: dict[str, Any] = {
 
 Task = Annotated[dict[str, Any] | None, WithJsonSchema({"oneOf": [_everything_schema(), PROMPTS_SCHEMA]})]
 
+MOST_EXPORTS = 20  # of a job
 
 Priority = Annotated[
     int,
@@ -86,15 +88,6 @@ Priority = Annotated[
         le=HIGHEST_PRIORITY,
         strict=True,
         description="0 to 9: each step doubles the job's share of the images that its tenant's turns compute.",
-    ),
-]
-KeepDays = Annotated[
-    int,
-    Field(
-        ge=1,
-        le=36_500,
-        strict=True,
-        description="Delete the job so many days after its end. Null: the server's default, which may keep it forever.",
     ),
 ]
 
@@ -122,6 +115,12 @@ class SubmitJob(RequestModel):
                     "labels": {"team": "shelves"},
                     "priority": 7,
                     "max_failure_rate": 0.05,
+                },
+                {
+                    "dataset_id": "5f0c0a52-9b0e-4a71-8d5a-0d2f6f0a1c11",
+                    "variants": ["mobile_sam"],
+                    "task": {"kind": "everything"},
+                    "exports": [{"format": "yolo", "options": {"min_area": 100}}],
                 },
                 {"rerun_of": RUN_EXAMPLE["job_id"], "variants": ["repvit_sam"]},
             ]
@@ -165,6 +164,9 @@ class SubmitJob(RequestModel):
         description="Take over the results of images whose bytes an earlier run of the same variant, weights, code, "
         "task and pool has segmented. Not for tasks with boxes or annotations of the dataset.",
     )
+    exports: list[CreateExport] = Field(
+        default=[], max_length=MOST_EXPORTS, description="Files to build of each run when it is completed."
+    )
 
     @model_validator(mode="after")
     def check_complete(self) -> SubmitJob:
@@ -172,6 +174,14 @@ class SubmitJob(RequestModel):
         if missing and self.rerun_of is None:
             raise ValueError(f"{', '.join(missing)} required, unless rerun_of names a job to run again")
         return self
+
+
+class JobExport(BaseModel):
+    """An export that is built of each run when it is completed."""
+
+    format: str
+    options: dict[str, Any] = Field(description="All options, with their defaults.")
+    keep_days: int | None
 
 
 class AnnotationCoverage(BaseModel):
@@ -217,6 +227,7 @@ class Job(BaseModel):
                     "stalled": None,
                     "counts": RUN_EXAMPLE["counts"],
                     "reuse_results": False,
+                    "exports": [],
                     "images_reused": 0,
                     "progress": 1.0,
                     "images_per_second": 21.4,
@@ -253,6 +264,7 @@ class Job(BaseModel):
     stalled: Stalled | None = Field(description="State of the run that has waited longest.")
     counts: Counts = Field(description="Images times runs.")
     reuse_results: bool = Field(description="As submitted.")
+    exports: list[JobExport] = Field(description="As submitted; GET /v1/runs/<id>/exports lists those of a run.")
     images_reused: int = Field(description="Those of the succeeded images that were taken over from earlier runs.")
     progress: float = Field(ge=0, le=1)
     images_per_second: float | None = Field(description="Rate over the wall time since the first claim of any run.")

@@ -20,7 +20,7 @@ from samfleet.jobs.throughput import throughput_of_runs
 from samfleet.reports.task_words import task_words
 from samfleet_api.jobs import repository
 from samfleet_api.jobs.failure_schemas import FailureGroup, FailureGroups, FirstFailure
-from samfleet_api.jobs.schemas import AnnotationCoverage, Job
+from samfleet_api.jobs.schemas import AnnotationCoverage, Job, JobExport
 from samfleet_api.jobs.throughput_schemas import JobThroughput
 from samfleet_api.runs.repository import RunFacts, facts_of, of_jobs
 from samfleet_api.runs.schemas import Counts, Failure, Run, Stalled
@@ -81,6 +81,7 @@ def _view(session: Session, jobs: Sequence[JobRow], keep_days: int | None, *, wi
             stalled=min((stalled[run.id] for run in own if run.id in stalled), key=_since, default=None),
             counts=Counts.of(overall),
             reuse_results=job.reuse_results,
+            exports=[JobExport.model_validate(export) for export in job.exports or ()],
             images_reused=sum(run.reused for run in own),
             progress=overall.fraction,
             images_per_second=overall.images_per_second,

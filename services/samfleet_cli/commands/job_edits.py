@@ -9,6 +9,7 @@ import typer
 
 from samfleet_cli.commands.edit_options import NewName, NewNotes, RemovedLabels, changes_of
 from samfleet_cli.commands.job_output import JobId, ask, print_job
+from samfleet_cli.commands.job_submit import Exports, exports_of
 from samfleet_cli.commands.options import ApiKey, ApiUrl, AsJson, KeepDays, Labels, Notes, Priority, labels_of
 
 
@@ -44,18 +45,20 @@ def rerun(
     notes: Notes = None,
     keep_days: KeepDays = None,
     priority: Priority = None,
+    export: Exports = None,
     as_json: AsJson = False,
     api_url: ApiUrl = None,
     api_key: ApiKey = None,
 ) -> None:
     """Submit a job again as a new one that names it as its parent. Options change fields; the others stay.
 
-    --label replaces all labels of the earlier job.
+    --label replaces all labels of the earlier job, and --export all its exports.
     """
     from samfleet_cli.connection import choose_api, connect
 
     changes = {"variants": _listed(variants), "pools": _listed(pools), "task": _task(task), "name": name}
-    described = {"labels": labels_of(label), "notes": notes, "keep_days": keep_days, "priority": priority}
+    described: dict[str, Any] = {"labels": labels_of(label), "notes": notes, "keep_days": keep_days}
+    described |= {"priority": priority, "exports": exports_of(export)}
     with connect(choose_api(api_url, api_key)) as client:
         job = client.rerun_job(client.job(job_id).id, **changes, **described)
     print_job(job, as_json=as_json)

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from samfleet_cli.commands import history, job_edits
+from samfleet_cli.commands import history, job_edits, job_submit
 from samfleet_cli.commands.job_output import JobId, ask, created, labels_in_words, variants_of
 from samfleet_cli.commands.options import (
     ApiKey,
@@ -24,7 +24,10 @@ from samfleet_cli.commands.options import (
     label_filters,
 )
 
-app = typer.Typer(help="List, show, follow, edit, pause, resume, retry, cancel and delete jobs.", no_args_is_help=True)
+app = typer.Typer(
+    help="Submit, list, show, follow, edit, pause, resume, retry, cancel and delete jobs.", no_args_is_help=True
+)
+app.command()(job_submit.submit)
 app.command()(history.events)
 app.command()(job_edits.edit)
 app.command()(job_edits.rerun)

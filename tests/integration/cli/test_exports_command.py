@@ -11,6 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from fixtures.api.running_api import Api, Tenant
+from fixtures.worker.recorded_jobs import new_job
 from samfleet.client.client import SamfleetClient
 from samfleet.client.downloads import DownloadDamaged
 from samfleet.client.wait import ExportNotBuilt, wait_for_export
@@ -122,3 +123,26 @@ def test_waiting_asks_less_and_less_often(api: Api, tenant: Tenant, run_id: str)
     with SamfleetClient(api.url, tenant.key) as client:
         assert wait_for_export(client, created, sleep=sleep)["state"] == "completed"
     assert waits == [0.2, 0.4, 0.8, 1.6, 3.2, 5.0, 5.0]
+
+
+def test_a_job_names_its_exports(api: Api, tenant: Tenant, folder: Path) -> None:
+    first = new_job(tenant, folder)
+
+    def jobs(*words: str) -> dict[str, Any]:
+        options = ["--json", "--api-url", api.url, "--api-key", tenant.key]
+        result = CliRunner().invoke(app, ["jobs", *words, *options])
+        assert result.exit_code == 0, result.output
+        job: dict[str, Any] = json.loads(result.stdout)
+        return job
+
+    wanted = ("--export", "yolo", "--export", '{"format": "coco", "options": {"min_area": 5}}')
+    job = jobs("submit", first["dataset_id"][:8], "--variant", "mobile_sam", "--name", "mine", *wanted)
+    assert [(one["format"], one["options"]["min_area"]) for one in job["exports"]] == [("yolo", 0), ("coco", 5)]
+    assert (job["name"], job["task"]) == ("mine", {"kind": "everything"})
+    task = '{"kind": "everything", "points_per_side": 4}'
+    again = jobs("submit", first["dataset_id"], "--variant", "mobile_sam", "--task", task)
+    assert (again["task"]["points_per_side"], again["exports"]) == (4, [])
+    assert jobs("rerun", job["id"])["exports"] == job["exports"]
+    assert [one["format"] for one in jobs("rerun", job["id"], "--export", "png")["exports"]] == ["png"]
+    wrong = CliRunner().invoke(app, ["jobs", "rerun", job["id"], "--export", '{"format"'])
+    assert wrong.exit_code == 2

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from samfleet.exports.formats import FORMATS
 from samfleet.exports.formats.base import ExportOptions
-from samfleet_api.exports.schemas import Options
+from samfleet_api.exports.requests import Options
 
 
 def test_requests_have_the_options_of_the_formats_with_their_defaults() -> None:

@@ -56,7 +56,8 @@ class ShardState(enum.StrEnum):
 class Job(HasId, HasCreatedAt, HasLabels, Base):
     """A job of a tenant. `deleted_at` hides it from the tenant; its rows and objects are removed later.
 
-    With `reuse_results`, results of earlier runs are taken over (`samfleet.jobs.reuse`).
+    With `reuse_results`, results of earlier runs are taken over (`samfleet.jobs.reuse`). `exports` are {format,
+    options, keep_days} to build of each run when it is completed (`samfleet.exports.of_jobs`).
     """
 
     __tablename__ = "jobs"
@@ -71,6 +72,7 @@ class Job(HasId, HasCreatedAt, HasLabels, Base):
     max_failure_rate: Mapped[float] = mapped_column(default=1.0)
     evaluate: Mapped[bool] = mapped_column(default=False, server_default=text("false"))
     reuse_results: Mapped[bool] = mapped_column(default=False, server_default=text("false"))
+    exports: Mapped[list[dict[str, Any]] | None] = mapped_column(JSONB(none_as_null=True))
     keep_days: Mapped[int | None]  # after its end; None: the server's default
     priority: Mapped[int] = mapped_column(SmallInteger, default=5, server_default=text("5"))  # 0 to 9
     idempotency_key: Mapped[str | None] = mapped_column(String(200))
@@ -125,6 +127,7 @@ class Run(HasId, HasCreatedAt, Base):
     variant in its pool's Triton, `turn_since` when such a wait ended (`samfleet.jobs.variant_turns`).
     `reused` of the `succeeded` images were taken over from runs with the same `model_sha256`, the hash of the variant's
     record and the code; it is None in runs of earlier releases.
+    `exports_due` is set until the job's exports of this run are requested.
     The `stalled_` columns say why the run makes no progress, and since when (`samfleet.jobs.stall`).
     """
 
@@ -144,6 +147,7 @@ class Run(HasId, HasCreatedAt, Base):
     part_bytes: Mapped[int] = mapped_column(BigInteger, default=0, server_default=text("0"))  # of these
     provenance: Mapped[dict[str, Any]] = mapped_column(JSONB, default=dict, server_default=text("'{}'"))
     model_sha256: Mapped[str | None] = mapped_column(String(64))
+    exports_due: Mapped[bool] = mapped_column(default=False, server_default=text("false"))
     gates: Mapped[dict[str, Any]] = mapped_column(JSONB, default=dict, server_default=text("'{}'"))
     error_code: Mapped[str | None] = mapped_column(String(64))
     error_message: Mapped[str | None]
@@ -166,6 +170,7 @@ class Run(HasId, HasCreatedAt, Base):
         UniqueConstraint("job_id", "variant", "pool"),
         CheckConstraint("succeeded >= 0 AND failed >= 0 AND succeeded + failed <= total", name="counts"),
         Index("ix_runs_open", state, postgresql_where=text("state IN ('queued', 'running', 'finishing')")),
+        Index("ix_runs_exports_due", "finished_at", postgresql_where=text("exports_due AND state = 'completed'")),
         Index("ix_runs_untidy", "finished_at", postgresql_where=text("finished_at IS NOT NULL AND tidied_at IS NULL")),
     )
 

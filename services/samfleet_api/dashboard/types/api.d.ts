@@ -298,6 +298,7 @@ declare namespace Api {
     stalled: Stalled | null;
     counts: Counts;
     reuse_results: boolean;
+    exports: JobExport[];
     images_reused: number;
     progress: number;
     images_per_second: number | null;
@@ -321,6 +322,12 @@ declare namespace Api {
   interface JobChangePage {
     items: JobChange[];
     next: string | null;
+  }
+
+  interface JobExport {
+    format: string;
+    options: Record<string, unknown>;
+    keep_days: number | null;
   }
 
   interface JobPage {
