@@ -78,6 +78,11 @@ class Settings(PredictSettings, QuotaSettings, ShardSettings, SourceSettings, We
     max_pixels: int = Field(
         default=100_000_000, ge=1, description="Largest width x height, checked before anything is decoded."
     )
+    max_tiled_pixels: int = Field(
+        default=1_000_000_000,
+        ge=1,
+        description="Largest width x height of a TIFF that a tiled job reads by window; it is never decoded whole.",
+    )
     max_annotations_bytes: int = Field(
         default=2 * 2**30,
         ge=1,

@@ -1,14 +1,15 @@
-"""Some images of a shard, together in one request: fetch, prompt, segment, measure.
+"""Some images of a shard, together in one request: fetch, prompt, segment, measure. Large ones go tile by tile.
 
 Errors that an image causes become its outcome.
 """
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Self
 
@@ -28,13 +29,17 @@ from samfleet.storage.store import ObjectStore
 from samfleet.tracing import span
 from samfleet.variants.catalogue import get_variant
 from samfleet.variants.task import TaskParameters
-from samfleet.wire.messages import SegmentReply, SegmentRequest
+from samfleet.variants.tiling import Tiling
+from samfleet.wire.messages import SegmentRequest
 from samfleet_worker.bootstrap import Services
 from samfleet_worker.image_groups import ImageGroups
 from samfleet_worker.model_loading import load_variant, revive_variant
 from samfleet_worker.prompts import build_prompts, prompt_origins
 from samfleet_worker.renewal import LeaseKeeper
-from samfleet_worker.request_window import RequestWindow
+from samfleet_worker.request_window import CHECK_SECONDS, RequestWindow
+from samfleet_worker.tiles.merge import suppression_threshold
+from samfleet_worker.tiles.pixels import TileLimits, tiled_size
+from samfleet_worker.tiles.step import TiledImage, segment_tiled
 from samfleet_worker.triton.calls import CallCancelled
 from samfleet_worker.triton.errors import InferenceFailed, InferenceRejected, ModelNotLoaded, ModelProcessDied
 from samfleet_worker.triton.segmenter import Segmenter, TimedReply
@@ -70,6 +75,10 @@ class ImageStep:
     suspect: bool  # runs alone in this worker, so that the cause of a crash of Triton is certain
     reload: Callable[[], None]  # loads the variant again if the server was restarted or has unloaded it for another
     revive: Callable[[float], None]  # restarts its process, which a request of that time found dead
+    tiling: Tiling | None
+    tiles_in_flight: int
+    tile_limits: TileLimits
+    decoding: threading.Lock = field(default_factory=threading.Lock)  # held while an image in tiles is in memory
 
     @classmethod
     def of(cls, services: Services, claimed: ClaimedShard, lease: LeaseKeeper) -> Self:
@@ -94,6 +103,9 @@ class ImageStep:
             image_bytes=services.image_bytes,
             reload=partial(load_variant, services, claimed),
             revive=partial(revive_variant, services, claimed),
+            tiling=task.tile if isinstance(task, EverythingJobTask) else None,
+            tiles_in_flight=services.settings.images_in_flight,
+            tile_limits=TileLimits(services.settings.max_pixels, services.settings.max_tiled_pixels),
         )
 
     def __call__(self) -> list[ImageOutcome]:
@@ -112,7 +124,7 @@ class ImageStep:
         held = sum(held_bytes(image.uri, image.size_bytes) for image in group)
         return self.image_bytes.take(held, check=self.lease.check)
 
-    def _prepare(self, image: ShardImage) -> PreparedImage:
+    def _prepare(self, image: ShardImage) -> PreparedImage | TiledImage:
         outcome = ImageOutcome(image)
         started = time.perf_counter()
         try:
@@ -121,17 +133,49 @@ class ImageStep:
             outcome = replace(outcome, fetch_ms=(time.perf_counter() - started) * 1e3)
             origins = prompt_origins(self.task, self.parameters, image)
             prompts = build_prompts(self.task, image, origins, data, self.max_pixels)
+            windows = self.tiling.windows(*tiled_size(data, self.tile_limits)) if self.tiling else ()
         except (ImageFailed, AnnotationSizeMismatch) as error:
             failed = ImageError(error.code, error.message, FETCH_STAGE)
             return PreparedImage(replace(outcome, error=failed), None)
         request = SegmentRequest(data, self.parameters, prompts)
-        return PreparedImage(replace(outcome, prompted=origins, prompts=prompts), request)
+        outcome = replace(outcome, prompted=origins, prompts=prompts)
+        return TiledImage(outcome, data, windows) if len(windows) > 1 else PreparedImage(outcome, request)
 
-    def _segment_group(self, prepared: Sequence[PreparedImage]) -> list[ImageOutcome]:
-        """Segment the images that could be read."""
-        readable = [image for image in prepared if image.request is not None]
-        segmented = iter(self._segment(readable) if readable else ())
-        return [image.outcome if image.request is None else next(segmented) for image in prepared]
+    def _segment_group(self, prepared: Sequence[PreparedImage | TiledImage]) -> list[ImageOutcome]:
+        """Segment the images that could be read: those without tiles in one request."""
+        together = [image for image in prepared if isinstance(image, PreparedImage) and image.request is not None]
+        segmented = iter(self._segment(together) if together else ())
+        outcomes = []
+        for image in prepared:
+            if isinstance(image, TiledImage):
+                outcomes.append(self._segment_in_tiles(image))
+            else:
+                outcomes.append(image.outcome if image.request is None else next(segmented))
+        return outcomes
+
+    def _segment_in_tiles(self, image: TiledImage) -> ImageOutcome:
+        """Segment an image tile by tile. One such image of the shard is decoded at a time."""
+        while not self.decoding.acquire(timeout=CHECK_SECONDS):
+            self.lease.check()
+        try:
+            outcome = segment_tiled(
+                image,
+                partial(self._segment_tile, image.outcome.image),
+                limits=self.tile_limits,
+                nms_thresh=suppression_threshold(self.parameters),
+                at_a_time=self.tiles_in_flight,
+                stop=self.lease.calls.cancel,
+            )
+        finally:
+            self.decoding.release()
+        return outcome if outcome.error else replace(outcome, quality=self._quality(outcome))
+
+    def _segment_tile(self, image: ShardImage, file: bytes) -> ImageOutcome:
+        self.lease.check()
+        alone = replace(image, annotations=())  # they are those of the whole image
+        [outcome] = self._segment([PreparedImage(ImageOutcome(alone), SegmentRequest(file, self.parameters))])
+        self.lease.moved()
+        return outcome
 
     def _segment(self, images: Sequence[PreparedImage]) -> list[ImageOutcome]:
         """Segment images together; Triton rejects a request as a whole, so then each is sent alone."""
@@ -187,18 +231,19 @@ class ImageStep:
             stage = report.error_stage or "preprocess"
             message = report.error_message or "the backend gave no reason"
             return replace(outcome, error=ImageError(report.error_code, message, stage))
-        return replace(outcome, masks=timed.reply.masks, quality=self._quality(outcome.image, timed.reply))
+        outcome = replace(outcome, masks=timed.reply.masks)
+        return replace(outcome, quality=self._quality(outcome))
 
-    def _quality(self, image: ShardImage, reply: SegmentReply) -> Quality | None:
+    def _quality(self, outcome: ImageOutcome) -> Quality | None:
+        image, report = outcome.image, outcome.report
         measure = everything_quality if isinstance(self.task, EverythingJobTask) else prompted_quality
         if isinstance(self.task, PromptsJobTask) and self.task.prompt == "file":
             return None  # its prompts are not bound to annotations; the run's evaluation has the recall
-        if not all(instance.segmentation for instance in image.instances):
+        if report is None or not all(instance.segmentation for instance in image.instances):
             return None  # a box has no pixels to compare with; the run's evaluation reports it
-        height, width = reply.report.height, reply.report.width
         try:
-            check_size(image.instances, image.stated_size, width, height)
-            return measure(reply.masks, image.instances, height, width)
+            check_size(image.instances, image.stated_size, report.width, report.height)
+            return measure(outcome.masks, image.instances, report.height, report.width)
         except (AnnotationSizeMismatch, AnnotationOutlineTooLong) as error:
             # the masks are valid; the run's evaluation fails on the same annotation and reports it
             log.warning("quality.not_measured", image_id=image.image_id, code=error.code, reason=error.message)

@@ -2,7 +2,7 @@
 
 - `{"kind": "everything", …}` has the fields of `EverythingParameters`; missing ones get the variant's defaults. With
   the sampler `object_aware` the prompts are boxes of the dataset's annotations or detections, or boxes of the variant's
-  detector.
+  detector. `tile` cuts large images into tiles (`samfleet.variants.tiling`).
 - `{"kind": "prompts", "prompt": "box" | "center_point" | "random_points", "from": "annotations", "multimask": …}`
   prompts with the annotated instances of each image. `random_points` also has `points` and `seed`.
 - `{"kind": "prompts", "prompt": "file", "from": "prompts"}` has the prompts of the dataset's prompts file.
@@ -23,6 +23,7 @@ from samfleet.variants.task import (
     check_integer,
     task_from_dict,
 )
+from samfleet.variants.tiling import Tiling, split_tile
 
 PromptKind = Literal["box", "center_point", "random_points", "file"]
 PromptSource = BoxSource | Literal["prompts"]
@@ -32,7 +33,8 @@ MOST_SEED = 2**31 - 1
 
 @dataclass(frozen=True, slots=True)
 class EverythingJobTask:
-    given: Mapping[str, Any]  # the parameters in the request, without `kind`
+    given: Mapping[str, Any]  # the parameters in the request, without `kind` and `tile`
+    tile: Tiling | None = None
 
     def prompted_by(self, record: VariantRecord) -> PromptSource | None:
         """Return the source of prompts that the dataset must have for this variant, or None."""
@@ -40,15 +42,22 @@ class EverythingJobTask:
         return parameters.boxes_from if parameters.prompted else None
 
     def to_dict(self) -> dict[str, Any]:
-        return {"kind": "everything", **self.given}
+        return {"kind": "everything", **self.given, **self._tile()}
 
     def resolve(self, record: VariantRecord) -> dict[str, Any]:
-        return self.parameters(record).to_dict()
+        return {**self.parameters(record).to_dict(), **self._tile()}
 
     def parameters(self, record: VariantRecord) -> EverythingParameters:
-        parameters = cast("EverythingParameters", task_from_dict(self.to_dict(), record.everything))
+        """Return what the network is asked for, for an image or a tile of it."""
+        given = {"kind": "everything", **self.given}
+        parameters = cast("EverythingParameters", task_from_dict(given, record.everything))
         record.conventions.check_task(parameters, record.name)
+        if self.tile and parameters.prompted:
+            raise TaskInvalid(f"tile does not go with boxes_from {parameters.boxes_from!r}; leave one of them out")
         return parameters
+
+    def _tile(self) -> dict[str, Any]:
+        return {"tile": self.tile.to_dict()} if self.tile else {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,8 +106,9 @@ def parse_job_task(values: Mapping[str, Any]) -> JobTask:
     """Parse the task of a request, or of a run, in which every field is filled in. Raises `TaskInvalid`."""
     kind = values.get("kind")
     if kind == "everything":
-        task_from_dict(values)
-        return EverythingJobTask({name: value for name, value in values.items() if name != "kind"})
+        given, tile = split_tile(values)
+        task_from_dict(given)
+        return EverythingJobTask({name: value for name, value in given.items() if name != "kind"}, tile)
     if kind == "prompts":
         return _parse_prompts(values)
     raise TaskInvalid(f"task kind {kind!r} is unknown; it is 'everything' or 'prompts'")

@@ -72,15 +72,20 @@ def strips(image: Image.Image) -> Iterator[tuple[slice, Image.Image]]:
 
 def _range(image: Image.Image, missing: float | None) -> tuple[float, float]:
     """Return the least and the greatest value that counts; zeros if there is none."""
-    ends = []
+    ends: list[float] = []
     for _, strip in strips(image):
         values = np.asarray(strip)
-        counted = np.isfinite(values)
-        if missing is not None:
-            counted &= ~_are(values, missing)
-        if counted.any():
-            ends += [float(values[counted].min()), float(values[counted].max())]
+        ends += counted_range(values, missing) or ()
     return (min(ends), max(ends)) if ends else (0.0, 0.0)
+
+
+def counted_range(values: NDArray[Any], missing: float | None) -> tuple[float, float] | None:
+    """Return the least and the greatest value that is finite and not `missing`; None if there is none."""
+    counted = np.isfinite(values)
+    if missing is not None:
+        counted &= ~_are(values, missing)
+    found = values[counted]
+    return (float(found.min()), float(found.max())) if found.size else None
 
 
 def _are(values: NDArray[Any], number: float) -> NDArray[np.bool_]:

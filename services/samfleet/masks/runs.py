@@ -84,6 +84,17 @@ class Runs:
             runs.stop + last_column * step + corner_position,
         )
 
+    def clipped(self, window: tuple[int, int, int, int]) -> Runs:
+        """Return the pixels inside a window (x0, y0, x1, y1; maxima exclusive) of the image, in the same image."""
+        x0, y0, x1, y1 = window
+        height = self.size[0]
+        runs = self._cut_at_columns()
+        column = runs.start // height
+        start = np.maximum(runs.start, column * height + y0)
+        stop = np.minimum(runs.stop, column * height + y1)
+        inside = (column >= x0) & (column < x1) & (start < stop)
+        return Runs(self.size, self.count, runs.mask[inside], start[inside], stop[inside])
+
     def areas(self) -> Positions:
         """Return the number of set pixels of each mask."""
         lengths = np.concatenate([[0], np.cumsum(self.stop - self.start)])

@@ -6,14 +6,17 @@ import io
 import math
 from typing import Any, Literal
 
-from PIL import Image, TiffImagePlugin
+from PIL import ExifTags, Image, TiffImagePlugin
 
 from samfleet.image_errors import ImageFailed, ImageFormatUnsupported, ImageTruncated
 
 SIGNATURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 BIG_TIFF = 43  # third byte of the header, which then has 16 bytes instead of 8
 GDAL_NODATA = 42113  # a text such as "-32767", the value of pixels that were not measured
+GEO_KEYS = 34735
 SAMPLE_KINDS = {1: "unsigned integers", 2: "signed integers", 3: "floating point", 5: "complex integers", 6: "complex"}
+BLACK_IS_ZERO, RGB, YCBCR = 1, 2, 6  # photometric interpretations
+JPEG = 7  # compression
 MOST_BITS = 256  # of one value; a file that states more is damaged
 READABLE = {(len(bits), bits[0], form[0]) for _, _, form, _, bits, _ in TiffImagePlugin.OPEN_INFO}
 
@@ -35,6 +38,31 @@ def nodata(image: Image.Image) -> float | None:
     except (KeyError, ValueError):  # no such tag, or a text that is not a number
         return None
     return value if math.isfinite(value) else None
+
+
+def is_upright(data: bytes) -> bool:
+    """Return True if the first page's pixels are grey from black to white or RGB, of whole bytes, and not turned.
+
+    YCbCr counts as RGB in a JPEG, whose decoder converts it. False for a damaged file.
+    """
+    try:
+        tags = _tags(data)
+        kind = int(tags[TiffImagePlugin.PHOTOMETRIC_INTERPRETATION])
+        in_jpeg = int(tags.get(TiffImagePlugin.COMPRESSION, 1)) == JPEG
+        whole_bytes = all(int(bits) % 8 == 0 for bits in tags[TiffImagePlugin.BITSPERSAMPLE])
+        turned = int(tags.get(ExifTags.Base.Orientation, 1)) != 1
+    except Exception:  # noqa: BLE001 - on damaged files Pillow raises nearly any exception
+        return False
+    return whole_bytes and not turned and (kind in {BLACK_IS_ZERO, RGB} or (kind == YCBCR and in_jpeg))
+
+
+def has_geo_keys(data: bytes) -> bool:
+    """Return True if the file is a GeoTIFF whose pixels are not turned; False for a damaged file."""
+    try:
+        tags = _tags(data)
+        return GEO_KEYS in tags and int(tags.get(ExifTags.Base.Orientation, 1)) == 1
+    except Exception:  # noqa: BLE001 - on damaged files Pillow raises nearly any exception
+        return False
 
 
 def fault(data: bytes) -> ImageFailed | None:

@@ -8,6 +8,7 @@ from typing import Any, Self, cast
 
 from samfleet.errors import InvalidInput
 from samfleet.variants.task import EverythingParameters, task_from_dict
+from samfleet.variants.tiling import split_tile
 
 
 class AnnotationMasksMissing(InvalidInput):
@@ -61,7 +62,7 @@ class Measures:
             return cls(recall=True)
         if task["kind"] == "prompts":
             return replace(by_category, agreement=True)
-        if cast("EverythingParameters", task_from_dict(task)).prompted:
+        if cast("EverythingParameters", task_from_dict(split_tile(task)[0])).prompted:
             return replace(by_category, recall=True)
         return cls(recall=True, category_free=len(categories) == 1)
 

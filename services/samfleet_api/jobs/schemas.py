@@ -12,9 +12,23 @@ from samfleet.jobs.sharing import DEFAULT_PRIORITY, HIGHEST_PRIORITY
 from samfleet.jobs.task import MOST_POINTS, MOST_SEED, PromptKind
 from samfleet.reports.task_words import task_words
 from samfleet.variants.task import EverythingParameters
+from samfleet.variants.tiling import LEAST_OVERLAP_SHARE, LEAST_SIZE, MOST_SIZE
 from samfleet_api.exports.requests import CreateExport
 from samfleet_api.runs.schemas import RUN_EXAMPLE, Counts, Failure, Run, Stalled
 from samfleet_api.schemas import KeepDays, Labels, Name, Notes, RequestModel, StorableText
+
+TILE_SCHEMA: dict[str, Any] = {
+    "type": "object",
+    "required": ["size"],
+    "additionalProperties": False,
+    "description": "Images that are wider or higher than `size` pixels are cut into tiles of this size, whose masks "
+    "are merged. Neighbours share `overlap` pixels or a little more; from a 32nd to half of the size, an eighth by "
+    "default. Not with boxes of annotations or detections.",
+    "properties": {
+        "size": {"type": "integer", "minimum": LEAST_SIZE, "maximum": MOST_SIZE},
+        "overlap": {"type": "integer", "minimum": LEAST_SIZE // LEAST_OVERLAP_SHARE, "maximum": MOST_SIZE // 2},
+    },
+}
 
 
 def _everything_schema() -> dict[str, Any]:
@@ -22,6 +36,7 @@ def _everything_schema() -> dict[str, Any]:
     properties: dict[str, Any] = {
         "kind": {"const": "everything"},
         **{field.name: schema["properties"][field.name] for field in fields(EverythingParameters)},
+        "tile": TILE_SCHEMA,
     }
     return {
         "title": "Everything",

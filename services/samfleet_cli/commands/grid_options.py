@@ -38,21 +38,30 @@ GRID_OPTIONS: dict[str, tuple[type, str]] = {
     "max_detections": (int, "object_aware, instances: maximum number of detections per image, best first."),
 }
 
+TILE_OPTIONS: dict[str, tuple[type, str]] = {
+    "tile_size": (int, "Cut larger images into tiles of this many pixels a side, and merge the masks."),
+    "tile_overlap": (int, "Pixels that neighbouring tiles share; an eighth of the size by default."),
+}
+
 
 def with_grid_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Add these options to a command. Its parameter `grid` receives the given ones by name."""
+    """Add these options to a command. Its parameter `grid` receives the given ones by name, and `tile`."""
 
     @wraps(command)
     def wrapper(**options: Any) -> None:
         given = {name: options.pop(name) for name in GRID_OPTIONS}
-        command(**options, grid={name: value for name, value in given.items() if value is not None})
+        grid = {name: value for name, value in given.items() if value is not None}
+        tile = {name: value for name in TILE_OPTIONS if (value := options.pop(name)) is not None}
+        if tile:
+            grid["tile"] = {name.removeprefix("tile_"): value for name, value in tile.items()}
+        command(**options, grid=grid)
 
     own = [
         parameter
         for parameter in inspect.signature(command, eval_str=True).parameters.values()
         if parameter.name != "grid"
     ]
-    added = [_parameter(name, *described) for name, described in GRID_OPTIONS.items()]
+    added = [_parameter(name, *described) for name, described in {**GRID_OPTIONS, **TILE_OPTIONS}.items()]
     wrapper.__signature__ = inspect.Signature([*own, *added])  # type: ignore[attr-defined] # inspect reads this attribute
     wrapper.__annotations__ = {parameter.name: parameter.annotation for parameter in (*own, *added)}
     return wrapper

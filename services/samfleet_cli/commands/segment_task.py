@@ -11,6 +11,7 @@ import typer
 
 from samfleet.jobs.task import PromptSource, parse_job_task
 from samfleet.variants.task import EverythingParameters, TaskInvalid, task_from_dict
+from samfleet.variants.tiling import split_tile
 
 
 class TaskName(StrEnum):
@@ -43,7 +44,8 @@ def task_from_options(
             raise typer.BadParameter("--multimask and --single-mask need --task box, center_point or random_points")
         return _everything(grid, files)
     if grid:
-        named = ", ".join(f"--{name.replace('_', '-')}" for name in grid)
+        options = ["tile_size" if name == "tile" else name for name in grid]
+        named = ", ".join(f"--{name.replace('_', '-')}" for name in options)
         raise typer.BadParameter(f"{named}: needs --task everything")
     if "detections" in files:
         raise typer.BadParameter("--detections needs --sampler object_aware")
@@ -74,7 +76,8 @@ def _everything(grid: dict[str, Any], files: Sequence[PromptSource]) -> dict[str
     if grid.get("sampler") == "object_aware" and files:
         values = {**values, "boxes_from": grid.get("boxes_from", files[0])}
     try:
-        parameters = cast("EverythingParameters", task_from_dict(values))
+        parse_job_task(values)
+        parameters = cast("EverythingParameters", task_from_dict(split_tile(values)[0]))
     except TaskInvalid as error:
         raise typer.BadParameter(error.message) from error
     if parameters.prompted and parameters.boxes_from not in files:

@@ -137,3 +137,19 @@ def test_a_network_that_finds_instances_takes_no_grid() -> None:
         parse_job_task({"kind": "everything", "sampler": "grid"}).resolve(record)
     with pytest.raises(TaskInvalid, match="mobile_sam does not take sampler 'instances'"):
         parse_job_task({"kind": "everything", "sampler": "instances"}).resolve(RECORD)
+
+
+def test_tiles_are_a_parameter_of_the_job_and_not_of_the_network() -> None:
+    task = parse_job_task({"kind": "everything", "tile": {"size": 1024}})
+    resolved = task.resolve(RECORD)
+    assert resolved == {**RECORD.everything.to_dict(), "tile": {"size": 1024, "overlap": 128}}
+    assert parse_job_task(resolved).resolve(RECORD) == resolved
+    assert task.parameters(RECORD) == RECORD.everything
+    assert task_words(resolved).endswith('tile {"overlap": 128, "size": 1024}')
+
+
+@pytest.mark.parametrize("boxes_from", ["annotations", "detections"])
+def test_tiles_do_not_go_with_boxes_of_the_dataset(boxes_from: str) -> None:
+    task = {"kind": "everything", "sampler": "object_aware", "boxes_from": boxes_from, "tile": {"size": 512}}
+    with pytest.raises(TaskInvalid, match=f"tile does not go with boxes_from '{boxes_from}'"):
+        parse_job_task(task).parameters(RECORD)

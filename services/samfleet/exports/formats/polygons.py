@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 from pycocotools import mask as coco_mask
 
-from samfleet.masks.rle import decode_mask
+from samfleet.masks.run_sets import drawn_in_box, runs_of_code
 
 Ring = NDArray[np.float64]  # [corners, 2] x, y; the last corner is not the first one again
 Bits = NDArray[np.bool_]  # [height, width]
@@ -54,14 +54,11 @@ def polygons_of(segmentation: Mapping[str, Any], tolerance: float, corners: Corn
 def parts_of(segmentation: Mapping[str, Any], tolerance: float, corners: Corners) -> list[list[Ring]]:
     """Return the rings of each part of a mask like `polygons_of`: the outer one first, then one for each hole."""
     height, width = segmentation["size"]
-    mask = decode_mask(segmentation["counts"], (height, width))
-    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    if not len(rows):
+    crop, corner_pixel = drawn_in_box(runs_of_code(segmentation["counts"], (height, width)))
+    if not crop.size:
         return []
-    top, left = rows[0], columns[0]
-    crop = mask[top : rows[-1] + 1, left : columns[-1] + 1]
     parts = [[_placed(ring, corners) for ring in part] for part in _contours(crop)]
-    corner = np.array([left, top])
+    corner = np.array(corner_pixel)
     return [[ring + corner for ring in part] for part in _simplified(parts, crop, tolerance, corners)]
 
 

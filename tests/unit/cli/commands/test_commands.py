@@ -49,6 +49,12 @@ def test_help_imports_nothing_heavy() -> None:
 def test_only_given_parameters_are_sent() -> None:
     task = task_from_options(TaskName.EVERYTHING, {"points_per_side": 4}, None, files=[])
     assert task == {"kind": "everything", "points_per_side": 4}
+    tiled = task_from_options(TaskName.EVERYTHING, {"tile": {"size": 512}}, None, files=[])
+    assert tiled == {"kind": "everything", "tile": {"size": 512}}
+    with pytest.raises(typer.BadParameter, match="--tile-size: needs --task everything"):
+        task_from_options(TaskName.BOX, {"tile": {"size": 512}}, None, files=["annotations"])
+    with pytest.raises(typer.BadParameter, match="tile size is 5"):
+        task_from_options(TaskName.EVERYTHING, {"tile": {"size": 5}}, None, files=[])
     prompts = {"kind": "prompts", "prompt": "box", "from": "annotations"}
     assert task_from_options(TaskName.BOX, {}, None, files=["annotations"]) == prompts
     assert task_from_options(TaskName.BOX, {}, True, files=["annotations"]) == {**prompts, "multimask": True}

@@ -1,0 +1,68 @@
+"""Intersection and union of masks as sorted runs of pixels, without drawing them.
+
+Each `Runs` here has one mask, and both operands lie in the same image.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from samfleet.masks.rle import run_lengths
+from samfleet.masks.runs import Positions, Runs
+
+
+def runs_of_code(counts: str, size: tuple[int, int]) -> Runs:
+    """Return the runs of one mask from its COCO compressed RLE; `size` is (height, width)."""
+    edges = np.cumsum(run_lengths(counts))
+    start, stop = edges[0::2][: len(edges) // 2], edges[1::2]
+    some = stop > start
+    return Runs(size, 1, np.zeros(int(some.sum()), np.int64), start[some], stop[some])
+
+
+def drawn_in_box(mask: Runs) -> tuple[NDArray[np.bool_], tuple[int, int]]:
+    """Draw a mask no larger than its box: [height, width], and the (x, y) of its top left pixel.
+
+    An empty mask gives an array without pixels.
+    """
+    if not len(mask.start):
+        return np.zeros((0, 0), dtype=bool), (0, 0)
+    left, top, right, bottom = mask.boxes()[0].tolist()
+    height, width = bottom - top + 1, right - left + 1
+    inside = mask.clipped((left, top, right + 1, bottom + 1))
+    column, row = np.divmod(inside.start, mask.size[0])
+    start = (column - left) * height + row - top
+    edges = np.zeros(height * width + 1, dtype=np.int8)
+    edges[start] = 1
+    edges[start + inside.stop - inside.start] -= 1  # a run may start where the one in the column before stops
+    return np.cumsum(edges[:-1], dtype=np.int8).reshape(width, height).T.astype(bool), (left, top)
+
+
+def shared_pixels(first: Runs, second: Runs) -> int:
+    """Return the number of pixels that are set in both masks."""
+    if not len(first.start) or not len(second.start):
+        return 0
+    before = np.concatenate([[0], np.cumsum(second.stop - second.start)])
+    return int((_pixels_up_to(first.stop, second, before) - _pixels_up_to(first.start, second, before)).sum())
+
+
+def union(masks: Sequence[Runs]) -> Runs:
+    """Return the mask of all pixels that are set in any mask. Runs that touch become one."""
+    start = np.concatenate([mask.start for mask in masks])
+    stop = np.concatenate([mask.stop for mask in masks])
+    order = np.argsort(start, kind="stable")
+    start, reached = start[order], np.maximum.accumulate(stop[order])
+    opens = np.ones(len(start), dtype=bool)
+    opens[1:] = start[1:] > reached[:-1]
+    closes = np.append(opens[1:], True)[: len(start)]
+    return Runs(masks[0].size, 1, np.zeros(int(opens.sum()), np.int64), start[opens], reached[closes])
+
+
+def _pixels_up_to(positions: Positions, mask: Runs, before: Positions) -> Positions:
+    """Return how many pixels of the mask lie before each position; `before` has those of all earlier runs."""
+    run = np.searchsorted(mask.start, positions, side="left") - 1  # the last that starts earlier
+    last = np.maximum(run, 0)
+    inside = np.minimum(positions, mask.stop[last]) - mask.start[last]
+    return np.where(run < 0, 0, before[last] + inside)

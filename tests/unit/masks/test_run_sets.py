@@ -1,0 +1,48 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from samfleet.masks.rle import encode_mask, encode_runs
+from samfleet.masks.run_sets import drawn_in_box, runs_of_code, shared_pixels, union
+from samfleet.masks.runs import Runs
+
+SIZE = (9, 14)
+
+
+def masks(share: float) -> NDArray[np.bool_]:
+    return np.random.default_rng(2).random((3, *SIZE)) < share
+
+
+def runs_of(mask: NDArray[np.bool_]) -> Runs:
+    return runs_of_code(encode_mask(mask), SIZE)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.03, 0.5, 0.97, 1.0])
+def test_runs_are_those_of_the_pixels(share: float) -> None:
+    first, second, third = masks(share)
+    assert encode_runs(runs_of(first)) == [encode_mask(first)]
+    assert shared_pixels(runs_of(first), runs_of(second)) == (first & second).sum()
+    assert encode_runs(union([runs_of(mask) for mask in (first, second, third)])) == [
+        encode_mask(first | second | third)
+    ]
+
+
+@pytest.mark.parametrize("share", [0.0, 0.03, 0.5, 1.0])
+def test_a_mask_is_drawn_inside_its_box(share: float) -> None:
+    mask = masks(share)[0]
+    mask[:2], mask[:, :3] = False, False
+    drawn, (left, top) = drawn_in_box(runs_of(mask))
+    whole = np.zeros(SIZE, dtype=bool)
+    whole[top : top + drawn.shape[0], left : left + drawn.shape[1]] = drawn
+    np.testing.assert_array_equal(whole, mask)
+    ys, xs = mask.nonzero()
+    assert drawn.shape == ((np.ptp(ys) + 1, np.ptp(xs) + 1) if len(ys) else (0, 0))
+
+
+@pytest.mark.parametrize("share", [0.0, 0.5, 1.0])
+def test_a_window_keeps_the_pixels_inside(share: float) -> None:
+    (mask, _, _), inside = masks(share), np.zeros(SIZE, dtype=bool)
+    inside[2:7, 3:9] = True
+    assert encode_runs(runs_of(mask).clipped((3, 2, 9, 7))) == [encode_mask(mask & inside)]
