@@ -7,7 +7,9 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Request
 
 from samfleet.datasets.prompt_lines import PromptsInvalid
+from samfleet.datasets.s3_sources import BucketNotAllowed, S3ProfileUnknown
 from samfleet.datasets.service import DatasetNotFound
+from samfleet.datasets.url_sources import UrlNotAllowed
 from samfleet.image_errors import ImageFailed
 from samfleet.jobs.file_prompts import PromptOutsideImage
 from samfleet.jobs.queue import QueueUnavailable
@@ -18,12 +20,12 @@ from samfleet.logging import correlation_id
 from samfleet.predictions.errors import PredictionFailed, PredictionRejected, PredictionsBusy, PredictionTimeout
 from samfleet.predictions.mailbox import Mailbox
 from samfleet.predictions.messages import PredictionRequest, read_reply
-from samfleet.storage.store import StorageUnavailable
+from samfleet.storage.store import StorageForbidden, StorageUnavailable
 from samfleet.variants.budget import MasksTooMany, PromptsTooMany
 from samfleet.variants.catalogue import VariantNotFound
 from samfleet.variants.conventions import PromptUnsupported
 from samfleet.variants.task import TaskInvalid
-from samfleet_api.dependencies import EngineValue, S3Value, SettingsValue, StoreValue, TenantId
+from samfleet_api.dependencies import EngineValue, RemoteValue, SettingsValue, StoreValue, TenantId
 from samfleet_api.long_requests import TooBusy, long_running
 from samfleet_api.predictions.request_body import PREDICT_BODY, PredictBodyValue
 from samfleet_api.predictions.schemas import Prediction
@@ -53,6 +55,7 @@ InFlightValue = Annotated[InFlight, Depends(get_in_flight)]
     operation_id="prediction_create",
     openapi_extra=PREDICT_BODY,
     responses=problems(
+        BucketNotAllowed,
         DatasetNotFound,
         ImageFailed,
         ImageNotFound,
@@ -68,9 +71,12 @@ InFlightValue = Annotated[InFlight, Depends(get_in_flight)]
         PromptsInvalid,
         PromptsTooMany,
         QueueUnavailable,
+        S3ProfileUnknown,
+        StorageForbidden,
         StorageUnavailable,
         TaskInvalid,
         TooBusy,
+        UrlNotAllowed,
         VariantNotFound,
         VariantWithoutWeights,
     ),
@@ -82,7 +88,7 @@ def predict(
     settings: SettingsValue,
     engine: EngineValue,
     store: StoreValue,
-    s3: S3Value,
+    remote: RemoteValue,
     mailbox: MailboxValue,
     in_flight: InFlightValue,
 ) -> Prediction:
@@ -92,7 +98,7 @@ def predict(
     than a few images: a prediction has a time limit, and each process accepts only a few at a time.
     """
     with in_flight.place():
-        prepared = prepare(body, tenant_id, settings, Sources(engine, store, s3.readers))
+        prepared = prepare(body, tenant_id, settings, Sources(engine, store, remote))
         asked = PredictionRequest(prepared.record.name, prepared.request, correlation_id())
         reply = mailbox.ask(prepared.pool, asked.to_bytes(), settings.predict_timeout.total_seconds())
         found = read_reply(reply)

@@ -62,7 +62,7 @@ class InFlight:
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """Database, store and buckets with the images of datasets."""
+    """Database, store, buckets and URLs with the images of datasets."""
 
     engine: Engine
     store: ObjectStore

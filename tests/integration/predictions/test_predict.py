@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, update
 
 from fixtures.api.predicting import PICTURE, PredictClient, client_of, keys_of, working
 from fixtures.api.running_api import Api, Tenant
+from fixtures.servers.file_server import FileServer, Served
 from fixtures.servers.redis import RedisServer
 from fixtures.worker.job_rows import FROM_FILE, results_of, start_job
 from fixtures.worker.worker_services import make_services, upload_picture, work_on_all
 from samfleet.datasets.copying import PromptsRow
+from samfleet.db.models import DatasetImage
+from samfleet.db.session import transaction
 from samfleet.jobs.parts import read_parts
 from samfleet.wire.messages import ImageReport, SegmentReply, SegmentRequest
 from samfleet_worker.bootstrap import Services
@@ -84,6 +88,29 @@ def test_an_image_of_a_dataset_is_named_by_its_id(client: PredictClient, segment
     assert segmenter.requests[0].prompts[0].points == ((2.0, 2.0),)
     missing = client.http.post("/v1/predict", json={**body, "image_id": 2})
     assert (missing.status_code, missing.json()["code"]) == (404, "image_not_found")
+
+
+@pytest.mark.usefixtures("worker")
+def test_an_image_at_a_url_is_read_from_there(
+    api: Api, tenant: Tenant, redis_server: RedisServer, file_server: FileServer, segmenter: MemorySegmenter,
+    tmp_path: Path,
+) -> None:  # fmt: skip
+    dataset = tenant.http.post("/v1/datasets", json={"source": "upload"}).json()["id"]
+    tenant.http.post(f"/v1/datasets/{dataset}/images", files={"files": ("a.png", b"x")})
+    tenant.http.post(f"/v1/datasets/{dataset}/seal")
+    place = f"{file_server.url}/a.png"
+    with transaction(api.engine) as session:
+        session.execute(update(DatasetImage).where(DatasetImage.dataset_id == uuid.UUID(dataset)).values(uri=place))
+    file_server.files["/a.png"] = Served(PICTURE)
+    known = {"url_sources": (file_server.url.removeprefix("http://"),), "url_private_addresses": ("127.0.0.1",)}
+    body = {"variant": "mobile_sam", "dataset_id": dataset, "image_id": 1}
+    with client_of(api, tenant, redis_server, tmp_path, **known) as client:
+        assert client.http.post("/v1/predict", json=body).status_code == 200
+        file_server.files["/a.png"] = Served(PICTURE + b"0" * 5000)
+        large = client.http.post("/v1/predict", json=body).json()
+    assert segmenter.requests[0].image == PICTURE
+    assert large["code"] == "image_too_large"
+    assert "submit a job" in large["detail"]
 
 
 def test_a_dataset_of_another_tenant_is_not_found(client: PredictClient, other_tenant: Tenant) -> None:
