@@ -26,11 +26,11 @@ def page(browser: Browser, api: Api, tenant: Tenant) -> Iterator[Page]:
 
 
 @pytest.fixture(scope="session")
-def measured(browser: Browser, api: Api, api_database: str) -> Iterator[Tenant]:
+def measured(browser: Browser, api: Api) -> Iterator[Tenant]:
     """The tenant with measurements, shared by all tests; they only read."""
     folder = api.root / "shop shelves"
     folder.mkdir()
-    with new_tenant(api, api_database) as tenant:
+    with new_tenant(api) as tenant:
         measure(api, tenant, folder)
         yield tenant
 

@@ -65,7 +65,7 @@ def register_key(
     """Make `key` valid for `tenant`, creating the tenant if needed; a second call changes nothing."""
     engine = connect(database_url)
     with transaction(engine) as session:
-        _register(session, key, tenant=tenant, name=name, is_admin=admin)
+        add_key(session, key, tenant=tenant, name=name, is_admin=admin)
     engine.dispose()
 
 
@@ -76,7 +76,7 @@ def register_bootstrap_key(database_url: str, key: str) -> None:
     """
     engine = connect(database_url)
     with transaction(engine) as session:
-        row = _register(session, key, tenant=DEFAULT_TENANT, name=BOOTSTRAP, is_admin=True, is_bootstrap=True)
+        row = add_key(session, key, tenant=DEFAULT_TENANT, name=BOOTSTRAP, is_admin=True, is_bootstrap=True)
         if row.revoked_at is not None:
             log.warning("bootstrap_key.revoked", key_id=str(row.id), advice="set another SAMFLEET_BOOTSTRAP_API_KEY")
         else:
@@ -85,7 +85,8 @@ def register_bootstrap_key(database_url: str, key: str) -> None:
     engine.dispose()
 
 
-def _register(session: Session, key: str, *, tenant: str, **fields: object) -> ApiKey:
+def add_key(session: Session, key: str, *, tenant: str, **fields: object) -> ApiKey:
+    """Return the row of `key`, which is made with these fields, and its tenant too, if they are missing."""
     session.execute(insert(Tenant).values(name=tenant).on_conflict_do_nothing(index_elements=["name"]))
     tenant_id = session.scalars(select(Tenant.id).where(Tenant.name == tenant)).one()
     values = {"tenant_id": tenant_id, "key_sha256": hash_key(key), **fields}

@@ -19,8 +19,8 @@ from samfleet.db.session import read_only
 
 
 @pytest.fixture
-def admin(api: Api, api_database: str) -> Iterator[Tenant]:
-    with new_tenant(api, api_database, admin=True) as tenant:
+def admin(api: Api) -> Iterator[Tenant]:
+    with new_tenant(api, admin=True) as tenant:
         yield tenant
 
 

@@ -27,8 +27,8 @@ LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 
 
 @pytest.fixture
-def admin(api: Api, api_database: str) -> Iterator[Tenant]:
-    with new_tenant(api, api_database, admin=True) as tenant:
+def admin(api: Api) -> Iterator[Tenant]:
+    with new_tenant(api, admin=True) as tenant:
         yield tenant
 
 

@@ -52,8 +52,8 @@ def test_a_link_works_once(browser: httpx.Client, tenant: Tenant) -> None:
     assert code_of(browser, token) == "login_link_invalid"
 
 
-def test_a_link_expires_after_minutes_and_with_its_key(api: Api, browser: httpx.Client, api_database: str) -> None:
-    with new_tenant(api, api_database, admin=True) as admin:
+def test_a_link_expires_after_minutes_and_with_its_key(api: Api, browser: httpx.Client) -> None:
+    with new_tenant(api, admin=True) as admin:
         old = new_token(admin)
         with transaction(api.engine) as session:
             mine = LoginLink.token_sha256 == hash_key(old)

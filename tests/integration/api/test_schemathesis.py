@@ -29,8 +29,8 @@ def test_every_response_is_declared_in_the_openapi_document(
 
 @pytest.mark.heavy
 @pytest.mark.timeout(900)
-def test_every_response_to_an_admin_is_declared_too(api: Api, api_database: str, tmp_path: Path) -> None:
-    with new_tenant(api, api_database, admin=True) as admin:
+def test_every_response_to_an_admin_is_declared_too(api: Api, tmp_path: Path) -> None:
+    with new_tenant(api, admin=True) as admin:
         cases = send_requests(api, admin, tmp_path, "--include-path-regex", "^/v1/(keys|tenants)")
     assert cases >= LEAST_CASES_OF_ADMIN
 

@@ -58,12 +58,12 @@ def test_a_tenant_reads_its_use_and_that_of_a_job(api: Api, tenant: Tenant, fold
     assert of_job["total"]["objects"] == len(parts) + 1
 
 
-def test_only_admins_read_the_use_of_all_tenants(api: Api, api_database: str, tenant: Tenant, folder: Path) -> None:
+def test_only_admins_read_the_use_of_all_tenants(api: Api, tenant: Tenant, folder: Path) -> None:
     job = new_job(tenant, folder)
     carry_out(api, job)
     answer = tenant.http.get("/v1/storage/tenants")
     assert (answer.status_code, answer.json()["code"]) == (403, "admin_required")
-    with new_tenant(api, api_database, admin=True) as admin:
+    with new_tenant(api, admin=True) as admin:
         found: list[dict[str, Any]] = []
         cursor: dict[str, str] = {}
         while True:

@@ -42,10 +42,10 @@ def own_api(api: Api, engine: Engine, tmp_path: Path) -> Iterator[Api]:
         yield Api(url, app, engine, api.store, parts.queue, tmp_path)
 
 
-def test_a_failed_commit_is_an_error_and_sends_no_task(own_api: Api, database_url: str) -> None:
+def test_a_failed_commit_is_an_error_and_sends_no_task(own_api: Api) -> None:
     with own_api.engine.begin() as connection:
         connection.execute(text(REFUSE_AT_COMMIT))
-    with new_tenant(own_api, database_url) as tenant:
+    with new_tenant(own_api) as tenant:
         job = new_job(tenant, own_api.root, images=1)
         sent = len(own_api.queue.sent)
         body = {"dataset_id": job["dataset_id"], "variants": ["mobile_sam"], "task": {"kind": "everything"}}
@@ -55,9 +55,9 @@ def test_a_failed_commit_is_an_error_and_sends_no_task(own_api: Api, database_ur
         assert len(tenant.http.get("/v1/jobs").json()["items"]) == 1
 
 
-def test_a_broker_that_is_down_does_not_lose_the_job(own_api: Api, database_url: str) -> None:
+def test_a_broker_that_is_down_does_not_lose_the_job(own_api: Api) -> None:
     own_api.queue.down = True
-    with new_tenant(own_api, database_url) as tenant:
+    with new_tenant(own_api) as tenant:
         job = new_job(tenant, own_api.root, images=1)
         assert tenant.http.get(f"/v1/jobs/{job['id']}").json()["state"] == "queued"
 

@@ -15,8 +15,8 @@ from samfleet_cli.main import app
 
 
 @pytest.fixture
-def admin(api: Api, api_database: str) -> Iterator[Tenant]:
-    with new_tenant(api, api_database, admin=True) as tenant:
+def admin(api: Api) -> Iterator[Tenant]:
+    with new_tenant(api, admin=True) as tenant:
         yield tenant
 
 

@@ -123,7 +123,7 @@ def test_a_machine_removed_at_the_origin_is_shown_to_no_tenant(lab: SiteApi, lap
         session.query(ImageResult).filter_by(run_id=uuid.UUID(job["runs"][0]["id"])).update({"hardware_id": None})
         rebuild_run(session, uuid.UUID(job["runs"][0]["id"]))
     assert laptop.take(lab.export()).json()["replaced"] == 1
-    with new_tenant(laptop.api, laptop.running.database_url) as other:
+    with new_tenant(laptop.api) as other:
         for tenant in (other, laptop.tenant):
             machines = {one["device_name"] for one in tenant.http.get("/v1/hardware").json()["items"]}
             assert "H200 of a secret site" not in machines
@@ -225,7 +225,7 @@ def test_a_site_without_a_name_cannot_export(lab: SiteApi, tmp_path: Path) -> No
 def test_imported_sites_are_separate_per_tenant(lab: SiteApi, laptop: SiteApi) -> None:
     lab.measure("H200 of this test", 2.0)
     laptop.take(lab.export(), lab.fingerprint)
-    with new_tenant(laptop.api, laptop.running.database_url) as other:
+    with new_tenant(laptop.api) as other:
         assert other.http.get("/v1/reports/latency").json()["rows"] == []
         assert other.http.get("/v1/sites").json()["items"] == []
         machines = other.http.get("/v1/hardware").json()["items"]
