@@ -22,6 +22,7 @@ from samfleet.jobs.image_quality import everything_quality, prompted_quality
 from samfleet.jobs.outcomes import ImageError, ImageOutcome, Quality, ShardImage
 from samfleet.jobs.task import EverythingJobTask, JobTask, PromptsJobTask, parse_job_task
 from samfleet.logging import get_logger
+from samfleet.masks.georeference import read_georeference
 from samfleet.metrics import TRITON_RETRIES
 from samfleet.quality.segmentation import AnnotationOutlineTooLong
 from samfleet.quality.sizes import AnnotationSizeMismatch, check_size
@@ -130,7 +131,8 @@ class ImageStep:
         try:
             with span("fetch", samfleet__image_id=image.image_id):
                 data = read_image(self.store, image.uri, self.max_image_bytes, self.remote)
-            outcome = replace(outcome, fetch_ms=(time.perf_counter() - started) * 1e3)
+            fetch_ms = (time.perf_counter() - started) * 1e3
+            outcome = replace(outcome, fetch_ms=fetch_ms, georeference=read_georeference(data))
             origins = prompt_origins(self.task, self.parameters, image)
             prompts = build_prompts(self.task, image, origins, data, self.max_pixels)
             windows = self.tiling.windows(*tiled_size(data, self.tile_limits)) if self.tiling else ()

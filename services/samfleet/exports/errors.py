@@ -63,6 +63,12 @@ class ExportTooManyClasses(InvalidInput):
     code = "export_too_many_classes"
 
 
+class ExportNotGeoreferenced(InvalidInput):
+    """An image has no coordinate reference system, which the format needs; use GeoTIFFs, or another format."""
+
+    code = "export_not_georeferenced"
+
+
 class ExportLibraryMissing(SamfleetError):
     """The worker lacks a library that the format needs; install it there, and ask for the export again."""
 

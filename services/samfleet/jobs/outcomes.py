@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from samfleet.db.models import Outcome
+from samfleet.masks.georeference import Georeference
 from samfleet.masks.record import MaskRecord
 from samfleet.variants.task import Prompt
 from samfleet.wire.messages import ImageReport
@@ -104,6 +105,7 @@ class ImageOutcome:
     round_trip_ms: float | None = None
     quality: Quality | None = None
     prompts: tuple[Prompt, ...] = ()
+    georeference: Georeference | None = None
 
     @property
     def outcome(self) -> Outcome:

@@ -36,7 +36,8 @@ def part_row(outcome: ImageOutcome) -> dict[str, Any]:
 
     A prompted mask has the category and the annotation, detection or object of its prompt, and the points of a point
     prompt as `prompt_points`: [[x, y], …] in pixels of the upright image. These are foreground, unless a prompt of a
-    file has `prompt_labels`. Its box is `prompt_box`, as for a detection: x, y, width, height.
+    file has `prompt_labels`. Its box is `prompt_box`, as for a detection: x, y, width, height. Only an image with a
+    place on the earth has `georeference`.
     """
     image, error = outcome.image, outcome.error
     masks = _mask_fields(outcome.masks)
@@ -45,6 +46,7 @@ def part_row(outcome: ImageOutcome) -> dict[str, Any]:
         if index is not None and outcome.prompted:
             prompt = outcome.prompts[index] if outcome.prompts else None
             fields.update(_origin(outcome.prompted[index], prompt))
+    place = {"georeference": outcome.georeference.to_dict()} if outcome.georeference else {}
     return {
         "dataset_image_id": image.dataset_image_id,
         "image_id": image.image_id,
@@ -52,6 +54,7 @@ def part_row(outcome: ImageOutcome) -> dict[str, Any]:
         "outcome": outcome.outcome.value,
         "width": outcome.width,
         "height": outcome.height,
+        **place,
         "prompts_decoded": outcome.report.prompts_decoded if outcome.report else None,
         "masks": masks,
         "error": {"code": error.code, "message": error.message, "stage": error.stage} if error else None,

@@ -4,13 +4,14 @@ import io
 from dataclasses import replace
 
 import numpy as np
+import pytest
 from numpy.typing import NDArray
 from PIL import Image
 from sqlalchemy import Engine
 
-from fixtures.images.encoded_images import encoded
+from fixtures.images.encoded_images import encoded, geotiff
 from fixtures.worker.job_rows import results_of, shards_of, start_job
-from fixtures.worker.worker_services import make_services, upload_picture, work_on_all
+from fixtures.worker.worker_services import make_services, work_on_all
 from samfleet.db.models import Outcome, ShardState
 from samfleet.jobs.parts import read_parts
 from samfleet.masks.record import MaskRecord
@@ -71,13 +72,17 @@ def turned() -> Image.Exif:
     return exif
 
 
-def test_an_image_no_larger_than_a_tile_is_sent_as_it_is(engine: Engine) -> None:
+def test_an_image_no_larger_than_a_tile_is_sent_as_it_is_and_keeps_its_place_on_the_earth(engine: Engine) -> None:
+    pytest.importorskip("rasterio")
     segmenter = MemorySegmenter()
     services = make_services(engine, segmenter)
-    uris = upload_picture(services)
-    run = start_job(engine, services.queue, 1, uris=uris, task=TILED)
+    data = geotiff(np.zeros((256, 200), np.uint8))
+    services.store.put("uploads/field", data)
+    run = start_job(engine, services.queue, 1, uris=["store:uploads/field"], task=TILED)
     work_on_all(services, run)
-    assert [request.image for request in segmenter.requests] == [services.store.get("uploads/picture")]
+    assert [request.image for request in segmenter.requests] == [data]
+    row = next(iter(read_parts(services.store, [results_of(engine, run)[0].part_key])))
+    assert row["georeference"] == {"crs": "EPSG:32633", "transform": [0.5, 0, 500_000, 0, -0.5, 5_000_000]}
 
 
 def test_an_image_fails_whole_and_names_the_tile(engine: Engine) -> None:

@@ -11,6 +11,7 @@ from samfleet.exports.formats.cutouts import CUTOUTS
 from samfleet.exports.formats.cvat import Cvat
 from samfleet.exports.formats.fiftyone import FIFTYONE
 from samfleet.exports.formats.geojson import GEOJSON
+from samfleet.exports.formats.geopackage import GEOPACKAGE
 from samfleet.exports.formats.jsonl import JsonLines
 from samfleet.exports.formats.label_studio import LABEL_STUDIO, LABEL_STUDIO_POLYGONS
 from samfleet.exports.formats.labelme import LABELME
@@ -36,6 +37,7 @@ _ALL: tuple[ExportFormat, ...] = (
     LABEL_STUDIO_POLYGONS,
     VOC,
     GEOJSON,
+    GEOPACKAGE,
     Parquet(),
     CUTOUTS,
     OVERLAYS,

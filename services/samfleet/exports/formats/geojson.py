@@ -1,26 +1,34 @@
-"""GeoJSON: a file per image, in pixels of the upright image with y down."""
+"""GeoJSON: a file per image, in longitude and latitude if the image has a place on the earth, else in pixels."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-import shapely
+import numpy as np
+from numpy.typing import NDArray
 from shapely.geometry import mapping
 
+from samfleet.exports.errors import ExportLibraryMissing
 from samfleet.exports.formats.archive import Member, MemberNames, ZipFormat, json_bytes, provenance_of
 from samfleet.exports.formats.base import ExportOptions, ExportSource
 from samfleet.exports.formats.classes import Classes, classes_of
-from samfleet.exports.formats.polygons import Corners, parts_of
 from samfleet.exports.formats.selection import confidence, selected_rows
+from samfleet.exports.formats.shapes import Place, geometry_of
+from samfleet.masks.georeference import Georeference
+
+LONGITUDE_LATITUDE = "EPSG:4326"  # the only system of RFC 7946
+DIGITS = 9  # of a degree: a tenth of a millimetre
 
 
 def _members(source: ExportSource, options: ExportOptions) -> Iterator[Member]:
     classes, names = classes_of(source, options), MemberNames()
     for row in selected_rows(source, options):
         if row["width"] is not None:
+            place = _on_earth(row["georeference"]) if "georeference" in row else None
             features = [
-                _feature(number, mask, classes, options.tolerance) for number, mask in enumerate(row["masks"], start=1)
+                _feature(number, mask, classes, options.tolerance, place)
+                for number, mask in enumerate(row["masks"], start=1)
             ]
             image = {name: row[name] for name in ("image_id", "file_name", "width", "height")}
             document = {"type": "FeatureCollection", "image": image, "features": features}
@@ -28,35 +36,38 @@ def _members(source: ExportSource, options: ExportOptions) -> Iterator[Member]:
     yield provenance_of(source.provenance, names)
 
 
-def _feature(number: int, mask: Mapping[str, Any], classes: Classes, tolerance: float) -> dict[str, Any]:
+def _feature(
+    number: int, mask: Mapping[str, Any], classes: Classes, tolerance: float, place: Place | None
+) -> dict[str, Any]:
     about = {"category": classes.names[classes.of(mask)], "score": confidence(mask)}
     kept = {name: mask[name] for name in ("area", "predicted_iou", "stability_score")}
-    geometry = _geometry(mask["segmentation"], tolerance)
+    found = geometry_of(mask["segmentation"], tolerance, place)
+    geometry = None if found is None else dict(mapping(found))
     return {"type": "Feature", "id": number, "geometry": geometry, "properties": {**about, **kept}}
 
 
-def _geometry(segmentation: Mapping[str, Any], tolerance: float) -> Mapping[str, Any] | None:
-    """Return a polygon, or several for a mask in parts, with real holes; None for an empty mask.
+def _on_earth(values: Mapping[str, Any]) -> Place:
+    """Return the function from corners of pixels to longitude and latitude. Raises `ExportLibraryMissing`."""
+    try:
+        from rasterio.warp import transform
+    except ImportError as error:
+        raise ExportLibraryMissing(
+            "GeoJSON of georeferenced images needs rasterio, which the worker does not have; "
+            "run pip install 'samfleet[geo]' there, restart it, and ask for the export again"
+        ) from error
+    georeference = Georeference.from_dict(values)
 
-    A polygon that crosses its hole after the simplification keeps every corner instead.
-    """
-    found = _polygons(segmentation, tolerance)
-    if not all(polygon.is_valid for polygon in found):
-        found = _polygons(segmentation, 0.0)
-    turned = [shapely.orient_polygons(polygon, exterior_cw=False) for polygon in found]
-    if not turned:
-        return None
-    return dict(mapping(turned[0] if len(turned) == 1 else shapely.MultiPolygon(turned)))
+    def place(corners: NDArray[np.float64]) -> NDArray[np.float64]:
+        x, y = georeference.placed(corners).T
+        placed: NDArray[np.float64] = np.stack(transform(georeference.crs, LONGITUDE_LATITUDE, x, y), axis=1)
+        return placed.round(DIGITS)
 
-
-def _polygons(segmentation: Mapping[str, Any], tolerance: float) -> list[Any]:
-    parts = parts_of(segmentation, tolerance, Corners.EDGES)
-    return [shapely.Polygon(outer, holes) for outer, *holes in parts]
+    return place
 
 
 # Pixel (0, 0) is the square from 0 to 1. A geometry of null is an empty mask's.
 GEOJSON = ZipFormat(
     "geojson",
-    "GeoJSON (zip): a file per image, polygons with holes in pixels, y down.",
+    "GeoJSON (zip): a file per image, polygons with holes; longitude and latitude of a GeoTIFF, else pixels, y down.",
     _members,
 )
