@@ -27,12 +27,17 @@ class ImageFailure:
 
 @dataclass(frozen=True)
 class SegmentResult(MaskArrays):
-    """Result of one image with one variant of a job. `error` is None if it succeeded."""
+    """Result of one image with one variant of a job. `error` is None if it succeeded.
+
+    `external_id` and `metadata` are those of a manifest.
+    """
 
     image_id: int
     run_id: str
     error: ImageFailure | None
     fetch_overlay: Callable[[str, int], bytes] = field(repr=False, compare=False)
+    external_id: str | None = None
+    metadata: Mapping[str, Any] | None = None
 
     @cached_property
     def overlay(self) -> bytes:
@@ -105,4 +110,6 @@ class ResultLines:
             error=ImageFailure(**row["error"]) if row["error"] else None,
             records=row["masks"],
             fetch_overlay=self._fetch_overlay,
+            external_id=row.get("external_id"),
+            metadata=row.get("metadata"),
         )

@@ -77,6 +77,8 @@ class DatasetImage(_Resource):
     size_bytes: int
     width: int | None = None
     height: int | None = None
+    external_id: str | None = None
+    metadata: dict[str, Any] | None = None
 
 
 class Counts(_Resource):
@@ -208,9 +210,9 @@ class Job(_Resource):
     stalled: Stalled | None = None
     counts: Counts
     images_reused: int = 0
+    exports: tuple[dict[str, Any], ...] = ()
     progress: float = 0.0
     images_per_second: float | None = None
-    exports: tuple[dict[str, Any], ...] = ()
     eta_seconds: float | None = None
     annotations: Coverage | None = None
     runs: tuple[Run, ...] = ()

@@ -17,7 +17,15 @@ from samfleet.datasets.content import FILE_SCHEME, STORE_SCHEME
 from samfleet.datasets.service import DatasetTooLarge
 from samfleet.db.models import Dataset, DatasetImage
 
-CARRIED = ("file_name", "external_id", "uri", "size_bytes", "modified_ns", "changed_ns")
+CARRIED = (
+    DatasetImage.file_name,
+    DatasetImage.external_id,
+    DatasetImage.image_metadata,
+    DatasetImage.uri,
+    DatasetImage.size_bytes,
+    DatasetImage.modified_ns,
+    DatasetImage.changed_ns,
+)
 
 
 def same_bytes(one: Any, other: Any) -> ColumnElement[bool]:
@@ -55,9 +63,9 @@ def carry_over(session: Session, dataset: Dataset, most: int | None) -> None:
         return
     new = aliased(DatasetImage)
     taken = exists().where(new.dataset_id == dataset.id, new.file_name == DatasetImage.file_name)
-    rows = select(literal(dataset.id), *(getattr(DatasetImage, name) for name in CARRIED))
+    rows = select(literal(dataset.id), *CARRIED)
     of_base = rows.where(DatasetImage.dataset_id == dataset.base_id, ~taken)
-    session.execute(insert(DatasetImage).from_select(["dataset_id", *CARRIED], of_base))
+    session.execute(insert(DatasetImage).from_select([DatasetImage.dataset_id, *CARRIED], of_base))
     count = select(func.count()).select_from(DatasetImage).where(DatasetImage.dataset_id == dataset.id)
     dataset.image_count = session.scalars(count).one()
     if most is not None and dataset.image_count > most:

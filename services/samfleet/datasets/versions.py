@@ -19,7 +19,7 @@ from samfleet.datasets.service import DatasetNotSealed, found, require_listed
 from samfleet.db.models import Dataset, DatasetSource, DatasetState
 from samfleet.errors import Conflict
 
-REFRESHABLE = (DatasetSource.DIRECTORY, DatasetSource.S3)
+REFRESHABLE = (DatasetSource.DIRECTORY, DatasetSource.S3, DatasetSource.MANIFEST)
 PENDING = (DatasetState.LISTING, DatasetState.OPEN)
 
 
@@ -37,7 +37,7 @@ class DatasetNotNewest(Conflict):
 
 
 class DatasetNotRefreshable(Conflict):
-    """The dataset has no folder or bucket to list again: it was uploaded, or made of a manifest or an archive."""
+    """The dataset has no source to read again: it was uploaded, its manifest was, or it is made of an archive."""
 
     code = "dataset_not_refreshable"
 
@@ -49,9 +49,10 @@ def create_refresh(session: Session, tenant_id: uuid.UUID, dataset_id: uuid.UUID
     Raises `DatasetNotRefreshable` and the errors of `lock_newest`.
     """
     base = lock_newest(session, tenant_id, dataset_id)
-    if base.listing is None or base.source not in REFRESHABLE:
+    if base.listing is None or base.source not in REFRESHABLE or base.listing.get("stored") is not None:
         raise DatasetNotRefreshable(
-            f"dataset {base.id} has no folder or bucket to list again; make a new dataset of the images that you want"
+            f"dataset {base.id} has no folder, bucket or manifest to read again; make a new dataset of the images that "
+            "you want"
         )
     return _add_next(session, base, state=DatasetState.LISTING, listing=base.listing)
 

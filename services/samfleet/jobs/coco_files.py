@@ -15,6 +15,8 @@ from itertools import count
 from operator import itemgetter
 from typing import Any
 
+from samfleet.jobs.parts import OF_MANIFEST
+
 EVERYTHING_CATEGORY_ID = 1  # SegEvery does not classify; COCO needs a category
 COPIED = (
     "predicted_iou",
@@ -153,7 +155,8 @@ class UsedCategories:
 
 
 def _image(row: Mapping[str, Any]) -> dict[str, Any]:
-    return {"id": row["image_id"], "width": row["width"], "height": row["height"], "file_name": row["file_name"]}
+    entry = {"id": row["image_id"], "width": row["width"], "height": row["height"], "file_name": row["file_name"]}
+    return entry | {name: row[name] for name in OF_MANIFEST if name in row}
 
 
 def _annotations(rows: Rows, instances: Instances, boxes: BoxForm, unclassified: int) -> Iterator[dict[str, Any]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -57,7 +57,7 @@ class ShardImage:
 
     `annotations` are in the order of their ids, crowds included; empty if the dataset has none. `detections` are in the
     order of their ids, and `prompts` in that of the prompts file; both are empty if the task does not use them.
-    `stated_size` is (width, height) in the annotations file.
+    `stated_size` is (width, height) in the annotations file. `external_id` and `metadata` are those of a manifest.
     """
 
     dataset_image_id: int
@@ -69,6 +69,8 @@ class ShardImage:
     detections: tuple[Detection, ...] = ()
     stated_size: tuple[int, int] | None = None
     prompts: tuple[FilePrompt, ...] = ()
+    external_id: str | None = None
+    metadata: Mapping[str, Any] | None = None
 
     @property
     def instances(self) -> tuple[Annotation, ...]:

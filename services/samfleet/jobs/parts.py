@@ -11,12 +11,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from samfleet.jobs.file_prompts import sent_prompt
-from samfleet.jobs.outcomes import Annotation, FilePrompt, ImageOutcome, PromptOrigin
+from samfleet.jobs.outcomes import Annotation, FilePrompt, ImageOutcome, PromptOrigin, ShardImage
 from samfleet.masks.record import MaskRecord
 from samfleet.storage.jsonl import read_jsonl_zst
 from samfleet.storage.store import ObjectStore
 from samfleet.variants.task import Prompt
 from samfleet.wire.packed_masks import PackedMasks
+
+OF_MANIFEST = ("external_id", "metadata")  # members of a line that an image without them lacks
 
 
 def run_prefix(run_id: uuid.UUID) -> str:
@@ -48,9 +50,7 @@ def part_row(outcome: ImageOutcome) -> dict[str, Any]:
             fields.update(_origin(outcome.prompted[index], prompt))
     place = {"georeference": outcome.georeference.to_dict()} if outcome.georeference else {}
     return {
-        "dataset_image_id": image.dataset_image_id,
-        "image_id": image.image_id,
-        "file_name": image.file_name,
+        **about_image(image),
         "outcome": outcome.outcome.value,
         "width": outcome.width,
         "height": outcome.height,
@@ -63,6 +63,17 @@ def part_row(outcome: ImageOutcome) -> dict[str, Any]:
 
 def _mask_fields(masks: Sequence[MaskRecord]) -> list[dict[str, Any]]:
     return masks.to_dicts() if isinstance(masks, PackedMasks) else [mask.to_dict() for mask in masks]
+
+
+def about_image(image: ShardImage) -> dict[str, Any]:
+    """Return what the line of an image says about it: ids, name and, if it has them, those of its manifest."""
+    stated = {"external_id": image.external_id, "metadata": image.metadata}
+    return {
+        "dataset_image_id": image.dataset_image_id,
+        "image_id": image.image_id,
+        "file_name": image.file_name,
+        **{name: value for name, value in stated.items() if value is not None},
+    }
 
 
 def part_rows(store: ObjectStore, outcomes: Sequence[ImageOutcome], previous: str | None) -> Iterator[dict[str, Any]]:

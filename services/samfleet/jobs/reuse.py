@@ -26,7 +26,7 @@ from samfleet.db.models import DatasetImage, ImageResult, Job, Outcome, Run
 from samfleet.db.session import transaction
 from samfleet.jobs.claim import ClaimedShard
 from samfleet.jobs.outcomes import ImageOutcome, ShardImage
-from samfleet.jobs.parts import part_row
+from samfleet.jobs.parts import OF_MANIFEST, about_image, part_row
 from samfleet.logging import get_logger
 from samfleet.storage.jsonl import PartFileDamaged, read_jsonl_zst
 from samfleet.storage.store import ObjectNotFound, ObjectStore
@@ -67,10 +67,9 @@ class ReusedImage:
 
     @property
     def row(self) -> dict[str, Any]:
-        """Return the line of the new part: ids and name are those of the new dataset."""
-        image = self.image
-        own = {"dataset_image_id": image.dataset_image_id, "image_id": image.image_id, "file_name": image.file_name}
-        return {**self.line, **own, "reused_from": str(self.earlier.run_id)}
+        """Return the line of the new part: ids, name and metadata are those of the new dataset."""
+        of_masks = {name: value for name, value in self.line.items() if name not in OF_MANIFEST}
+        return {**of_masks, **about_image(self.image), "reused_from": str(self.earlier.run_id)}
 
 
 def model_sha256(record: VariantRecord) -> str:

@@ -21,6 +21,8 @@ from samfleet.db.models import (
 )
 from samfleet.jobs.outcomes import Annotation, Detection, FilePrompt, ShardImage
 
+MANIFEST = (DatasetImage.external_id, DatasetImage.image_metadata.label("metadata"))
+
 
 def read_shard_images(
     session: Session,
@@ -33,7 +35,7 @@ def read_shard_images(
     """Return the images at these positions, in order. Detections and prompts are many, so only used ones are read."""
     fields = (DatasetImage.id, DatasetImage.image_id, DatasetImage.file_name, DatasetImage.uri, DatasetImage.size_bytes)
     images = session.execute(  # rows, because an object of the session costs ten times as much
-        select(*fields, DatasetImage.stated_width, DatasetImage.stated_height)
+        select(*fields, *MANIFEST, DatasetImage.stated_width, DatasetImage.stated_height)
         .where(DatasetImage.dataset_id == dataset_id, DatasetImage.position.between(positions[0], positions[-1]))
         .order_by(DatasetImage.position)
     ).all()
@@ -52,6 +54,8 @@ def read_shard_images(
             detections=tuple(detections.get(image.image_id, ())),
             stated_size=_stated_size(image.stated_width, image.stated_height),
             prompts=prompts.get(image.image_id, ()),
+            external_id=image.external_id,
+            metadata=image.metadata,
         )
         for image in images
         if image.image_id is not None

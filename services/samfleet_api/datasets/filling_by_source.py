@@ -62,7 +62,7 @@ def put_manifest(
     engine: EngineValue,
     store: StoreValue,
     queue: QueueValue,
-    form: Annotated[Format, Query(alias="format", description="JSON Lines, or CSV with a header.")],
+    form: Annotated[Format, Query(alias="format", description="JSON Lines, CSV with a header, or Parquet.")],
     base: Annotated[
         StorableText | None,
         Query(min_length=1, max_length=4096, description="Folder on the server, or s3://…, of relative paths."),

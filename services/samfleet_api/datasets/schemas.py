@@ -54,7 +54,9 @@ class NewVersion(RequestModel):
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"refresh": True}, {"add": "uploads"}]})
 
-    refresh: Literal[True] | None = Field(default=None, description="List the folder or bucket of the dataset again.")
+    refresh: Literal[True] | None = Field(
+        default=None, description="Read the folder, bucket or manifest of the dataset again."
+    )
     add: Literal["uploads"] | None = Field(
         default=None, description="Open a version for uploads; sealing it adds the images of the dataset."
     )
@@ -177,6 +179,7 @@ class DatasetImage(BaseModel):
                     "image_id": 139,
                     "file_name": "000000000139.jpg",
                     "external_id": None,
+                    "metadata": None,
                     "size_bytes": 161811,
                     "width": 640,
                     "height": 426,
@@ -190,6 +193,7 @@ class DatasetImage(BaseModel):
     image_id: int | None = Field(description="COCO id that results refer to; null until the dataset is sealed.")
     file_name: str
     external_id: str | None = Field(description="The id that the manifest gives the image.")
+    metadata: dict[str, Any] | None = Field(description="The metadata that the manifest gives the image.")
     size_bytes: int = Field(description="0 if it was not known when the dataset was made.")
     width: int | None = Field(description="Width of the upright image in pixels; null until a job has read it.")
     height: int | None
@@ -203,6 +207,7 @@ class DatasetImage(BaseModel):
             image_id=row.image_id,
             file_name=row.file_name,
             external_id=row.external_id,
+            metadata=row.image_metadata,
             size_bytes=row.size_bytes,
             width=width,
             height=height,

@@ -100,7 +100,9 @@ class FromManifest(RequestModel):
     manifest: ServerPath = Field(
         description="Absolute path under a folder of SAMFLEET_DATASET_ROOTS, or s3://bucket/folder/name."
     )
-    format: Format | None = Field(default=None, description="By default by the suffix: .jsonl, .ndjson or .csv.")
+    format: Format | None = Field(
+        default=None, description="By default by the suffix: .jsonl, .ndjson, .csv or .parquet."
+    )
     profile: StorableText | None = Field(
         default=None,
         min_length=1,

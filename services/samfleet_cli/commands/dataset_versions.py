@@ -19,7 +19,7 @@ DatasetId = Annotated[str, typer.Argument(help="The dataset's id, or its first s
 
 
 def refresh(dataset_id: DatasetId, api_url: ApiUrl = None, api_key: ApiKey = None) -> None:
-    """List a dataset's folder or bucket again, as its next version.
+    """Read a dataset's folder, bucket or manifest again, as its next version.
 
     Waits until the images are listed, and prints how many are new, changed, gone and unchanged.
     """

@@ -73,7 +73,9 @@ BucketUrl = Annotated[
 Manifest = Annotated[
     str | None,
     typer.Option(
-        metavar="FILE|URL", help="List of images: a local .jsonl or .csv file, or s3://bucket/name.", show_default=False
+        metavar="FILE|URL",
+        help="List of images: a local .jsonl, .csv or .parquet file, or s3://bucket/name.",
+        show_default=False,
     ),
 ]
 Archive = Annotated[

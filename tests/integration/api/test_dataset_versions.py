@@ -147,12 +147,31 @@ def test_uploads_have_no_source(tenant: Tenant) -> None:
     assert code(tenant, dataset) == (409, "dataset_not_refreshable")
 
 
-def test_a_manifest_is_no_folder(api: Api, tenant: Tenant, folder: Path) -> None:
-    (folder / "list.csv").write_text("image\na.png\n")
-    body = {"source": "manifest", "manifest": str(folder / "list.csv")}
-    dataset = tenant.http.post("/v1/datasets", json=body).json()
-    assert code(tenant, dataset) == (409, "dataset_listing")
-    list_dataset(api.engine, uuid.UUID(dataset["id"]), [api.root], InputLimits())
+def test_a_manifest_is_read_again(api: Api, tenant: Tenant, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(folder_walk, "UNSETTLED_NS", 0)
+    for name in ("a.jpg", "b.jpg", "c.jpg"):
+        (folder / name).write_bytes(b"image")
+    manifest = folder / "list.csv"
+    manifest.write_text("image\na.jpg\nb.jpg\nc.jpg\n")
+    body = {"source": "manifest", "manifest": str(manifest)}
+    first = tenant.http.post("/v1/datasets", json=body).json()
+    assert code(tenant, first) == (409, "dataset_listing")
+    list_dataset(api.engine, uuid.UUID(first["id"]), [api.root], InputLimits())
+    (folder / "b.jpg").write_bytes(b"other")
+    manifest.write_text('image,metadata\nd.jpg,\nb.jpg,\nc.jpg,"{""camera"": 1}"\n')
+    second = refreshed(api, tenant, first)
+    assert (second["version"], second["source"]) == (2, "manifest")
+    assert second["changes"] == {"new": 1, "changed": 1, "gone": 1, "unchanged": 1}
+    images = tenant.http.get(f"/v1/datasets/{second['id']}/images").json()["items"]
+    assert [one["metadata"] for one in images] == [None, None, {"camera": 1}]
+
+
+def test_an_uploaded_manifest_cannot_be_read_again(api: Api, tenant: Tenant) -> None:
+    dataset = tenant.http.post("/v1/datasets", json={"source": "upload"}).json()
+    content = b'{"image": "/nowhere/a.jpg"}'.replace(b"/nowhere", str(api.root).encode())
+    sent = tenant.http.put(f"/v1/datasets/{dataset['id']}/manifest", params={"format": "jsonl"}, content=content)
+    assert sent.status_code == 202
+    list_dataset(api.engine, uuid.UUID(dataset["id"]), [api.root], InputLimits(), store=api.store)
     assert code(tenant, dataset) == (409, "dataset_not_refreshable")
 
 

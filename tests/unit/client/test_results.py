@@ -48,6 +48,12 @@ def test_masks_boxes_scores_and_areas_describe_the_same_pixels() -> None:
     assert one.masks is one.masks
 
 
+def test_a_result_has_what_a_manifest_says() -> None:
+    assert (result().external_id, result().metadata) == (None, None)
+    described = result(external_id="shelf-1", metadata={"camera": "left"})
+    assert (described.external_id, described.metadata) == ("shelf-1", {"camera": "left"})
+
+
 def test_a_detection_gives_its_score_and_category() -> None:
     detected = {**mask().to_dict(), "category_id": 7, "detection_id": 1, "detection_score": 0.25}
     one = result(masks=[detected])

@@ -93,6 +93,17 @@ def test_parquet_has_large_category_ids_and_their_names() -> None:
     assert [(row["category_id"], row["category"]) for row in rows] == [(number, "ä"), (None, "object")]
 
 
+def test_tables_and_shapes_have_what_a_manifest_says() -> None:
+    described = image_row(1, "a.jpg", mask_row(shapes()["hole"])) | {"external_id": "x-1", "metadata": {"b": [1]}}
+    rows = [described, image_row(2, "b.jpg", mask_row(shapes()["hole"]))]
+    table = table_of(written(rows))
+    assert table.column("external_id").to_pylist() == ["x-1", None]
+    assert [one and json.loads(one) for one in table.column("metadata").to_pylist()] == [{"b": [1]}, None]
+    members = unzipped(GEOJSON, source_of(rows))
+    assert json.loads(members["a.geojson"])["image"]["metadata"] == {"b": [1]}
+    assert "external_id" not in json.loads(members["b.geojson"])["image"]
+
+
 def test_parquet_is_written_in_groups_of_rows(monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("pyarrow")
     monkeypatch.setattr(parquet, "ROWS_IN_GROUP", 4)

@@ -3,6 +3,7 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import uuid
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,10 +12,11 @@ import numpy as np
 from pycocotools import mask as coco
 from pycocotools.coco import COCO
 
-from samfleet.jobs.coco_files import BoxForm, Instances, iter_results
+from samfleet.jobs.coco_files import BoxForm, Instances, iter_instances, iter_results
 from samfleet.jobs.export import CHUNK_BYTES, Export, ExportFormat, iter_export, iter_jsonl
 from samfleet.jobs.outcomes import Annotation, Detection, ImageError, ImageOutcome, ShardImage
 from samfleet.jobs.parts import part_row
+from samfleet.jobs.reuse import EarlierResult, ReusedImage
 from samfleet.masks.record import MaskRecord
 from samfleet.storage.jsonl import write_jsonl_zst
 from samfleet.storage.memory_store import MemoryStore
@@ -124,6 +126,32 @@ def test_jsonl_has_a_line_for_every_image() -> None:
         "masks": [],
         "error": {"code": "image_missing", "message": "gone", "stage": "fetch"},
     }
+
+
+def test_lines_and_coco_images_have_what_a_manifest_says() -> None:
+    described = replace(image(1), external_id="shelf-1", metadata={"camera": "left"})
+    row = part_row(replace(everything(1), image=described))
+    assert (row["external_id"], row["metadata"]) == ("shelf-1", {"camera": "left"})
+    document = json.loads(b"".join(iter_instances(lambda: [row, *rows()[1:2]], Instances({}))))
+    assert document["images"] == [
+        {
+            "id": 101,
+            "width": 6,
+            "height": 4,
+            "file_name": "1.png",
+            "external_id": "shelf-1",
+            "metadata": row["metadata"],
+        },
+        {"id": 102, "width": 6, "height": 4, "file_name": "2.png"},
+    ]
+
+
+def test_a_result_that_is_taken_over_gets_what_the_new_manifest_says() -> None:
+    earlier = EarlierResult(1, uuid.uuid4(), "part", 0, 2, 6, 4, "ab", "store:1", 10, None, None)
+    line = part_row(replace(everything(1), image=replace(image(1), external_id="old", metadata={"old": 1})))
+    row = ReusedImage(replace(image(2), external_id="new"), earlier, line).row
+    assert (row["image_id"], row["external_id"], row["masks"]) == (102, "new", line["masks"])
+    assert "metadata" not in row
 
 
 def test_no_masks_are_an_empty_array() -> None:

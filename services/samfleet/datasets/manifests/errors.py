@@ -18,7 +18,7 @@ class ManifestDuplicate(InvalidInput):
 
 
 class ManifestFormatUnknown(InvalidInput):
-    """The format of the manifest is not known; name it .jsonl or .csv, or state its format."""
+    """The format of the manifest is not known; name it .jsonl, .csv or .parquet, or state its format."""
 
     code = "manifest_format_unknown"
 
@@ -33,6 +33,12 @@ class ManifestTooLarge(TooLarge):
     """The manifest is larger than this server accepts."""
 
     code = "manifest_too_large"
+
+
+class ManifestLibraryMissing(SamfleetError):
+    """The server lacks the package that reads this format of manifests; the message says which."""
+
+    code = "manifest_library_missing"
 
 
 class DatasetNotEmpty(Conflict):

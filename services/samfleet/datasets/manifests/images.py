@@ -7,14 +7,17 @@ allowed hosts. An image that does not exist is no error here: it fails alone whe
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import quote_from_bytes, unquote, urlsplit
 
 from samfleet.datasets.allowed_paths import resolve_allowed
 from samfleet.datasets.content import FILE_SCHEME
+from samfleet.datasets.folder_walk import settled_times
+from samfleet.datasets.manifests.entries import ManifestLine
 from samfleet.datasets.manifests.errors import ManifestInvalid, in_line
 from samfleet.datasets.manifests.files import Sources
-from samfleet.datasets.manifests.lines import ManifestLine
 from samfleet.datasets.names import FileNameInvalid, check_file_name
 from samfleet.datasets.s3_sources import S3Image
 from samfleet.datasets.s3_urls import SCHEME as S3_SCHEME
@@ -26,13 +29,15 @@ from samfleet.errors import SamfleetError
 
 @dataclass(frozen=True, slots=True)
 class ManifestImage:
-    """A row of the dataset; `line` is its place in the manifest."""
+    """A row of the dataset; `line` is its place in the manifest. `times` are those of a file (`settled_times`)."""
 
     line: int
     file_name: str
     external_id: str | None
     uri: str
     size_bytes: int  # 0 if it is not known
+    metadata: Mapping[str, Any] | None = None
+    times: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +59,7 @@ class ManifestImages:
             raise in_line(line.number, error) from error
 
     def _find(self, line: ManifestLine) -> ManifestImage:
-        place = self._absolute(line.image)
+        place, times = self._absolute(line.image), None
         if place.startswith(S3_SCHEME):
             uri, size = self._in_bucket(place, line.etag)
         elif place.startswith(URL_SCHEMES):
@@ -62,8 +67,8 @@ class ManifestImages:
         elif line.etag is not None:
             raise ManifestInvalid(f"{line.image[:200]!r} has an etag, but a file on the server has none; remove it")
         else:
-            uri, size = self._on_disk(place)
-        return ManifestImage(line.number, _name(line, place), line.id, uri, size)
+            uri, size, times = self._on_disk(place)
+        return ManifestImage(line.number, _name(line, place), line.id, uri, size, line.metadata, times)
 
     def _absolute(self, image: str) -> str:
         if image.startswith("/") or "://" in image:
@@ -86,15 +91,16 @@ class ManifestImages:
             return S3Image(profile, place.bucket, key, "").uri, 0
         return S3Image(profile, place.bucket, key, found.etag).uri, found.size
 
-    def _on_disk(self, path: str) -> tuple[str, int]:
+    def _on_disk(self, path: str) -> tuple[str, int, tuple[int, int] | None]:
         if "://" in path:
             raise ManifestInvalid(f"{path[:200]!r} is neither a path nor an address of s3:// or https://")
         real = os.fspath(resolve_allowed(path, self.sources.roots))
+        uri = f"{FILE_SCHEME}{quote_from_bytes(os.fsencode(real))}"
         try:
-            size = os.stat(real).st_size  # noqa: PTH116 - a `Path` costs more than the call
+            status = os.stat(real)  # noqa: PTH116 - a `Path` costs more than the call
         except OSError:
-            size = 0  # reading the file will raise the error
-        return f"{FILE_SCHEME}{quote_from_bytes(os.fsencode(real))}", size
+            return uri, 0, None  # reading the file will raise the error
+        return uri, status.st_size, settled_times(status)
 
 
 def _name(line: ManifestLine, place: str) -> str:

@@ -1,33 +1,19 @@
-"""Parsing of manifests, line by line: JSON Lines or CSV with a header, in UTF-8."""
+"""Parsing of manifests, line by line: JSON Lines or CSV with a header in UTF-8, or the rows of a Parquet table."""
 
 from __future__ import annotations
 
 import csv
 import json
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import IO, Any, Literal
+from typing import IO, Literal
 
+from samfleet.datasets.manifests.entries import MAX_LINE_BYTES, ManifestLine, line_of, require_known
 from samfleet.datasets.manifests.errors import ManifestFormatUnknown, ManifestInvalid
+from samfleet.datasets.manifests.parquet import read_parquet
 from samfleet.datasets.suffixes import format_by_suffix
 
-Format = Literal["jsonl", "csv"]
-SUFFIXES: Mapping[str, Format] = {".jsonl": "jsonl", ".ndjson": "jsonl", ".csv": "csv"}
-MEMBERS = ("image", "id", "file_name", "etag")
-MAX_LINE_BYTES = 2**16
-MAX_ID_CHARACTERS = 255
-MAX_ETAG_CHARACTERS = 1024
-
-
-@dataclass(frozen=True, slots=True)
-class ManifestLine:
-    """One image: `image` is a path or an address; the other members are None unless the line states them."""
-
-    number: int  # from 1, as editors count
-    image: str
-    id: str | None = None
-    file_name: str | None = None
-    etag: str | None = None
+Format = Literal["jsonl", "csv", "parquet"]
+SUFFIXES: Mapping[str, Format] = {".jsonl": "jsonl", ".ndjson": "jsonl", ".csv": "csv", ".parquet": "parquet"}
 
 
 def format_of(name: str, stated: Format | None = None) -> Format:
@@ -50,7 +36,7 @@ def _read_jsonl(file: IO[bytes]) -> Iterator[ManifestLine]:
             raise ManifestInvalid(f"line {number}: not valid JSON ({error}); write one object per line") from None
         if not isinstance(entry, dict):
             raise ManifestInvalid(f'line {number}: not an object; write {{"image": "shelf/left.jpg"}}')
-        yield _line(number, entry)
+        yield line_of(number, entry)
 
 
 def _read_csv(file: IO[bytes]) -> Iterator[ManifestLine]:
@@ -68,12 +54,16 @@ def _read_csv(file: IO[bytes]) -> Iterator[ManifestLine]:
                     "have a comma"
                 )
             else:
-                yield _line(rows.line_num, {name: value for name, value in zip(header, row, strict=True) if value})
+                yield line_of(rows.line_num, {name: value for name, value in zip(header, row, strict=True) if value})
     except csv.Error as error:
         raise ManifestInvalid(f"line {rows.line_num}: not valid CSV ({error})") from None
 
 
-READERS: Mapping[Format, Callable[[IO[bytes]], Iterator[ManifestLine]]] = {"jsonl": _read_jsonl, "csv": _read_csv}
+READERS: Mapping[Format, Callable[[IO[bytes]], Iterator[ManifestLine]]] = {
+    "jsonl": _read_jsonl,
+    "csv": _read_csv,
+    "parquet": read_parquet,
+}
 
 
 def _texts(file: IO[bytes]) -> Iterator[str]:
@@ -94,45 +84,7 @@ def _header(names: list[str], number: int) -> list[str]:
     names = [name.strip() for name in names]
     if len(set(names)) < len(names):
         raise ManifestInvalid(f"line {number}: the header has a column twice; leave one of them out")
-    _require_known(number, names)
+    require_known(number, names)
     if "image" not in names:
         raise ManifestInvalid(f"line {number}: the header has no column image; begin with a line such as image,id")
     return names
-
-
-def _line(number: int, entry: Mapping[str, Any]) -> ManifestLine:
-    _require_known(number, entry)
-    given = entry.get("id")
-    if type(given) is int:
-        entry = {**entry, "id": str(given)}
-    return ManifestLine(
-        number,
-        _text(number, entry, "image") or _without_image(number),
-        _text(number, entry, "id", MAX_ID_CHARACTERS),
-        _text(number, entry, "file_name"),
-        _text(number, entry, "etag", MAX_ETAG_CHARACTERS),
-    )
-
-
-def _require_known(number: int, names: Mapping[str, Any] | list[str]) -> None:
-    """Raise for other members: a misspelt one would otherwise be ignored."""
-    for name in names:
-        if name not in MEMBERS:
-            raise ManifestInvalid(f"line {number}: {name[:60]!r} is not known; an image has {', '.join(MEMBERS)}")
-
-
-def _without_image(number: int) -> str:
-    raise ManifestInvalid(f"line {number}: no image; give its path or address as image")
-
-
-def _text(number: int, entry: Mapping[str, Any], name: str, most: int = MAX_LINE_BYTES) -> str | None:
-    value = entry.get(name)
-    if value is None or value == "":
-        return None
-    if not isinstance(value, str):
-        raise ManifestInvalid(f"line {number}: {name} is not a text; put it in quotes")
-    if len(value) > most:
-        raise ManifestInvalid(f"line {number}: {name} has more than {most} characters; shorten it")
-    if not value.isprintable():
-        raise ManifestInvalid(f"line {number}: {name} has control characters or half a surrogate pair; remove them")
-    return value

@@ -21,10 +21,11 @@ from samfleet.datasets.content import STORE_SCHEME
 from samfleet.datasets.directory import DatasetEmpty
 from samfleet.datasets.filling import begin_listing, close
 from samfleet.datasets.manifests import repository
+from samfleet.datasets.manifests.entries import ManifestLine
 from samfleet.datasets.manifests.errors import ManifestDuplicate, ManifestTooLarge
 from samfleet.datasets.manifests.files import Sources, open_manifest
 from samfleet.datasets.manifests.images import ManifestImage, ManifestImages
-from samfleet.datasets.manifests.lines import Format, ManifestLine, read_lines
+from samfleet.datasets.manifests.lines import Format, read_lines
 from samfleet.datasets.service import DatasetTooLarge, InputLimits
 from samfleet.db.models import Dataset, DatasetSource
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
+from psycopg.types.json import Jsonb
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
@@ -14,10 +16,12 @@ from samfleet.datasets.manifests.images import ManifestImage
 
 UNIQUE = ("file_name", "external_id")
 _TABLE = text(
-    "CREATE TEMPORARY TABLE manifest_lines (line bigint, file_name text, external_id text, uri text, size_bytes bigint)"
-    " ON COMMIT DROP"
+    "CREATE TEMPORARY TABLE manifest_lines (line bigint, file_name text, external_id text, metadata jsonb, uri text, "
+    "size_bytes bigint, modified_ns bigint, changed_ns bigint) ON COMMIT DROP"
 )
-_COPY = "COPY manifest_lines (line, file_name, external_id, uri, size_bytes) FROM STDIN"
+_COPY = (
+    "COPY manifest_lines (line, file_name, external_id, metadata, uri, size_bytes, modified_ns, changed_ns) FROM STDIN"
+)
 _REPEATED = """
 SELECT value, first, line FROM (
     SELECT {column} AS value, line, lag(line) OVER (PARTITION BY {column} COLLATE "C" ORDER BY line) AS first
@@ -25,9 +29,10 @@ SELECT value, first, line FROM (
 ) AS lines WHERE first IS NOT NULL ORDER BY line LIMIT 1
 """
 _INSERT = text(
-    "INSERT INTO dataset_images (dataset_id, position, image_id, file_name, external_id, uri, size_bytes) "
+    "INSERT INTO dataset_images (dataset_id, position, image_id, "
+    "file_name, external_id, metadata, uri, size_bytes, modified_ns, changed_ns) "
     "SELECT :dataset_id, row_number() OVER (ORDER BY line) - 1, row_number() OVER (ORDER BY line), "
-    "file_name, external_id, uri, size_bytes FROM manifest_lines ORDER BY line"
+    "file_name, external_id, metadata, uri, size_bytes, modified_ns, changed_ns FROM manifest_lines ORDER BY line"
 )
 
 
@@ -44,8 +49,13 @@ class Repeated:
 def copy_lines(session: Session, images: Iterable[ManifestImage]) -> None:
     """Write the lines to a temporary table of this transaction."""
     session.execute(_TABLE)
-    rows = ((image.line, image.file_name, image.external_id, image.uri, image.size_bytes) for image in images)
-    copy_tuples(session, _COPY, rows)
+    copy_tuples(session, _COPY, map(_columns, images))
+
+
+def _columns(image: ManifestImage) -> tuple[Any, ...]:
+    metadata = None if image.metadata is None else Jsonb(image.metadata)
+    modified, changed = image.times or (None, None)
+    return image.line, image.file_name, image.external_id, metadata, image.uri, image.size_bytes, modified, changed
 
 
 def find_repeated(session: Session) -> Repeated | None:

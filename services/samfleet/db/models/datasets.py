@@ -104,8 +104,8 @@ class Dataset(HasId, HasCreatedAt, HasLabels, Base):
 class DatasetImage(Base):
     """One image of a dataset.
 
-    `position` is its index in the dataset, from 0. `image_id` is its COCO id, `external_id` the id that a manifest
-    gives it. `uri` is `file:///…` for a file under an
+    `position` is its index in the dataset, from 0. `image_id` is its COCO id, `external_id` and `metadata` are what a
+    manifest says about it. `uri` is `file:///…` for a file under an
     allowed root, `store:<key>` for an upload, or `s3://profile@bucket/key#etag` for an object in this version
     (`samfleet.datasets.s3_sources`).
 
@@ -121,6 +121,7 @@ class DatasetImage(Base):
     image_id: Mapped[int | None] = mapped_column(BigInteger)  # None until the dataset is sealed
     file_name: Mapped[str] = mapped_column(String(1024))
     external_id: Mapped[str | None] = mapped_column(String(255))
+    image_metadata: Mapped[dict[str, Any] | None] = mapped_column("metadata", JSONB(none_as_null=True))
     uri: Mapped[str]
     size_bytes: Mapped[int] = mapped_column(BigInteger)
     stated_width: Mapped[int | None] = mapped_column(BigInteger)  # from the annotations file, which may be wrong

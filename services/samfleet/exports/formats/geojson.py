@@ -15,8 +15,10 @@ from samfleet.exports.formats.base import ExportOptions, ExportSource
 from samfleet.exports.formats.classes import Classes, classes_of
 from samfleet.exports.formats.selection import confidence, selected_rows
 from samfleet.exports.formats.shapes import Place, geometry_of
+from samfleet.jobs.parts import OF_MANIFEST
 from samfleet.masks.georeference import Georeference
 
+IMAGE_FIELDS = ("image_id", "file_name", "width", "height")
 LONGITUDE_LATITUDE = "EPSG:4326"  # the only system of RFC 7946
 DIGITS = 9  # of a degree: a tenth of a millimetre
 
@@ -30,7 +32,7 @@ def _members(source: ExportSource, options: ExportOptions) -> Iterator[Member]:
                 _feature(number, mask, classes, options.tolerance, place)
                 for number, mask in enumerate(row["masks"], start=1)
             ]
-            image = {name: row[name] for name in ("image_id", "file_name", "width", "height")}
+            image = {name: row[name] for name in (*IMAGE_FIELDS, *OF_MANIFEST) if name in row}
             document = {"type": "FeatureCollection", "image": image, "features": features}
             yield names.name(row["file_name"], ".geojson"), json_bytes(document)
     yield provenance_of(source.provenance, names)

@@ -17,6 +17,8 @@ ROWS_IN_GROUP = 10_000  # about 10 MB in memory
 COLUMNS = {
     "image_id": "int64",
     "file_name": "string",
+    "external_id": "string",
+    "metadata": "string",
     "width": "int32",
     "height": "int32",
     "mask": "int32",
@@ -36,7 +38,8 @@ COLUMNS = {
 
 @dataclass(frozen=True, slots=True)
 class Parquet:
-    """A table of masks. `rle` has COCO's compressed counts for [height, width]; the metadata `samfleet` is provenance.
+    """A table of masks. `rle` has COCO's compressed counts for [height, width], `metadata` is the image's as JSON. The
+    metadata `samfleet` of the file is provenance.
 
     Images without masks have no row.
     """
@@ -79,6 +82,8 @@ def _library() -> tuple[Any, Any]:
 def _rows(source: ExportSource, options: ExportOptions, classes: Classes) -> Iterator[dict[str, Any]]:
     for row in selected_rows(source, options):
         image = {name: row[name] for name in ("image_id", "file_name", "width", "height")}
+        image["external_id"] = row.get("external_id")
+        image["metadata"] = json_bytes(row["metadata"]).decode() if "metadata" in row else None
         for number, mask in enumerate(row["masks"], start=1):
             yield {**image, "mask": number, **_fields(mask, classes)}
 

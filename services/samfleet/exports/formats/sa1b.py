@@ -8,6 +8,7 @@ from typing import Any
 from samfleet.exports.formats.archive import Member, MemberNames, ZipFormat, json_bytes, provenance_of
 from samfleet.exports.formats.base import ExportOptions, ExportSource
 from samfleet.exports.formats.selection import selected_rows
+from samfleet.jobs.parts import OF_MANIFEST
 
 IMAGE_FIELDS = ("image_id", "width", "height", "file_name")
 
@@ -18,7 +19,8 @@ def _members(source: ExportSource, options: ExportOptions) -> Iterator[Member]:
         if row["width"] is not None:
             annotations = _annotations(row, number)
             number += len(annotations)
-            document = {"image": {name: row[name] for name in IMAGE_FIELDS}, "annotations": annotations}
+            image = {name: row[name] for name in (*IMAGE_FIELDS, *OF_MANIFEST) if name in row}
+            document = {"image": image, "annotations": annotations}
             yield f"annotations/{names.name(row['file_name'], '.json')}", json_bytes(document)
     yield provenance_of(source.provenance, names)
 

@@ -1,0 +1,67 @@
+"""Entries of manifests: what a line, or a row of a table, says about an image."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from samfleet.datasets.manifests.errors import ManifestInvalid
+from samfleet.datasets.manifests.metadata import metadata_of
+
+MEMBERS = ("image", "id", "file_name", "etag", "metadata")
+MAX_LINE_BYTES = 2**16
+MAX_ID_CHARACTERS = 255
+MAX_ETAG_CHARACTERS = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class ManifestLine:
+    """One image: `image` is a path or an address; the other members are None unless the line states them."""
+
+    number: int  # from 1, as editors count
+    image: str
+    id: str | None = None
+    file_name: str | None = None
+    etag: str | None = None
+    metadata: Mapping[str, Any] | None = None
+
+
+def line_of(number: int, entry: Mapping[str, Any]) -> ManifestLine:
+    """Return the image that an entry describes. Raises `ManifestInvalid`, which names the line."""
+    require_known(number, entry)
+    given = entry.get("id")
+    if type(given) is int:
+        entry = {**entry, "id": str(given)}
+    return ManifestLine(
+        number,
+        _text(number, entry, "image") or _without_image(number),
+        _text(number, entry, "id", MAX_ID_CHARACTERS),
+        _text(number, entry, "file_name"),
+        _text(number, entry, "etag", MAX_ETAG_CHARACTERS),
+        metadata_of(number, entry.get("metadata")),
+    )
+
+
+def require_known(number: int, names: Iterable[str]) -> None:
+    """Raise for other members: a misspelt one would otherwise be ignored."""
+    for name in names:
+        if name not in MEMBERS:
+            raise ManifestInvalid(f"line {number}: {name[:60]!r} is not known; an image has {', '.join(MEMBERS)}")
+
+
+def _without_image(number: int) -> str:
+    raise ManifestInvalid(f"line {number}: no image; give its path or address as image")
+
+
+def _text(number: int, entry: Mapping[str, Any], name: str, most: int = MAX_LINE_BYTES) -> str | None:
+    value = entry.get(name)
+    if value is None or value == "":
+        return None
+    if not isinstance(value, str):
+        raise ManifestInvalid(f"line {number}: {name} is not a text; put it in quotes")
+    if len(value) > most:
+        raise ManifestInvalid(f"line {number}: {name} has more than {most} characters; shorten it")
+    if not value.isprintable():
+        raise ManifestInvalid(f"line {number}: {name} has control characters or half a surrogate pair; remove them")
+    return value
