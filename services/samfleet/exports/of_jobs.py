@@ -1,7 +1,7 @@
 """Exports that a job asks for at its submission, requested for each run when it is completed.
 
 A run has the mark `exports_due` from its submission or retry on. One transaction writes its exports and removes the
-mark. So they are requested once, whoever does it: the task that finished the run, or the sweep if that task died.
+mark. So they are requested once: by the task that finished the run, or by the sweep if that task died.
 """
 
 from __future__ import annotations
