@@ -18,9 +18,11 @@ _ID = re.compile(r"[0-9a-f]{6,8}|[0-9a-f]{8}-[0-9a-f-]*")  # whole or shortened
 
 @dataclass(frozen=True, slots=True)
 class Sending:
-    """Options of an upload: `resume` is the id or name of a dataset whose upload was interrupted (`open_upload`), `parallel`
-    the most requests at a time, and `described` has the labels and notes of a new dataset. `on_opened` gets the dataset
-    before anything is sent.
+    """Options of an upload.
+
+    `resume` is the id or name of a dataset whose upload was interrupted (`open_upload`), `parallel` the most requests
+    at a time, and `described` has the labels and notes of a new dataset. `on_opened` gets the dataset before anything
+    is sent.
     """
 
     resume: str | None = None
