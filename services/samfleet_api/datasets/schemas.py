@@ -235,7 +235,7 @@ class ImageHashes(RequestModel):
 
 
 class AddedByHash(BaseModel):
-    """What the dataset has of the files in the request."""
+    """Result of adding files by their hashes."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"missing": ["b.jpg"], "added": 1, "present": 0}]})
 
