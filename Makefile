@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up down test test-all test-numpy2 test-tools test-browser chaos bench bench-reports bench-pipeline bench-scale check language docs fmt generated migration clean
+.PHONY: help setup demo up down test test-all test-numpy2 test-tools test-integrations test-browser chaos bench bench-reports bench-pipeline bench-scale check language docs fmt generated migration clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -16,7 +16,10 @@ no_python = samfleet needs Python 3.11 or 3.12, and none is on the PATH. Debian 
 NUMPY2 := 2.4.6
 # Tools that people open results with, in a separate environment: they need another numpy than ours.
 TOOLS := supervision==0.31.2 datumaro==1.13.12 fiftyone==1.22.1 pycocotools==2.0.11 lvis==0.5.3 \
-  label-studio-sdk==2.1.2 pyarrow==25.0.1 shapely==2.2.0 pillow-heif==1.8.1 pillow-jxl-plugin==1.3.8
+  label-studio-sdk==2.1.2 pyarrow==25.0.1 shapely==2.2.0 pillow-heif==1.8.1 pillow-jxl-plugin==1.3.8 \
+  cvat-cli==2.80.0 cvat-sdk==2.80.0
+# Our packages for some of them.
+INTEGRATIONS := --editable . $(patsubst %/pyproject.toml,--editable %,$(wildcard integrations/*/pyproject.toml))
 # The generator of the documentation site, in a separate environment too.
 DOCS := mkdocs-material==9.8.2 mkdocs==1.6.1
 API_TYPES := services/samfleet_api/dashboard/types/api.d.ts
@@ -56,6 +59,9 @@ test-numpy2: setup ## tests of the model code under numpy 2, which shadows the i
 test-tools: setup $(VENV)/tools/.installed $(VENV)/docs/.installed ## exports read by supervision, datumaro and other tools; figures of lvis; the site
 	$(BIN)/python -m pytest -m tools tests/tools $(ARGS)
 
+test-integrations: setup $(VENV)/tools/.installed ## images annotated inside CVAT and other labelling tools, on a real stack
+	$(BIN)/python -m pytest -m integrations tests/adapters $(ARGS)
+
 test-browser: setup ## the dashboard in a real Chromium, if the system has one
 	$(BIN)/python -m pytest -m browser tests/browser $(ARGS)
 
@@ -81,7 +87,7 @@ check: setup ## formatting, lint, spelling, types, import rules, generated files
 	$(BIN)/typos
 	$(BIN)/python scripts/check_language.py
 	$(BIN)/mypy
-	MYPYPATH=services:worker:triton_models:tests:. $(BIN)/mypy tests benchmarks scripts examples
+	MYPYPATH=services:worker:triton_models:tests:integrations/cvat:integrations/label_studio:integrations/fiftyone:. $(BIN)/mypy tests benchmarks scripts examples integrations
 	$(BIN)/lint-imports
 	$(BIN)/python -m samfleet.wire.model_config --write $(VENV)/generated >/dev/null
 	diff -r $(VENV)/generated triton_models/repository
@@ -119,7 +125,7 @@ clean: ## remove .venv, caches and demo-output/; .samfleet/ with its data stays
 
 $(VENV)/tools/.installed: $(INSTALLED) Makefile
 	$(BIN)/python -m venv $(VENV)/tools
-	$(VENV)/tools/bin/python -m pip install -qq --disable-pip-version-check $(TOOLS)
+	$(VENV)/tools/bin/python -m pip install -qq --disable-pip-version-check $(TOOLS) $(INTEGRATIONS)
 	@touch $@
 
 $(VENV)/docs/.installed: $(INSTALLED) Makefile
