@@ -1,4 +1,4 @@
-"""Where a GeoTIFF lies on the earth. Reading it needs rasterio, which is an extra."""
+"""Place of a GeoTIFF on the earth. Reading it needs rasterio, which is an extra."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Tiles of a large image: a parameter of a job's task, `{"tile": {"size": 1024, "overlap": 128}}`.
 
-The network never sees it: each tile is sent as a picture of its own, and the masks are merged.
+The network never sees it: each tile is sent as a separate picture, and the masks are merged.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Tiles of an image file, as files of their own.
+"""Tiles of an image file, as separate files.
 
 A TIFF is read by window if rasterio is installed and its pixels lie in small blocks. All others are decoded whole,
 because Pillow cannot read a part of a file, and held once, as 3 bytes a pixel.
