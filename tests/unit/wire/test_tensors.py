@@ -158,7 +158,7 @@ def test_packed_masks_are_a_sequence_of_records() -> None:
     assert reply.masks[-1] == MASKS[-1]
     assert tuple(reply.masks[1:]) == MASKS[1:]
     assert reply.masks != MASKS[1:]
-    assert reply.masks != "masks"
+    assert reply.masks != 1
 
 
 @pytest.mark.parametrize("mask", MASKS)
