@@ -152,7 +152,7 @@ def test_images_are_uploaded_and_the_dataset_sealed(api: Api, tenant: Tenant) ->
         ("b.jpg", 50),
         ("sub/Größe 1.jpg", 52),
     ]
-    assert len(list(api.store.list(f"{path.removeprefix('/v1/')}/images/"))) == 3
+    assert len(list(api.store.list(f"contents/{tenant.id}/images/"))) == 3
     assert tenant.http.post(f"{path}/seal").json() == sealed
 
 
