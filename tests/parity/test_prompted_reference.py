@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -65,12 +65,12 @@ def truth_mask(annotation: dict[str, Any], size: tuple[int, int]) -> NDArray[np.
     return np.asarray(coco_mask.decode(coco_mask.merge(polygons))).astype(bool)
 
 
-def ious_with(masks: tuple[MaskRecord, ...], codes: list[dict[str, Any]]) -> NDArray[np.float64]:
+def ious_with(masks: Sequence[MaskRecord], codes: list[dict[str, Any]]) -> NDArray[np.float64]:
     ours = [mask.to_dict()["segmentation"] for mask in masks]
     return np.array([coco_mask.iou([a], [b], [0])[0, 0] for a, b in zip(ours, codes, strict=True)])
 
 
-def answer(engine: Engine, case: Case, modes: list[str]) -> dict[str, tuple[MaskRecord, ...]]:
+def answer(engine: Engine, case: Case, modes: list[str]) -> dict[str, Sequence[MaskRecord]]:
     """Send one request with the prompts of all modes, so it mixes their kinds."""
     prompts = [prompt for mode in modes for prompt in case.prompts(mode)]
     ((_, reply),) = engine.segment([SegmentRequest(case.image, PromptsParameters(), tuple(prompts))])

@@ -76,8 +76,8 @@ def error_of(result: CallToolResult) -> str:
 
 
 @pytest.fixture
-def reading_key(api: Api, api_database: str) -> Iterator[str]:
-    with new_tenant(api, api_database, admin=True) as admin:
+def reading_key(api: Api) -> Iterator[str]:
+    with new_tenant(api, admin=True) as admin:
         yield str(admin.http.post("/v1/keys", json={"name": "reader", "scope": "read"}).json()["key"])
 
 
