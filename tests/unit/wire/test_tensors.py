@@ -158,7 +158,8 @@ def test_packed_masks_are_a_sequence_of_records() -> None:
     assert reply.masks[-1] == MASKS[-1]
     assert tuple(reply.masks[1:]) == MASKS[1:]
     assert reply.masks != MASKS[1:]
-    assert reply.masks != 1
+    other: object = 1
+    assert reply.masks != other
 
 
 @pytest.mark.parametrize("mask", MASKS)

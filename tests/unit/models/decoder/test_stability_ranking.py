@@ -90,4 +90,4 @@ def test_the_most_stable_mask_is_returned_and_grids_keep_the_stable_ones(ranked:
 def answers(engine: Engine, task: TaskParameters, *prompts: Prompt) -> tuple[MaskRecord, ...]:
     ((_, reply),) = engine.segment([SegmentRequest(bright_square(40, 30), task, prompts)])
     assert reply.report.error_code is None
-    return reply.masks
+    return tuple(reply.masks)
