@@ -20,7 +20,7 @@ SECONDS = 280
 
 
 def ran(samfleet: Samfleet, script: str, wishes: Any, *arguments: object) -> Any:
-    """Run a module of this folder, which finds the stack by its state folder; return the JSON that it prints."""
+    """Run a module of this folder, which finds the stack by its state folder; return the JSON that it prints last."""
     ended: subprocess.CompletedProcess[str] = subprocess.run(
         [str(PYTHON), "-m", f"adapters.{script}", *map(str, arguments)],
         cwd=TESTS,
@@ -32,7 +32,7 @@ def ran(samfleet: Samfleet, script: str, wishes: Any, *arguments: object) -> Any
         timeout=SECONDS,
     )
     assert ended.returncode == 0, ended.stderr
-    return json.loads(ended.stdout)
+    return json.loads(ended.stdout.splitlines()[-1])  # tools print, too
 
 
 @dataclass(frozen=True)
