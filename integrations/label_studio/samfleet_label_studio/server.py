@@ -98,7 +98,7 @@ def main() -> None:
     try:
         settings = BackendSettings()  # type: ignore[call-arg]  # pydantic reads the environment
     except ValidationError as error:
-        wrong = "; ".join(f"{'.'.join(map(str, one['loc'])).upper()}: {one['msg']}" for one in error.errors())
+        wrong = "; ".join(f"{' '.join(map(str, one['loc'])).upper()} {one['msg']}" for one in error.errors())
         raise SystemExit(f"the backend needs other environment variables: {wrong}") from error
     images = ImageSource(
         settings.label_studio_url, settings.label_studio_api_key.get_secret_value(), settings.image_hosts

@@ -1,8 +1,8 @@
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Self
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -23,3 +23,9 @@ class BackendSettings(BaseSettings):
     basic_auth_pass: SecretStr | None = None
     host: str = Field("127.0.0.1", validation_alias="SAMFLEET_LABEL_STUDIO_HOST")
     port: int = Field(9090, validation_alias="SAMFLEET_LABEL_STUDIO_PORT")
+
+    @model_validator(mode="after")
+    def _check_password(self) -> Self:
+        if (self.basic_auth_user is None) != (self.basic_auth_pass is None):
+            raise ValueError("BASIC_AUTH_USER and BASIC_AUTH_PASS belong together; set both or none of them")
+        return self
