@@ -45,7 +45,17 @@ def test_mobile_sam_gives_a_prediction_the_masks_of_a_prompts_file(samfleet: Sam
     prompts, out = tmp_path / "prompts.jsonl", tmp_path / "out"
     prompts.write_text(json.dumps({"file_name": scenes[0].name, "objects": objects}) + "\n")
     finished = samfleet(
-        "segment", scenes[0].parent, "--prompts", prompts, "--variant", "mobile_sam", "--out", out, "--json"
+        "segment",
+        scenes[0].parent,
+        "--task",
+        "file",
+        "--prompts",
+        prompts,
+        "--variant",
+        "mobile_sam",
+        "--out",
+        out,
+        "--json",
     )
     assert finished.exit_code == 0, finished.stderr
     of_job: list[dict[str, Any]] = json.loads((out / "mobile_sam.coco.json").read_text())
