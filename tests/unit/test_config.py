@@ -43,7 +43,7 @@ def test_an_empty_variable_counts_as_unset(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setenv("SAMFLEET_LOADED_VARIANTS", "")
     monkeypatch.setenv("SAMFLEET_SHARD_SIZE", "")
     settings = Settings()
-    assert (settings.loaded_variants, settings.shard_size) == (None, 256)
+    assert (settings.loaded_variants, settings.shard_size) == (None, 384)
 
 
 @pytest.mark.parametrize("scheme", ["tcp", "udp", "sctp"])

@@ -13,6 +13,7 @@ from samfleet.exports.build import build_export
 from samfleet.exports.of_jobs import request_due_exports
 from samfleet.jobs.dispatch import dispatch_run
 from samfleet.jobs.finish import finish_run
+from samfleet.jobs.queue import TaskName
 
 WANTED = [{"format": "yolo", "options": {"min_area": 5}}, {"format": "coco", "keep_days": 3}]
 
@@ -37,11 +38,12 @@ def test_the_exports_of_a_job_are_requested_once_for_each_run(api: Api, tenant: 
     assert exports(tenant, second) == []
     assert request_due(api) == 2  # the sweep, after the task that finished the second run died
     assert (request_due(api), request_due(api, first)) == (0, 0)
-    for run in (first, second):
-        found = {one["format"]: one for one in exports(tenant, run)}
-        assert (found["yolo"]["options"]["min_area"], found["coco"]["keep_days"]) == (5, 3)
-    sent = [task for task in api.queue.sent if task.task == "exports.build"]
-    assert len({task.args for task in sent}) == len(sent) == 4
+    requested = [one for run in (first, second) for one in exports(tenant, run)]
+    for found in (requested[:2], requested[2:]):
+        by_format = {one["format"]: one for one in found}
+        assert (by_format["yolo"]["options"]["min_area"], by_format["coco"]["keep_days"]) == (5, 3)
+    sent = [task.args[0] for task in api.queue.sent if task.task == TaskName.EXPORT]
+    assert [sent.count(one["id"]) for one in requested] == [1, 1, 1, 1]
 
 
 def test_a_retried_run_builds_its_exports_again(api: Api, tenant: Tenant, folder: Path) -> None:

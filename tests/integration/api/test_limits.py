@@ -86,7 +86,8 @@ def test_only_routes_with_a_streamed_body_accept_larger_bodies(api: Api) -> None
         (method.upper(), path)
         for path, methods in api.app.openapi()["paths"].items()
         for method, operation in methods.items()
-        if (body := operation.get("requestBody")) and "$ref" not in str(body)
+        if (body := operation.get("requestBody"))
+        and ("$ref" not in str(body) or "multipart/form-data" in body["content"])
     }
     assert described == set(STREAMED)
 

@@ -36,8 +36,8 @@ def run(commands: str, folder: Path, **variables: str) -> str:
 @pytest.mark.skipif(not (shutil.which("curl") and shutil.which("jq")), reason="needs curl and jq")
 def test_the_walkthrough_works_as_written(api: Api, tenant: Tenant, folder: Path, tmp_path: Path) -> None:
     blocks = re.findall(r"```bash\n(.*?)```", DOCUMENT.read_text(), flags=re.DOTALL)
-    setup, from_directory, by_upload, submit, edit, follow, history, results, export, exported, *others = blocks
-    reports, advice, storage, pools = others
+    setup, from_directory, by_upload, by_hash, submit, edit, follow, history, *others = blocks
+    results, export, exported, reports, advice, storage, pools = others
     (tmp_path / ".samfleet").mkdir()
     (tmp_path / ".samfleet/api_key").write_text(tenant.key)
     setup = re.sub(r"API=\S+", f"API={api.url}", setup)
@@ -62,3 +62,5 @@ def test_the_walkthrough_works_as_written(api: Api, tenant: Tenant, folder: Path
         assert len(json.loads((tmp_path / "masks.json").read_text())) == 6
         assert len((tmp_path / "masks.jsonl").read_text().splitlines()) == 3
         assert (tmp_path / "first.png").read_bytes().startswith(b"\x89PNG")
+    known = json.loads(run(setup + by_hash, tmp_path, PHOTOS=str(folder)))
+    assert known == {"missing": [], "added": 3}

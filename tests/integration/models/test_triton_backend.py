@@ -105,7 +105,7 @@ def test_a_bad_image_does_not_affect_the_other_images_of_its_batch(triton: trito
     assert codes[0] is codes[4] is codes[5] is codes[6] is None
     assert codes[1:4] == ["image_unreadable", "image_empty", "image_truncated"]
     assert all(reply.report.error_message and reply.report.error_stage == "preprocess" for reply in replies[1:4])
-    assert len({reply.masks for reply in replies if reply.masks}) == 1
+    assert len({tuple(reply.masks) for reply in replies if reply.masks}) == 1
 
 
 def test_no_prompts_give_no_masks(triton: triton_grpc.InferenceServerClient) -> None:
