@@ -130,16 +130,19 @@ def page_of_images(
     list may begin after millions of others. No index finds a `name`, a part of the file name, so only the next
     `SEARCHED_AT_ONCE` positions are read, and a page may have fewer images than there are, even none.
     """
+    seen = -1 if after is None else after
     query = _with_results(run)
     if outcome is not None:
         recorded = ImageResult.outcome == Outcome(outcome) if outcome in RECORDED else ImageResult.run_id.is_(None)
         query = query.where(recorded)
     if outcome is not None and not name and run.started_at is not None:  # else shards may be missing
-        positions = _positions(session, run, outcome, -1 if after is None else after, limit + 1)
+        positions = _positions(session, run, outcome, seen, limit + 1)
         query = query.where(DatasetImage.position == any_(literal(positions, ARRAY(BigInteger))))
     last = run.total - 1
+    if outcome is None and not name:  # the planner does not know that positions have no gaps, and reads all results
+        query = query.where(DatasetImage.position <= literal(seen + limit + 1, BigInteger))
     if name:
-        last = min(last, SEARCHED_AT_ONCE + (-1 if after is None else after))
+        last = min(last, SEARCHED_AT_ONCE + seen)
         query = query.where(DatasetImage.file_name.icontains(name, autoescape=True), DatasetImage.position <= last)
     if after is not None:
         query = query.where(DatasetImage.position > literal(after, BigInteger))

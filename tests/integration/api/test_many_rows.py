@@ -93,7 +93,7 @@ def most_rows(plans: list[dict[str, Any]]) -> float:
     )
 
 
-def pages(session: Session, run: Run, outcome: ListedOutcome) -> list[int]:
+def pages(session: Session, run: Run, outcome: ListedOutcome | None) -> list[int]:
     positions: list[int] = []
     after: int | None = None
     while True:
@@ -110,6 +110,7 @@ def test_pages_of_each_outcome_have_all_images_once(jobs: Jobs) -> None:
         assert pages(session, whole, ListedOutcome.SUCCEEDED) == sorted(set(range(IMAGES)) - set(FAILED))
         assert pages(session, whole, ListedOutcome.PENDING) == []
         assert pages(session, part, ListedOutcome.PENDING) == list(range(DONE, IMAGES))
+        assert pages(session, part, None) == pages(session, whole, None) == list(range(IMAGES))
 
 
 @pytest.mark.parametrize(
@@ -139,7 +140,7 @@ def test_a_search_by_name_reads_a_part_of_the_run_at_a_time(
 
 
 def test_requests_read_few_rows(jobs: Jobs) -> None:
-    def page(outcome: ListedOutcome) -> Callable[[Session, Run], object]:
+    def page(outcome: ListedOutcome | None) -> Callable[[Session, Run], object]:
         return lambda session, run: page_of_images(session, run, outcome=outcome, name=None, after=None, limit=11)
 
     def dispatched(session: Session, run: Run) -> object:
@@ -157,6 +158,8 @@ def test_requests_read_few_rows(jobs: Jobs) -> None:
         (jobs.running, progress, "ix_shards_retried"),
         (jobs.completed, page(ListedOutcome.FAILED), "ix_shards_failures"),
         (jobs.running, page(ListedOutcome.PENDING), "ix_shards_unrecorded"),
+        (jobs.completed, page(None), "uq_dataset_images_dataset_id_position"),
+        (jobs.running, page(None), "uq_dataset_images_dataset_id_position"),
         (jobs.running, dispatched, "ix_shards_pending"),
         (jobs.completed, errors, "ix_image_results_failures"),
     ]
