@@ -39,7 +39,7 @@ def let_time_pass(engine: Engine, export: Export) -> None:
         session.execute(update(Export).where(Export.id == export.id).values(sent_at=past))
 
 
-@pytest.mark.parametrize("form", sorted(FORMATS))
+@pytest.mark.parametrize("form", sorted(set(FORMATS) - {"gpkg"}))
 def test_every_format_is_built_and_described(
     engine: Engine, store: ObjectStore, queue: MemoryTaskQueue, form: str
 ) -> None:
@@ -53,6 +53,14 @@ def test_every_format_is_built_and_described(
     assert (built.bytes, built.sha256) == (len(data), hashlib.sha256(data).hexdigest())
     assert exported(store, run) == [built.key]
     assert built.finished_at is not None
+
+
+def test_images_without_a_place_on_the_earth_fail_a_geopackage(engine: Engine, queue: MemoryTaskQueue) -> None:
+    store = MemoryStore()
+    run = ended_run(engine, store)
+    built = build(engine, store, new_export(engine, queue, run, "gpkg"))
+    assert (built.state, built.error_code) == (ExportState.FAILED, "export_not_georeferenced")
+    assert exported(store, run) == []
 
 
 def test_the_options_select_masks_and_name_their_category(engine: Engine, queue: MemoryTaskQueue) -> None:
