@@ -6,12 +6,18 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import pytest
 from typer.testing import CliRunner
 
-from fixtures.api.dataset_versions import code, created
+from fixtures.api.dataset_versions import code, created, trust_times
 from fixtures.api.running_api import Api, Tenant
 from samfleet.jobs.clean import CleanLimits, clean
 from samfleet_cli.main import app
+
+
+@pytest.fixture(autouse=True)
+def settled(monkeypatch: pytest.MonkeyPatch) -> None:
+    trust_times(monkeypatch)
 
 
 def opened(tenant: Tenant, dataset: dict[str, Any]) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from sqlalchemy import BigInteger, Subquery, cast, literal, null, select, true
 from sqlalchemy.orm import Session
 from typer.testing import CliRunner
 
-from fixtures.api.dataset_versions import code, created, refreshed
+from fixtures.api.dataset_versions import code, created, refreshed, trust_times
 from fixtures.api.running_api import Api, Tenant
 from samfleet.datasets import folder_walk
 from samfleet.datasets.service import InputLimits
@@ -26,9 +26,7 @@ from samfleet_cli.main import app
 
 @pytest.fixture(autouse=True)
 def settled(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Trust the times of files that a test has just written; each test that changes one changes its size or mtime."""
-    monkeypatch.setattr(folder_walk, "UNSETTLED_NS", -(10**10))
-    monkeypatch.setattr(folder_walk, "UNSETTLED_COARSE_NS", -(10**10))
+    trust_times(monkeypatch)
 
 
 def test_a_refresh_makes_the_next_version_and_counts_what_changed(api: Api, tenant: Tenant, folder: Path) -> None:
