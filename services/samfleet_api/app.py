@@ -44,6 +44,7 @@ from samfleet_api.jobs.events import INTERVAL
 from samfleet_api.jobs.events import router as job_events
 from samfleet_api.jobs.history import router as job_history
 from samfleet_api.jobs.watching import EventStreams, WatchedJobs
+from samfleet_api.keys.endpoints import current as current_key
 from samfleet_api.keys.endpoints import router as keys
 from samfleet_api.long_requests import LongRequests
 from samfleet_api.metrics.endpoints import router as metrics
@@ -82,7 +83,7 @@ ROUTERS = (
     datasets, dataset_images, dataset_filling, dataset_filling_by_source, dataset_versions,
     predictions, jobs, job_changes, job_events, job_history, runs, run_results, exports, export_files, deletions,
     variants, pools, hardware, prices, reports, survey, advice, exchange, sites, health, metrics, sessions,
-    login_links, keys, tenants, audit, storage, webhooks, webhook_deliveries,
+    login_links, keys, current_key, tenants, audit, storage, webhooks, webhook_deliveries,
 )  # fmt: skip
 
 

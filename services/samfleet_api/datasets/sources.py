@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, get_args
 
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, StrictBool
 
 from samfleet.datasets.archives.members import Format as ArchiveFormat
 from samfleet.datasets.left_out import Reason
@@ -49,10 +49,10 @@ class FromDirectory(RequestModel):
     name: Name | None = Field(default=None, description="By default the folder's name.")
     labels: Labels = Field(default={})
     notes: Notes | None = None
-    include_hidden: bool = Field(
+    include_hidden: StrictBool = Field(
         default=False, strict=True, description="Include hidden files and folders, and those of the system."
     )
-    strict_annotations: bool = Field(
+    strict_annotations: StrictBool = Field(
         default=False,
         strict=True,
         description="Reject images that the annotations do not name, and annotations of images that are missing.",
@@ -84,7 +84,7 @@ class FromBucket(RequestModel):
     name: Name | None = Field(default=None, description="By default the last folder's name, or the bucket's.")
     labels: Labels = Field(default={})
     notes: Notes | None = None
-    include_hidden: bool = Field(
+    include_hidden: StrictBool = Field(
         default=False, strict=True, description="Include keys with hidden parts, and those of operating systems."
     )
 
@@ -140,7 +140,7 @@ class FromArchive(RequestModel):
     name: Name | None = Field(default=None, description="By default the file's name without its suffix.")
     labels: Labels = Field(default={})
     notes: Notes | None = None
-    include_hidden: bool = Field(
+    include_hidden: StrictBool = Field(
         default=False, strict=True, description="Include hidden files and folders, and those of operating systems."
     )
 

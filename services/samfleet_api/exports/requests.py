@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import ConfigDict, Field, StringConstraints
+from pydantic import ConfigDict, Field, StrictBool, StringConstraints
 
 from samfleet.exports.formats.base import ExportOptions
 from samfleet.exports.request import ExportRequest, require_format
@@ -43,7 +43,7 @@ class Options(RequestModel):
         default=_DEFAULTS.category_name,
         description="Name of the category of masks without one.",
     )
-    one_class: bool = Field(
+    one_class: StrictBool = Field(
         default=_DEFAULTS.one_class,
         strict=True,
         description="Give all masks the category `category_name`.",

@@ -5,7 +5,7 @@ from dataclasses import fields
 from datetime import datetime
 from typing import Annotated, Any, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, WithJsonSchema, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StrictBool, TypeAdapter, WithJsonSchema, model_validator
 
 from samfleet.db.models import JobState
 from samfleet.jobs.sharing import DEFAULT_PRIORITY, HIGHEST_PRIORITY
@@ -167,13 +167,13 @@ class SubmitJob(RequestModel):
         strict=True,
         description="The job fails if a larger share of the images of a run fails.",
     )
-    evaluate: bool | None = Field(
+    evaluate: StrictBool | None = Field(
         default=None,
         strict=True,
         description="Evaluate each completed run against the dataset's annotations. Default: true if it has any.",
     )
     keep_days: KeepDays | None = None
-    reuse_results: bool = Field(
+    reuse_results: StrictBool = Field(
         default=False,
         strict=True,
         description="Take over the results of images whose bytes an earlier run of the same variant, weights, code, "

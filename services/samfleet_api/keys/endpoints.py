@@ -30,6 +30,7 @@ from samfleet_api.tenants.schemas import TenantName
 from samfleet_api.tenants.service import TenantNotFound, get_tenant
 
 router = APIRouter(prefix="/v1/keys", tags=["keys"], route_class=StrictJsonRoute)
+current = APIRouter(prefix="/v1/current-key", tags=["keys"])
 log = get_logger(__name__)
 
 
@@ -71,7 +72,7 @@ def list_keys(
     return Page(items=[Key.of(row.key, row.tenant) for row in kept], next=following)
 
 
-@router.get("/current", summary="Read your own key", operation_id="key_read_current", responses=problems())
+@current.get("", summary="Read your own key", operation_id="key_read_current", responses=problems())
 def read_current(caller: CallerValue, session: ReadSessionValue) -> Key:
     """Return the key of this request, with its tenant and scope. A browser has the key that it logged in with."""
     return Key.of(session.get_one(ApiKey, caller.key_id), session.get_one(Tenant, caller.tenant_id).name)

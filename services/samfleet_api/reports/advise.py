@@ -82,8 +82,8 @@ def read_question(
     responses=problems(AdviceInvalid, DatasetUnknown, HardwareUnknown, HardwareAmbiguous),
 )
 def read_advice(
+    tenant_id: TenantId,  # first, so that nobody learns without a key what is wrong with a question
     question: Annotated[Question, Depends(read_question)],
-    tenant_id: TenantId,
     session: ReadSessionValue,
     settings: SettingsValue,
 ) -> Advice:

@@ -4,7 +4,16 @@ import uuid
 from datetime import datetime
 from typing import Annotated, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, StringConstraints, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    JsonValue,
+    StrictBool,
+    StringConstraints,
+    model_validator,
+)
 
 from samfleet.db.models import WebhookAttempt, WebhookDelivery, WebhookEndpoint, WebhookEvent
 from samfleet.jobs.event_types import EVENT_TYPES
@@ -66,7 +75,7 @@ class CreateWebhook(RequestModel):
     url: Url = Field(description="An `https://` URL with a public address; messages are sent to it by POST.")
     events: EventTypes = Field(default=[], description="Types to send; empty for all, also future ones.")
     description: Description | None = None
-    enabled: bool = True
+    enabled: StrictBool = True
 
 
 class UpdateWebhook(RequestModel):
@@ -77,7 +86,7 @@ class UpdateWebhook(RequestModel):
     url: Url | None = None
     events: EventTypes | None = None
     description: Description | None = None
-    enabled: bool | None = None
+    enabled: StrictBool | None = None
 
     @model_validator(mode="after")
     def _require_values(self) -> Self:
@@ -201,7 +210,7 @@ class Replay(RequestModel):
     model_config = ConfigDict(json_schema_extra={"examples": [{"since": "2026-11-28T00:00:00Z", "failed_only": True}]})
 
     since: Moment = Field(description="Messages written at or after this time.")
-    failed_only: bool = Field(default=False, description="Leave out messages that were delivered.")
+    failed_only: StrictBool = Field(default=False, description="Leave out messages that were delivered.")
 
 
 class Replayed(BaseModel):

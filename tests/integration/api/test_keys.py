@@ -52,7 +52,7 @@ def status(api: Api, key: str) -> int:
 def test_a_key_can_read_itself(api: Api, admin: Tenant, scope: Scope) -> None:
     created = create_key(admin, scope=scope)
     with with_key(api, created["key"]) as http:
-        read = http.get("/v1/keys/current")
+        read = http.get("/v1/current-key")
     assert read.status_code == 200
     assert (read.json()["id"], read.json()["scope"]) == (created["id"], scope)
     assert read.json()["tenant"] == created["tenant"]

@@ -8,4 +8,4 @@ from samfleet.client.values import unchanged
 
 def current_key() -> Call[dict[str, Any]]:
     """Return the key that the client uses, with its `tenant` and `scope` (`read`, `submit` or `admin`)."""
-    return Call("GET", "/v1/keys/current", unchanged)
+    return Call("GET", "/v1/current-key", unchanged)
