@@ -39,7 +39,7 @@ _RFC_3339 = re.compile(r"\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}:\d{2}(\.\d{1,9})?([Zz
 
 def _check_moment(value: object) -> object:
     """Reject forms that the declared `date-time` does not allow: pydantic also accepts numbers and shorter strings."""
-    if isinstance(value, str) and _RFC_3339.fullmatch(value) is None:
+    if not isinstance(value, str) or _RFC_3339.fullmatch(value) is None:
         raise ValueError("use the format of RFC 3339: 2026-11-22T00:00:00Z")
     return value
 

@@ -129,6 +129,7 @@ def test_an_expired_key_is_refused_with_its_browser_sessions(api: Api, admin: Te
     [
         ({"expires_at": "2020-01-01T00:00:00Z"}, "key_expiry_passed"),
         ({"expires_at": "tomorrow"}, "payload_invalid"),
+        ({"expires_at": 4102444800}, "payload_invalid"),
         ({"scope": "root"}, "payload_invalid"),
         ({"admin": True}, "payload_invalid"),
     ],
