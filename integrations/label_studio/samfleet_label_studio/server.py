@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Callable
 from typing import Annotated, Any
 
 import uvicorn
@@ -43,20 +44,9 @@ class Predict(BaseModel):
 
 def create_app(backend: Backend, *, user: str | None = None, password: str | None = None) -> FastAPI:
     """Return the routes. With a user, all but `/health` need it and the password by HTTP Basic."""
-
-    def authenticate(given: Annotated[HTTPBasicCredentials | None, Depends(BASIC)]) -> None:
-        if user is None:
-            return
-        sent = (given.username, given.password) if given else ("", "")
-        same = [
-            secrets.compare_digest(a.encode(), b.encode()) for a, b in zip(sent, (user, password or ""), strict=True)
-        ]
-        if not all(same):
-            raise HTTPException(401, "wrong user or password", headers={"WWW-Authenticate": "Basic"})
-
     app = FastAPI(title="samfleet for Label Studio", docs_url=None, redoc_url=None, openapi_url=None)
     app.add_exception_handler(SamfleetError, _refused)
-    known = [Depends(authenticate)]
+    known = [] if user is None else [Depends(_authentication(user, password or ""))]
 
     @app.get("/")
     @app.get("/health")
@@ -87,6 +77,18 @@ def create_app(backend: Backend, *, user: str | None = None, password: str | Non
         return {"result": "this backend does not train"}
 
     return app
+
+
+def _authentication(user: str, password: str) -> Callable[[HTTPBasicCredentials | None], None]:
+    """Return a dependency that refuses requests of others."""
+
+    def authenticate(given: Annotated[HTTPBasicCredentials | None, Depends(BASIC)]) -> None:
+        sent = (given.username, given.password) if given else ("", "")
+        same = [secrets.compare_digest(a.encode(), b.encode()) for a, b in zip(sent, (user, password), strict=True)]
+        if not all(same):
+            raise HTTPException(401, "wrong user or password", headers={"WWW-Authenticate": "Basic"})
+
+    return authenticate
 
 
 def _refused(_request: Request, error: Exception) -> JSONResponse:

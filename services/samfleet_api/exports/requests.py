@@ -45,7 +45,6 @@ class Options(RequestModel):
     )
     one_class: StrictBool = Field(
         default=_DEFAULTS.one_class,
-        strict=True,
         description="Give all masks the category `category_name`.",
     )
 
