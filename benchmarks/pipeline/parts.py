@@ -13,11 +13,15 @@ from samfleet_cli.local_stack.stack import stack_status
 
 MIB = 2**20
 STUB = "triton_python_backend_stub"
+SHARING = "postgres"  # its processes all map the same buffers, whose size is a setting
 
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """CPU seconds since the start of each process, and resident memory, by part. `stub` is Triton's Python process."""
+    """CPU seconds since the start of each process, and resident memory, by part. `stub` is Triton's Python process.
+
+    PostgreSQL's processes count by their private memory.
+    """
 
     cpu_seconds: Mapping[str, float]
     mib: Mapping[str, float]
@@ -28,12 +32,13 @@ class Usage:
         mib: dict[str, float] = {}
         for name, process in _processes(state_dir):
             try:
-                times, memory = process.cpu_times(), process.memory_info().rss / MIB
+                times = process.cpu_times()
+                memory = process.memory_full_info().uss if name == SHARING else process.memory_info().rss
             except psutil.NoSuchProcess:
                 continue
             spent = times.user + times.system + times.children_user + times.children_system
             cpu[name] = cpu.get(name, 0.0) + spent
-            mib[name] = mib.get(name, 0.0) + memory
+            mib[name] = mib.get(name, 0.0) + memory / MIB
         return cls(cpu, mib)
 
     def per_image_ms(self, before: Usage, images: int) -> dict[str, float]:

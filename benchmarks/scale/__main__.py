@@ -21,6 +21,7 @@ from benchmarks.scale.memory import PeakMemory
 from benchmarks.scale.requests import time_requests
 from benchmarks.scale.rows import analyze, write_dataset, write_job
 from benchmarks.scale.stack import stack_without_workers
+from samfleet.config import Settings
 from samfleet.db.models import Job
 from samfleet.db.session import connect, transaction
 from samfleet.storage.factory import open_store
@@ -89,8 +90,9 @@ def _measure_rows(engine: Engine, client: httpx.Client, accepted: Accepted, rows
         tenant_id = session.get_one(Job, accepted.job_id).tenant_id
     start = time.perf_counter()
     dataset_id = write_dataset(engine, tenant_id, rows)
-    completed = write_job(engine, tenant_id, dataset_id, rows, rows)
-    running = write_job(engine, tenant_id, dataset_id, rows, rows // 10)
+    shard = Settings().shard_size
+    completed = write_job(engine, tenant_id, dataset_id, rows, rows, shard=shard)
+    running = write_job(engine, tenant_id, dataset_id, rows, rows // 10, shard=shard)
     analyze(engine)
     seconds = time.perf_counter() - start
     print(f"{rows} rows written in {seconds:.0f} s", flush=True)

@@ -67,11 +67,10 @@ SELECT :run, image.id, image.image_id, shard.id, CASE WHEN fails THEN 'failed' E
        :hardware, :batch, 'host', false, :queue_shard_ms, :queue_triton_ms, :fetch_ms,
        :preprocess_ms, :batch * :preprocess_ms, :encode_ms, :batch * :encode_ms, :decode_ms, :batch * :decode_ms,
        :postprocess_ms, :batch * :postprocess_ms, :store_ms
-FROM shards AS shard
-JOIN dataset_images AS image
-  ON image.dataset_id = :dataset AND image.position BETWEEN shard.first_position AND shard.last_position
+FROM dataset_images AS image
+JOIN shards AS shard ON shard.run_id = :run AND shard.index = image.position / :size
 CROSS JOIN LATERAL (SELECT image.position >= :fail_from AND image.position % :failing = 0 AS fails) AS f
-WHERE shard.run_id = :run AND shard.part_key IS NOT NULL
+WHERE image.dataset_id = :dataset AND shard.part_key IS NOT NULL
 """
 
 
@@ -92,11 +91,18 @@ def write_dataset(engine: Engine, tenant_id: uuid.UUID, images: int) -> uuid.UUI
 
 
 def write_job(
-    engine: Engine, tenant_id: uuid.UUID, dataset_id: uuid.UUID, images: int, done: int, *, with_rows: bool = True
+    engine: Engine,
+    tenant_id: uuid.UUID,
+    dataset_id: uuid.UUID,
+    images: int,
+    done: int,
+    *,
+    shard: int = SHARD,
+    with_rows: bool = True,
 ) -> WrittenJob:
     """Write a job of one run whose first `done` images have results. The run is completed if these are all.
 
-    `with_rows` False leaves out the rows of its images.
+    `shard` is the number of images in a shard. `with_rows` False leaves out the rows of the images.
     """
     whole = done >= images
     with transaction(engine) as session:
@@ -109,7 +115,7 @@ def write_job(
         run.state, run.started_at = RunState.COMPLETED if whole else RunState.RUNNING, func.now()
         session.add(run)
         session.flush()
-        _write_results(session, job, run, done, with_rows=with_rows)
+        _write_results(session, job, run, done, shard, with_rows=with_rows)
     return WrittenJob(job.id, run.id)
 
 
@@ -120,13 +126,15 @@ def analyze(engine: Engine) -> None:
             connection.execute(text(f"VACUUM ANALYZE {table}"))
 
 
-def _write_results(session: Session, job: Job, run: Run, done: int, *, with_rows: bool) -> None:
+def _write_results(session: Session, job: Job, run: Run, done: int, shard: int, *, with_rows: bool) -> None:
     hardware_id = remember_hardware(session, [MACHINE]).id_of(MACHINE)
-    about = {"run": run.id, "dataset": job.dataset_id, "images": run.total, "done": done, "size": SHARD}
+    about = {"run": run.id, "dataset": job.dataset_id, "images": run.total, "done": done, "size": shard}
     about |= {"fail_from": int(FAIL_FROM * run.total), "failing": FAILING, "hardware": hardware_id}
     about |= {"batch": BATCH, "stage": FAILS_IN, **TIMES}
     session.execute(text(SHARDS), about)
     if with_rows:
+        # Without statistics of what was just written, the planner looks through all images once per shard.
+        session.execute(text("ANALYZE dataset_images, shards"))
         session.execute(text(RESULTS), about)
     counts = text("SELECT coalesce(sum(failed), 0) FROM shards WHERE run_id = :run")
     run.failed = int(session.execute(counts, about).scalar_one())

@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from sqlalchemy import func, select, tuple_
+from sqlalchemy import func, select, true, tuple_
 from sqlalchemy.orm import Session
 
 from samfleet.datasets.coverage import Coverage
@@ -112,17 +112,25 @@ def changes(
 def failed_images(
     session: Session, job_id: uuid.UUID, *, after: tuple[uuid.UUID, int] | None, limit: int
 ) -> Sequence[FailedImage]:
-    """Return failed images ordered by run and image id. `after` is (run_id, image_id) of the last one seen."""
-    query = (
-        select(ImageResult, DatasetImage.file_name)
-        .join(Run, Run.id == ImageResult.run_id)
-        .join(DatasetImage, DatasetImage.id == ImageResult.dataset_image_id)
-        .where(Run.job_id == job_id, ImageResult.outcome == Outcome.FAILED)
+    """Return failed images ordered by run and image id. `after` is (run_id, image_id) of the last one seen.
+
+    At most `limit` failures of each run are read, in the order of their index: a run may have millions.
+    """
+    of_run = select(ImageResult.run_id, ImageResult.image_id).where(
+        ImageResult.run_id == Run.id, ImageResult.outcome == Outcome.FAILED
     )
     if after is not None:
-        query = query.where(tuple_(ImageResult.run_id, ImageResult.image_id) > after)
-    rows = session.execute(query.order_by(ImageResult.run_id, ImageResult.image_id).limit(limit))
-    return [_failed(result, file_name) for result, file_name in rows]
+        of_run = of_run.where(tuple_(ImageResult.run_id, ImageResult.image_id) > after)
+    first = of_run.order_by(ImageResult.image_id).limit(limit).lateral()
+    listed = select(first).select_from(Run).join(first, true()).where(Run.job_id == job_id)
+    page = listed.order_by(first.c.run_id, first.c.image_id).limit(limit).subquery()
+    query = (
+        select(ImageResult, DatasetImage.file_name)
+        .join(page, (page.c.run_id == ImageResult.run_id) & (page.c.image_id == ImageResult.image_id))
+        .join(DatasetImage, DatasetImage.id == ImageResult.dataset_image_id)
+        .order_by(page.c.run_id, page.c.image_id)
+    )
+    return [_failed(result, file_name) for result, file_name in session.execute(query)]
 
 
 def failure_groups(session: Session, job_id: uuid.UUID) -> Sequence[FailedGroup]:

@@ -172,6 +172,24 @@ def test_requests_read_few_rows(jobs: Jobs) -> None:
             assert most_rows(plans) < MOST_ROWS, plans
 
 
+@pytest.mark.parametrize("seen", [0, 7, len(FAILED) - 1])
+def test_a_page_of_failures_reads_no_more_of_them(jobs: Jobs, seen: int) -> None:
+    def number(node: dict[str, Any]) -> int:
+        return int(node["Actual Rows"] * node["Actual Loops"])
+
+    limit = 5
+    with Session(jobs.engine) as session:
+        run = session.get_one(Run, jobs.completed.run_id)
+        before = failed_images(session, run.job_id, after=None, limit=max(seen, 1))
+        after = (run.id, before[-1].image_id) if seen else None
+        with explained(session) as plans:
+            page = failed_images(session, run.job_id, after=after, limit=limit)
+    assert [image.image_id for image in page] == [n + 1 for n in FAILED[seen : seen + limit]]
+    tables = ("image_results", "dataset_images")
+    read = [number(node) for plan in plans for node in nodes(plan) if node.get("Relation Name") in tables]
+    assert 0 < max(read) <= limit, plans
+
+
 def test_figures_of_a_run_come_from_its_rollups_by_index(jobs: Jobs) -> None:
     """There are few rollups here, and PostgreSQL may well read a small table whole; so it is told not to."""
 
