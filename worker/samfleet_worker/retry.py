@@ -21,6 +21,7 @@ from samfleet.variants.task import TaskInvalid
 from samfleet_worker.triton.errors import ModelProcessDied, TritonRefused, TritonUnavailable, VariantLoadFailed
 
 MOST_SECONDS = 30
+MOST_ASKED_SECONDS = 300  # that a server which throttles may ask for
 # Outages, which end when the part is back.
 AWAY = (TritonUnavailable, StorageUnavailable, StorageFull, QueueUnavailable, *DATABASE_AWAY)
 # Errors that no further attempt can avoid: the cause is in the deployment or in the run itself.
@@ -46,12 +47,15 @@ class FailRun:
 def decide(error: Exception, attempts: int, waits: int = 0) -> TryAgain | FailRun:
     """Decide what follows from the error.
 
-    The back-off doubles from one second to thirty, so that a restarting Triton is found soon and not overloaded.
+    The back-off doubles from one second to thirty, so that a restarting Triton is found soon and not overloaded. A
+    server that throttles can prolong it to `MOST_ASKED_SECONDS`.
     """
     if isinstance(error, RUN_ENDING):
         return FailRun(error.code, error.message)
     fault = _fault_of(error)
-    after = timedelta(seconds=min(2 ** min(waits if fault is Fault.NOBODY else attempts, 10), MOST_SECONDS))
+    seconds = min(2 ** min(waits if fault is Fault.NOBODY else attempts, 10), MOST_SECONDS)
+    asked = (error.retry_after_seconds or 0) if isinstance(error, SamfleetError) else 0
+    after = timedelta(seconds=max(seconds, min(asked, MOST_ASKED_SECONDS)))
     surprising = not error.retryable if isinstance(error, SamfleetError) else fault is Fault.SHARD
     return TryAgain(after, Reason.of(error), surprising, fault)
 

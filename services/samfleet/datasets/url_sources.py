@@ -31,6 +31,7 @@ from samfleet.outbound.addresses import AddressForbidden, AddressPolicy
 from samfleet.outbound.connect import Resolver, resolve
 from samfleet.outbound.errors import UrlInvalid
 from samfleet.outbound.request import DEFAULT_PORTS, Reply, check_url, send
+from samfleet.outbound.retry_after import wait_seconds
 from samfleet.source_settings import SourceSettings
 from samfleet.storage.store import StorageUnavailable
 
@@ -39,6 +40,7 @@ SCHEMES = ("https://", "http://")
 MOST_REDIRECTS = 5
 TRIES = 3  # in a row, before the shard is released
 FIRST_PAUSE_SECONDS = 0.5  # then four times as long
+MOST_PAUSE_SECONDS = 5.0  # that a server may ask for here; for longer the shard is released
 MOST_REMEMBERED = 10_000  # addresses that did not answer
 HEADERS = {"User-Agent": "samfleet", "Accept": "image/*, */*;q=0.1", "Accept-Encoding": "identity"}
 OF_IMAGE: dict[int, type[ImageFailed]] = {
@@ -142,8 +144,11 @@ class UrlSources:
         for _ in range(TRIES - 1):
             try:
                 return self._followed(url, most_bytes)
-            except Unavailable:
-                self._pause(pause)
+            except Unavailable as error:
+                asked = error.retry_after_seconds or 0.0
+                if asked > MOST_PAUSE_SECONDS:
+                    raise
+                self._pause(max(pause, asked))
                 pause *= 4
         return self._followed(url, most_bytes)
 
@@ -176,7 +181,8 @@ class UrlSources:
         except UrlInvalid as error:
             raise ImageUnreadable(f"{url}: {error.message}") from error
         if reply.status in AWAY or reply.status >= 500:  # noqa: PLR2004 - HTTP's errors of servers
-            raise StorageUnavailable(f"{url} answers with the status {reply.status}")
+            after = wait_seconds(reply.headers.get("retry-after", ""))
+            raise StorageUnavailable(f"{url} answers with the status {reply.status}", retry_after_seconds=after)
         return reply
 
     def _target(self, url: httpx.URL, at: httpx.URL, location: str) -> httpx.URL:
@@ -199,7 +205,7 @@ class UrlSources:
         seconds = now - since
         if seconds >= self.rules.retry_seconds:
             return SourceUnavailable(f"{url} has not answered for {seconds:.0f} s ({error.message})")
-        return StorageUnavailable(f"{url}: {error.message}")
+        return StorageUnavailable(f"{url}: {error.message}", retry_after_seconds=error.retry_after_seconds)
 
     def _answered(self, url: httpx.URL) -> None:
         with self._noting:

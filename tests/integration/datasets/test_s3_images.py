@@ -136,6 +136,11 @@ def endpoint(monkeypatch: pytest.MonkeyPatch) -> Iterator[Misbehaving]:
             self.end_headers()
             self.wfile.write(state.body)
 
+        def do_HEAD(self) -> None:
+            state.requests += 1
+            self.send_response(state.status)
+            self.end_headers()
+
         def log_message(self, *_arguments: object) -> None:
             pass
 
@@ -189,3 +194,19 @@ def test_a_reply_that_breaks_off_is_tried_again(endpoint: Misbehaving) -> None:
     endpoint.length = 6
     with pytest.raises(StorageUnavailable):
         read(S3Sources({"main": endpoint.profile()}), S3Image("main", "photos", KEY, ETAG))
+
+
+@pytest.mark.parametrize(("status", "code"), [(503, "SlowDown"), (429, "TooManyRequests"), (400, "Throttling")])
+def test_a_store_that_throttles_a_listing_is_asked_again(endpoint: Misbehaving, status: int, code: str) -> None:
+    endpoint.fail(status, code)
+    sources = S3Sources({"main": endpoint.profile()})
+    with pytest.raises(StorageUnavailable, match=r"s3://photos/2026/.*it is tried again"):
+        list(sources.objects("main", "photos", "2026/"))
+    assert endpoint.requests == 4  # three repetitions
+
+
+def test_a_store_that_throttles_is_not_taken_for_a_missing_object(endpoint: Misbehaving) -> None:
+    endpoint.fail(503, "SlowDown")  # the reply to HEAD has only the status
+    with pytest.raises(StorageUnavailable, match="it is tried again"):
+        S3Sources({"main": endpoint.profile()}).find("main", "photos", KEY)
+    assert endpoint.requests == 4  # three repetitions

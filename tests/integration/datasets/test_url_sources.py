@@ -227,6 +227,39 @@ def test_a_server_that_stays_silent_fails_the_image_in_the_end(file_server: File
     assert code_of(lambda: read(found, f"{file_server.url}/b.jpg")) == "storage_unavailable"  # its time begins again
 
 
+def test_a_server_that_throttles_is_asked_again_when_it_says(file_server: FileServer) -> None:
+    file_server.files["/a.jpg"] = Served(b"", 429, retry_after="3")
+    clock = Clock()
+    found = sources(file_server, clock)
+    with pytest.raises(StorageUnavailable, match="status 429") as throttled:
+        read(found, f"{file_server.url}/a.jpg")
+    assert (clock.pauses, throttled.value.retry_after_seconds) == ([3.0, 3.0], 3.0)
+
+    def recover(_seconds: float) -> None:
+        file_server.files["/a.jpg"] = Served(b"image")
+
+    assert read(UrlSources(found.rules, pause=recover), f"{file_server.url}/a.jpg") == b"image"
+
+
+def test_a_server_that_asks_for_a_long_wait_is_left_alone(file_server: FileServer) -> None:
+    file_server.files["/a.jpg"] = Served(b"", 503, retry_after="120")
+    clock = Clock()
+    found = sources(file_server, clock)
+    with pytest.raises(StorageUnavailable) as throttled:
+        read(found, f"{file_server.url}/a.jpg")
+    assert (clock.pauses, throttled.value.retry_after_seconds, len(file_server.requests)) == ([], 120.0, 1)
+    clock.now += 300
+    assert code_of(lambda: read(found, f"{file_server.url}/a.jpg")) == "source_unavailable"
+
+
+@pytest.mark.parametrize("header", ["0", "soon", "-5", "Thu, 01 Jan 2015 00:00:00 GMT"])
+def test_a_wait_that_is_over_or_unreadable_leaves_the_back_off(file_server: FileServer, header: str) -> None:
+    file_server.files["/a.jpg"] = Served(b"", 429, retry_after=header)
+    clock = Clock()
+    assert code_of(lambda: read(sources(file_server, clock), f"{file_server.url}/a.jpg")) == "storage_unavailable"
+    assert clock.pauses == [0.5, 2.0]
+
+
 def test_a_refused_connection_is_tried_again(receiver: Receiver) -> None:
     receiver.behave(reply(500), reply(200, b"image"))
     assert read(sources(receiver), receiver.url) == b"image"

@@ -30,6 +30,15 @@ def test_the_delay_doubles_up_to_30_seconds(attempts: int, seconds: int) -> None
     assert waiting == TryAgain(timedelta(seconds=seconds), Reason("triton_unavailable", "down"), False, Fault.NOBODY)
 
 
+@pytest.mark.parametrize(
+    ("asked", "seconds"), [(None, 8), (0.0, 8), (7.5, 8), (40.0, 40), (300.0, 300), (301.0, 300), (1e9, 300)]
+)
+def test_a_server_that_throttles_prolongs_the_delay(asked: float | None, seconds: float) -> None:
+    decision = decide(StorageUnavailable("slow down", retry_after_seconds=asked), 0, 3)
+    assert isinstance(decision, TryAgain)
+    assert (decision.after, decision.fault) == (timedelta(seconds=seconds), Fault.NOBODY)
+
+
 @pytest.mark.parametrize("error", [TritonTimeout("late"), StorageFull("full")])
 def test_an_unavailable_service_is_retried_without_a_traceback(error: Exception) -> None:
     decision = decide(error, 0)
