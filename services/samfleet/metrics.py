@@ -48,6 +48,14 @@ HTTP_IN_PROGRESS = Gauge(
     registry=REGISTRY,
     multiprocess_mode="livesum",
 )
+PREDICTIONS = Histogram(
+    "samfleet_prediction_duration_seconds",
+    "Time of a prediction from its checks to the reply of a worker; the outcome is succeeded, the code of the error, "
+    "or crashed for an unexpected one.",
+    ("outcome",),
+    buckets=TRITON_SECONDS,
+    registry=REGISTRY,
+)
 RATES_COUNTED_LOCALLY = Counter(
     "samfleet_rates_counted_locally",
     "Requests that one API process counted alone for their tenant's limit, because Redis did not reply.",

@@ -37,8 +37,10 @@ class AsyncCalls:
     def api_url(self) -> str:
         return self._transport.api_url
 
-    async def carry_out(self, steps: Steps[T]) -> T:
-        """Carry out a flow and return its result."""
+    async def carry_out(self, steps: Steps[T], *, in_threads: bool = False) -> T:
+        """Carry out a flow and return its result. `in_threads` keeps the flow's own work out of the event loop; its
+        callbacks are then called in other threads too.
+        """
 
         async def step(wanted: Step) -> Any:
             if isinstance(wanted, Pause):
@@ -47,7 +49,7 @@ class AsyncCalls:
                 return await self._together(wanted)
             return await (self._fetch(wanted) if isinstance(wanted, Download) else self._exchange(wanted))
 
-        return await run_async(steps, step)
+        return await run_async(steps, step, in_threads=in_threads)
 
     async def every(self, pages: Pages[T]) -> AsyncIterator[T]:
         """Yield the items of all pages."""

@@ -6,6 +6,7 @@ out and sends the result back, or throws the error into the flow. `run` and `run
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Generator, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -110,28 +111,44 @@ def run(steps: Steps[T], carry_out: Callable[[Step], Any]) -> T:
     with_error: Exception | None = None
     answer: Any = None
     while True:
+        found = _next_step(steps, answer, with_error)
+        if isinstance(found, _Ended):
+            return found.result
         try:
-            step = steps.throw(with_error) if with_error else steps.send(answer)
-        except StopIteration as end:
-            result: T = end.value
-            return result
-        try:
-            answer, with_error = carry_out(step), None
+            answer, with_error = carry_out(found), None
         except (SamfleetError, OSError) as error:
             with_error = error
 
 
-async def run_async(steps: Steps[T], carry_out: Callable[[Step], Awaitable[Any]]) -> T:
-    """Carry out a flow and return its result, without blocking the event loop while a request is on its way."""
+async def run_async(steps: Steps[T], carry_out: Callable[[Step], Awaitable[Any]], *, in_threads: bool = False) -> T:
+    """Carry out a flow and return its result, without blocking the event loop while a request is on its way.
+
+    What the flow itself does between two steps, such as reading files, runs in the event loop, or in other threads if
+    `in_threads` is set.
+    """
     with_error: Exception | None = None
     answer: Any = None
     while True:
+        if in_threads:
+            found = await asyncio.to_thread(_next_step, steps, answer, with_error)
+        else:
+            found = _next_step(steps, answer, with_error)
+        if isinstance(found, _Ended):
+            return found.result
         try:
-            step = steps.throw(with_error) if with_error else steps.send(answer)
-        except StopIteration as end:
-            result: T = end.value
-            return result
-        try:
-            answer, with_error = await carry_out(step), None
+            answer, with_error = await carry_out(found), None
         except (SamfleetError, OSError) as error:
             with_error = error
+
+
+@dataclass(frozen=True, slots=True)
+class _Ended(Generic[T]):
+    result: T
+
+
+def _next_step(steps: Steps[T], answer: Any, error: Exception | None) -> Step | _Ended[T]:
+    """Resume a flow. Its end is a value, because a thread cannot hand a StopIteration to a coroutine."""
+    try:
+        return steps.throw(error) if error else steps.send(answer)
+    except StopIteration as end:
+        return _Ended(end.value)

@@ -29,7 +29,7 @@ from samfleet_api.dependencies import EngineValue, RemoteValue, SettingsValue, S
 from samfleet_api.long_requests import TooBusy, long_running
 from samfleet_api.predictions.request_body import PREDICT_BODY, PredictBodyValue
 from samfleet_api.predictions.schemas import Prediction
-from samfleet_api.predictions.service import ImageNotFound, InFlight, Sources, prepare
+from samfleet_api.predictions.service import ImageNotFound, InFlight, Sources, measured, prepare
 from samfleet_api.problems import problems
 
 router = APIRouter(prefix="/v1/predict", tags=["predictions"])
@@ -97,7 +97,7 @@ def predict(
     With `objects` there is a mask per prompt (SegAny), otherwise all masks of the image (SegEvery). Use a job for more
     than a few images: a prediction has a time limit, and each process accepts only a few at a time.
     """
-    with in_flight.place():
+    with measured(), in_flight.place():
         prepared = prepare(body, tenant_id, settings, Sources(engine, store, remote))
         asked = PredictionRequest(prepared.record.name, prepared.request, correlation_id())
         reply = mailbox.ask(prepared.pool, asked.to_bytes(), settings.predict_timeout.total_seconds())

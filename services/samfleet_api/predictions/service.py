@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,7 +17,7 @@ from samfleet.datasets.prompt_lines import check_line
 from samfleet.datasets.service import get_dataset
 from samfleet.db.models import DatasetImage
 from samfleet.db.session import read_only
-from samfleet.errors import NotFound
+from samfleet.errors import NotFound, SamfleetError
 from samfleet.image_errors import ImageEmpty, ImageTooLarge
 from samfleet.jobs.file_prompts import file_prompt
 from samfleet.jobs.outcomes import FilePrompt
@@ -24,6 +25,7 @@ from samfleet.jobs.submit import PoolNotFound
 from samfleet.jobs.task import EverythingJobTask, parse_job_task
 from samfleet.jobs.weights import require_weights
 from samfleet.masks.image_file import upright_size
+from samfleet.metrics import PREDICTIONS
 from samfleet.predictions.errors import PredictionsBusy
 from samfleet.storage.store import ObjectStore
 from samfleet.variants.budget import check_request
@@ -58,6 +60,20 @@ class InFlight:
             yield
         finally:
             self._places.release()
+
+
+@contextmanager
+def measured() -> Iterator[None]:
+    """Count a prediction by its outcome, with its duration. An outcome is a code, never a text of the request."""
+    start, outcome = time.perf_counter(), "crashed"
+    try:
+        yield
+        outcome = "succeeded"
+    except SamfleetError as error:
+        outcome = error.code
+        raise
+    finally:
+        PREDICTIONS.labels(outcome).observe(time.perf_counter() - start)
 
 
 @dataclass(frozen=True, slots=True)

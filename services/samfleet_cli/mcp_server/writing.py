@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,6 +11,7 @@ from pydantic import Field
 
 from samfleet.client.async_client import AsyncClient
 from samfleet.client.create_dataset import Source, Watch, created_dataset
+from samfleet.client.images import picture_file
 from samfleet_cli.mcp_server.reading import JobId, Limit
 from samfleet_cli.mcp_server.values import job_value, prediction_value
 
@@ -45,8 +47,10 @@ class SubmittingTools:
 
         Lists the largest masks first. The server stores nothing.
         """
-        found = await self._client.predict(Path(image_path), variant, points=points, labels=labels, boxes=boxes)
-        return [prediction_value(found, limit), Image(data=found.overlay, format="png")]
+        _name, image = await asyncio.to_thread(picture_file, Path(image_path))
+        found = await self._client.predict(image, variant, points=points, labels=labels, boxes=boxes)
+        overlay = await asyncio.to_thread(lambda: found.overlay)  # drawn when it is first used
+        return [prediction_value(found, limit), Image(data=overlay, format="png")]
 
     async def create_dataset(
         self,
@@ -55,7 +59,7 @@ class SubmittingTools:
     ) -> dict[str, Any]:
         """Make a dataset of the images in a folder. The server reads the folder if it can; else it is uploaded."""
         source = Source(Path(folder), name=name)
-        dataset = await self._client.carry_out(created_dataset(source, Watch(), upload=False))
+        dataset = await self._client.carry_out(created_dataset(source, Watch(), upload=False), in_threads=True)
         return dataset.model_dump(mode="json", include={"id", "name", "state", "image_count"})
 
     async def submit_job(

@@ -8,6 +8,7 @@ import io
 import json
 import re
 import sys
+import threading
 import uuid
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
@@ -25,7 +26,8 @@ from fixtures.api.running_api import Api, Tenant, new_tenant
 from fixtures.servers.redis import RedisServer
 from fixtures.worker.recorded_jobs import HEIGHT, WIDTH, carry_out, failed, new_job, segmented, write_pictures
 from fixtures.worker.worker_services import make_services
-from samfleet.client import ApiError, AsyncClient
+from samfleet.client import ApiError, AsyncClient, create_dataset
+from samfleet.datasets.directory import list_files
 from samfleet.jobs.outcomes import ImageOutcome, ShardImage
 from samfleet_cli.commands.mcp import McpNotInstalled, mcp
 from samfleet_cli.mcp_server.server import server_of
@@ -133,6 +135,26 @@ def test_a_job_is_submitted_followed_and_read(api: Api, tenant: Tenant, folder: 
     report = value_of(call("read_report", name="latency", filters={"variant": "mobile_sam", "stage": "encode"}))
     assert report["row_count"] == len(report["rows"]) == 1
     assert report["rows"][0]["mean_ms"] == pytest.approx(4.0, rel=0.02)
+
+
+def test_two_folders_are_read_at_the_same_time(
+    api: Api, tenant: Tenant, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_pictures(folder, 1)
+    both = threading.Barrier(2, timeout=10)
+
+    def list_when_both_do(*args: Any, **kwargs: Any) -> Any:
+        both.wait()
+        return list_files(*args, **kwargs)
+
+    monkeypatch.setattr(create_dataset, "list_files", list_when_both_do)
+
+    async def create_two(session: McpClient) -> Any:
+        asked = [session.call_tool("create_dataset", {"folder": str(folder), "name": name}) for name in ("a", "b")]
+        return await asyncio.gather(*asked)
+
+    created = used(api.url, tenant.key, create_two)
+    assert [(value_of(one)["name"], value_of(one)["image_count"]) for one in created] == [("a", 1), ("b", 1)]
 
 
 def test_a_job_is_cancelled(api: Api, tenant: Tenant, folder: Path) -> None:

@@ -15,12 +15,14 @@ from fixtures.api.running_api import Api, Tenant
 from fixtures.servers.file_server import FileServer, Served
 from fixtures.servers.redis import RedisServer
 from fixtures.worker.job_rows import FROM_FILE, results_of, start_job
+from fixtures.worker.metric_changes import sampled
 from fixtures.worker.worker_services import make_services, upload_picture, work_on_all
 from samfleet.datasets.copying import PromptsRow
 from samfleet.db.models import DatasetImage
 from samfleet.db.session import transaction
 from samfleet.jobs.parts import read_parts
 from samfleet.wire.messages import ImageReport, SegmentReply, SegmentRequest
+from samfleet_api.predictions.service import measured
 from samfleet_worker.bootstrap import Services
 from samfleet_worker.triton.errors import InferenceFailed, InferenceRejected, VariantWaits
 from samfleet_worker.triton.memory_segmenter import SIDE, MemorySegmenter
@@ -111,6 +113,23 @@ def test_an_image_at_a_url_is_read_from_there(
     assert segmenter.requests[0].image == PICTURE
     assert large["code"] == "image_too_large"
     assert "submit a job" in large["detail"]
+
+
+@pytest.mark.usefixtures("worker")
+def test_predictions_are_counted_by_outcome(client: PredictClient) -> None:
+    name = "samfleet_prediction_duration_seconds_count"
+    with sampled() as change:
+        assert client.predict().status_code == 200
+        assert client.code_of(variant="unheard_of") == (422, "variant_unknown")
+        assert client.code_of(objects=[{"points": [[SIDE + 2, 0]]}])[1] == "prompt_outside_image"
+    assert [change(name, outcome=one) for one in ("succeeded", "variant_unknown", "prompt_outside_image")] == [1] * 3
+    assert change(name, outcome="crashed") == change(name, outcome="unheard_of") == 0
+
+
+def test_an_unexpected_error_is_counted_as_a_crash() -> None:
+    with sampled() as change, pytest.raises(ZeroDivisionError), measured():
+        raise ZeroDivisionError
+    assert change("samfleet_prediction_duration_seconds_count", outcome="crashed") == 1
 
 
 def test_a_dataset_of_another_tenant_is_not_found(client: PredictClient, other_tenant: Tenant) -> None:
