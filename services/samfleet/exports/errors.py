@@ -64,7 +64,7 @@ class ExportTooManyClasses(InvalidInput):
 
 
 class ExportNotGeoreferenced(InvalidInput):
-    """An image has no coordinate reference system, which the format needs; use GeoTIFFs, or another format."""
+    """No image has a coordinate reference system, which the format needs; use GeoTIFFs, or another format."""
 
     code = "export_not_georeferenced"
 

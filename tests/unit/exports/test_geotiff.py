@@ -69,12 +69,23 @@ def test_a_geopackage_has_the_crs_of_the_image(tmp_path: Path) -> None:
     assert shapely.from_wkb(geometry[0]).bounds == (500_000.0, 4_999_994.0, 500_020.0, 5_000_000.0)
 
 
-def test_a_geopackage_needs_images_on_the_earth() -> None:
+def test_a_geopackage_leaves_out_images_without_a_crs_and_names_them() -> None:
+    flat = {**placed_row(file_name="flat.tif")}
+    del flat["georeference"]
+    rows = [flat, placed_row(), {**flat, "file_name": "unread.tif", "width": None, "masks": []}]
+    found = unzipped(FORMATS["gpkg"], source_of(rows), EXACT)
+    assert list(found) == ["field.gpkg", "report.json", "provenance.json"]
+    message = "the image has no coordinate reference system"
+    left_out = [{"file_name": "flat.tif", "code": "export_not_georeferenced", "message": message}]
+    assert json.loads(found["report.json"]) == {"images": 1, "left_out": left_out}
+
+
+def test_a_geopackage_needs_an_image_on_the_earth() -> None:
     row = placed_row()
     del row["georeference"]
-    with pytest.raises(ExportNotGeoreferenced, match=r"^field\.tif has no coordinate reference system"):
+    with pytest.raises(ExportNotGeoreferenced, match=r"^no image of the run .* the first is field\.tif;"):
         members("gpkg", row)
-    assert list(members("gpkg", {**row, "width": None, "masks": []})) == ["provenance.json"]
+    assert list(members("gpkg", {**row, "width": None, "masks": []})) == ["report.json", "provenance.json"]
 
 
 @pytest.mark.parametrize(("name", "library"), [("geojson", "rasterio.warp"), ("gpkg", "pyogrio")])

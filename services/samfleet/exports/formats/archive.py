@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 import zipfile
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
@@ -15,6 +15,7 @@ from samfleet.exports.formats.base import ExportOptions, ExportSource
 
 Member = tuple[str, bytes | Iterable[bytes]]  # its name, and its content, whole or in chunks
 PROVENANCE = "provenance.json"
+REPORT = "report.json"
 FIRST_DAY = (1980, 1, 1, 0, 0, 0)  # the earliest time of a zip; real times would change the bytes
 COMPRESSED = (".png", ".jpg")  # suffixes of members that deflate would not make smaller
 ADVICE = "export fewer masks by min_area or min_score, or use a format with a file per image"
@@ -107,6 +108,11 @@ def provenance_of(provenance: Mapping[str, Any], names: MemberNames) -> Member:
     """Return the member that says how the masks were made, and which images have unexpected names here."""
     renamed = {"renamed": names.renamed} if names.renamed else {}
     return PROVENANCE, json_bytes({**provenance, **renamed}, indent=2)
+
+
+def report_of(images: int, left_out: Sequence[Mapping[str, str]]) -> Member:
+    """Return the member that counts the images shown and names the others: file_name, code and message of each."""
+    return REPORT, json_bytes({"images": images, "left_out": left_out}, indent=2)
 
 
 def json_bytes(value: Any, indent: int | None = None) -> bytes:

@@ -10,7 +10,7 @@ import numpy as np
 import shapely
 
 from samfleet.exports.errors import ExportLibraryMissing, ExportNotGeoreferenced
-from samfleet.exports.formats.archive import FIRST_DAY, Member, MemberNames, ZipFormat, provenance_of
+from samfleet.exports.formats.archive import FIRST_DAY, Member, MemberNames, ZipFormat, provenance_of, report_of
 from samfleet.exports.formats.base import ExportOptions, ExportSource
 from samfleet.exports.formats.classes import Classes, classes_of
 from samfleet.exports.formats.selection import confidence, rows_without_empty_masks
@@ -18,20 +18,29 @@ from samfleet.exports.formats.shapes import geometry_of
 from samfleet.masks.georeference import Georeference
 
 LAYER = "masks"
+NOT_GEOREFERENCED = {
+    "code": ExportNotGeoreferenced.code,
+    "message": "the image has no coordinate reference system",
+}
 
 
 def _members(source: ExportSource, options: ExportOptions) -> Iterator[Member]:
     pyogrio = _library()
-    classes, names = classes_of(source, options), MemberNames()
+    classes, names, left_out, written = classes_of(source, options), MemberNames(), list[str](), 0
     for row in rows_without_empty_masks(source, options):
         if row["width"] is None:
             continue
         if "georeference" not in row:
-            raise ExportNotGeoreferenced(
-                f"{row['file_name']} has no coordinate reference system, which a GeoPackage of masks needs; "
-                "use geojson, which has pixels then"
-            )
+            left_out.append(row["file_name"])
+            continue
+        written += 1
         yield names.name(row["file_name"], ".gpkg"), _geopackage(pyogrio, row, classes, options.tolerance)
+    if left_out and not written:
+        raise ExportNotGeoreferenced(
+            f"no image of the run has a coordinate reference system, the first is {left_out[0]}; "
+            "use geojson, which has pixels then, or run the job again with samfleet[geo] on the worker"
+        )
+    yield report_of(written, [{"file_name": name, **NOT_GEOREFERENCED} for name in left_out])
     yield provenance_of(source.provenance, names)
 
 

@@ -7,12 +7,10 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from samfleet.exports.errors import ExportFailed
-from samfleet.exports.formats.archive import Member, json_bytes
+from samfleet.exports.formats.archive import Member, report_of
 from samfleet.exports.formats.base import ExportSource
 from samfleet.image_errors import ImageFailed, SourceChanged
 from samfleet.masks.image_file import upright_size
-
-REPORT = "report.json"
 
 T = TypeVar("T")
 
@@ -48,4 +46,4 @@ class Photographs:
 
     def report(self) -> Member:
         """Return the member that names the images that are missing here."""
-        return REPORT, json_bytes({"images": self._shown, "left_out": self._left_out}, indent=2)
+        return report_of(self._shown, self._left_out)
