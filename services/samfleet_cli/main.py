@@ -9,28 +9,7 @@ from typing import Annotated
 import typer
 
 from samfleet.errors import SamfleetError
-from samfleet_cli.commands import (
-    advise,
-    datasets,
-    demo,
-    distill,
-    doctor,
-    exports,
-    history,
-    jobs,
-    keys,
-    mcp,
-    open_dashboard,
-    predict,
-    prompts,
-    report,
-    segment,
-    storage,
-    survey,
-    up,
-    variants,
-    webhooks,
-)
+from samfleet_cli.commands.on_demand import RootGroup
 from samfleet_cli.commands.options import flag
 from samfleet_cli.exit_codes import ExitCode
 
@@ -38,35 +17,12 @@ FILE_ERROR = "file_error"  # errors of local files and folders
 
 app = typer.Typer(
     name="samfleet",
+    cls=RootGroup,
     help="Segment whole image datasets with a fleet of Segment Anything variants.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command()(up.up)
-app.command()(up.down)
-app.command()(up.status)
-app.command("open")(open_dashboard.open_dashboard)
-app.command()(doctor.doctor)
-app.command()(segment.segment)
-app.command()(predict.predict)
-app.command()(demo.demo)
-app.command()(distill.distill)
-app.command()(advise.advise)
-app.add_typer(jobs.app, name="jobs")
-app.add_typer(exports.app, name="exports")
-app.add_typer(datasets.app, name="datasets")
-app.add_typer(prompts.app, name="prompts")
-app.add_typer(keys.keys, name="keys")
-app.add_typer(keys.tenants, name="tenants")
-app.command()(keys.audit)
-app.command()(history.deletions)
-app.command()(storage.storage)
-app.add_typer(report.app, name="report")
-app.add_typer(survey.app, name="survey")
-app.add_typer(variants.app, name="variants")
-app.add_typer(webhooks.app, name="webhooks")
-app.command()(mcp.mcp)
 
 
 def _print_version(wanted: bool) -> None:

@@ -39,11 +39,30 @@ def test_every_parameter_of_the_generator_has_an_option() -> None:
 
 
 def test_help_imports_nothing_heavy() -> None:
-    program = f"import sys, samfleet_cli.main; print([name for name in {HEAVY!r} if name in sys.modules])"
+    program = (
+        "import sys; from samfleet_cli.commands.on_demand import COMMANDS, build_command;"
+        f"print([*map(build_command, COMMANDS)] and [name for name in {HEAVY!r} if name in sys.modules])"
+    )
     started = time.monotonic()
     finished = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert finished.stdout.strip() == "[]"
     assert time.monotonic() - started < 30
+
+
+def test_a_start_imports_only_the_command_that_runs() -> None:
+    program = (
+        "import sys; from samfleet_cli.main import app; app(['keys', 'list', '--help'], standalone_mode=False);"
+        "print(*(name for name in sys.modules if name.startswith('samfleet_cli.commands.')))"
+    )
+    finished = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    imported = {name.removeprefix("samfleet_cli.commands.") for name in finished.stdout.splitlines()[-1].split()}
+    assert imported == {"on_demand", "options", "keys", "rows"}
+
+
+def test_a_mistyped_command_is_answered_with_the_right_one() -> None:
+    code, text = invoke("segmnt")
+    assert code == 2
+    assert "No such command 'segmnt'. Did you mean 'segment'?" in text
 
 
 def test_only_given_parameters_are_sent() -> None:
