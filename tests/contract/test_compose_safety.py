@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import re
+import tomllib
 
 import yaml
 
-from fixtures.servers.compose_files import BUILT_HERE, COMPOSE, SERVICES, images
+from fixtures.servers.compose_files import BUILT_HERE, COMPOSE, ROOT, SERVICES, images
 
 
 def test_secrets_reach_only_the_services_that_need_them() -> None:
@@ -87,3 +88,14 @@ def test_the_images_have_the_required_releases() -> None:
     assert valkey
     assert tuple(map(int, release.groups())) >= (26, 7)
     assert tuple(map(int, valkey.groups())) >= (8, 1, 6)
+
+
+def test_the_image_of_the_application_has_every_extra_that_a_server_uses() -> None:
+    declared = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    installed = re.search(r"samfleet-\*\.whl\)\[([a-z,-]+)\]", (ROOT / "deploy" / "app.Dockerfile").read_text())
+    assert installed
+    elsewhere = {"charts", "demo", "dev", "formats", "local", "mcp", "triton", "triton-gpu"}
+    assert set(installed[1].split(",")) == set(declared) - elsewhere
+    explained = (ROOT / "docs" / "operations.md").read_text()
+    for extra in set(installed[1].split(",")) - {"api", "cli", "worker"}:
+        assert f"| `{extra}` | " in explained
