@@ -14,7 +14,7 @@ from cvat_sdk.masks import encode_mask
 from PIL.Image import Image
 
 from samfleet.client import Client, SegmentResult
-from samfleet.exports.formats.polygons import Corners, polygons_of
+from samfleet.masks.polygons import DEFAULT_TOLERANCE, Corners, polygons_of
 
 
 class SamfleetDetection:
@@ -30,7 +30,7 @@ class SamfleetDetection:
         *,
         label: str = "object",
         pool: str | None = None,
-        tolerance: float = 1.0,
+        tolerance: float = DEFAULT_TOLERANCE,
         client: Client | None = None,
         **task: float,
     ) -> None:

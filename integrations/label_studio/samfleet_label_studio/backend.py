@@ -13,7 +13,7 @@ from uuid import uuid4
 from pydantic import BaseModel
 
 from samfleet.client import Client, Prediction, SegmentResult
-from samfleet.exports.formats.base import ExportOptions
+from samfleet.masks.polygons import DEFAULT_TOLERANCE
 from samfleet_label_studio.images import ImageSource
 from samfleet_label_studio.interface import MaskTag, mask_tag
 from samfleet_label_studio.prompts import drawn_prompt
@@ -107,5 +107,5 @@ def regions_of(record: Mapping[str, Any], score: float, tag: MaskTag, label: str
             "score": score,
             "value": {**value, tag.form.kind: [label]},
         }
-        for _part, value in tag.form.regions(record, ExportOptions())
+        for _part, value in tag.form.values(record, DEFAULT_TOLERANCE)
     ]

@@ -8,9 +8,9 @@ from typing import Any
 from label_studio_sdk.label_interface import LabelInterface
 
 from samfleet.errors import InvalidInput
-from samfleet.exports.formats.label_studio import LABEL_STUDIO, LABEL_STUDIO_POLYGONS, LabelStudio
+from samfleet.masks.label_studio import BRUSHES, POLYGONS, RegionForm
 
-FORMS = {form.kind: form for form in (LABEL_STUDIO, LABEL_STUDIO_POLYGONS)}  # in the order of preference
+FORMS = {form.kind: form for form in (BRUSHES, POLYGONS)}  # in the order of preference
 
 
 class InterfaceUnsupported(InvalidInput):
@@ -27,7 +27,7 @@ class MaskTag:
     image: str
     key: str
     labels: tuple[str, ...]
-    form: LabelStudio
+    form: RegionForm
 
 
 def mask_tag(config: str) -> MaskTag:

@@ -18,8 +18,8 @@ from fixtures.export_rows import PROVENANCE, SIZE, difficult_rows, image_row, ma
 from samfleet.exports.errors import ExportTooManyClasses, ExportTooManyMasks
 from samfleet.exports.formats import FORMATS
 from samfleet.exports.formats.base import ExportFormat, ExportOptions, ExportSource
-from samfleet.exports.formats.polygons import Corners, drawn
-from samfleet.exports.formats.runs import brush_rle, row_runs
+from samfleet.masks.polygons import Corners, drawn
+from samfleet.masks.row_runs import brush_rle, row_runs
 
 CVAT, VOC = FORMATS["cvat"], FORMATS["voc"]
 BRUSHES, POLYGONS = FORMATS["label_studio"], FORMATS["label_studio_polygons"]

@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from samfleet.masks.polygons import DEFAULT_TOLERANCE
+
 MAX_PIXELS = 100_000_000  # the default of SAMFLEET_MAX_PIXELS
 
 
@@ -18,7 +20,7 @@ class ExportOptions:
     masks without a category, or of all masks with `one_class`.
     """
 
-    tolerance: float = 1.0
+    tolerance: float = DEFAULT_TOLERANCE
     min_area: int = 0
     min_score: float = 0.0
     category_name: str = "object"

@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from samfleet.exports.formats.base import ExportOptions, ExportSource
-from samfleet.exports.formats.polygons import Corners, polygons_of
 from samfleet.exports.formats.selection import rows_without_empty_masks, selected_rows
 from samfleet.jobs.coco_files import Instances, UsedCategories, iter_instances, iter_results
+from samfleet.masks.polygons import Corners, polygons_of
 
 
 @dataclass(frozen=True, slots=True)

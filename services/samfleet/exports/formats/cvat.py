@@ -10,10 +10,10 @@ from samfleet.exports.formats.archive import json_bytes
 from samfleet.exports.formats.base import ExportOptions, ExportSource
 from samfleet.exports.formats.classes import Classes, classes_of
 from samfleet.exports.formats.pictures import bits_of
-from samfleet.exports.formats.runs import row_runs
 from samfleet.exports.formats.selection import selected_rows
 from samfleet.exports.formats.xml import XML_HEAD, empty_tag, start_tag, text_element
 from samfleet.jobs.coco_files import BoxForm, box_of
+from samfleet.masks.row_runs import row_runs
 
 
 @dataclass(frozen=True, slots=True)

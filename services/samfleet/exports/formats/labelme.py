@@ -9,8 +9,8 @@ from typing import Any
 from samfleet.exports.formats.archive import Member, MemberNames, ZipFormat, json_bytes, provenance_of
 from samfleet.exports.formats.base import ExportOptions, ExportSource
 from samfleet.exports.formats.classes import Classes, classes_of
-from samfleet.exports.formats.polygons import Corners, polygons_of
 from samfleet.exports.formats.selection import selected_rows
+from samfleet.masks.polygons import Corners, polygons_of
 
 LABELME_VERSION = "5.5.0"  # whose fields the files have
 

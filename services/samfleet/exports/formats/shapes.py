@@ -9,7 +9,7 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
-from samfleet.exports.formats.polygons import Corners, parts_of
+from samfleet.masks.polygons import Corners, parts_of
 
 Place = Callable[[NDArray[np.float64]], NDArray[np.float64]]  # corners [n, 2] of pixels to other coordinates
 

@@ -10,8 +10,8 @@ import yaml
 from samfleet.exports.formats.archive import Member, MemberNames, ZipFormat, provenance_of
 from samfleet.exports.formats.base import ExportOptions, ExportSource
 from samfleet.exports.formats.classes import Classes, classes_of
-from samfleet.exports.formats.polygons import Corners, one_ring, polygons_of
 from samfleet.exports.formats.selection import selected_rows
+from samfleet.masks.polygons import Corners, one_ring, polygons_of
 
 NAME_OF_FOLDERS = {"path": ".", "train": "images", "val": "images"}
 

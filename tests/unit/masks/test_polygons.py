@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from pycocotools import mask as coco_mask
 
 from fixtures.models.shared_data import shared_path
-from samfleet.exports.formats.polygons import Corners, drawn, one_ring, polygons_of
+from samfleet.masks.polygons import Corners, drawn, one_ring, polygons_of
 from samfleet.masks.rle import encode_mask
 
 BOTH = pytest.mark.parametrize("corners", list(Corners))

@@ -28,6 +28,7 @@ LOWEST_IOU = 0.985  # of a simplified mask with the mask; below it the tolerance
 HALVINGS = 4  # then every corner stays
 LEAST_AREA = 1000  # pixels; of smaller masks every corner stays, because tools draw a slanted edge differently
 FEWEST_CORNERS = 3
+DEFAULT_TOLERANCE = 1.0  # pixels
 
 
 class Corners(StrEnum):
