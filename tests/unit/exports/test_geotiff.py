@@ -80,6 +80,17 @@ def test_a_geopackage_leaves_out_images_without_a_crs_and_names_them() -> None:
     assert json.loads(found["report.json"]) == {"images": 1, "left_out": left_out}
 
 
+def test_a_geopackage_has_the_id_and_the_metadata_of_a_manifest(tmp_path: Path) -> None:
+    stated = {"external_id": "x-1", "metadata": {"flight": [7, "ä"]}}
+    for name, row in (("field", placed_row() | stated), ("other", placed_row())):
+        file = tmp_path / f"{name}.gpkg"
+        file.write_bytes(members("gpkg", row)["field.gpkg"])
+        meta, _, _, columns = pyogrio.raw.read(file, layer="masks")
+        found = dict(zip(meta["fields"], columns, strict=True))
+        ids, metadata = set(found["external_id"]), {one and json.loads(one)["flight"][1] for one in found["metadata"]}
+        assert (ids, metadata) == (({"x-1"}, {"ä"}) if name == "field" else ({None}, {None}))
+
+
 def test_a_geopackage_needs_an_image_on_the_earth() -> None:
     row = placed_row()
     del row["georeference"]

@@ -167,6 +167,24 @@ def test_label_studio_has_a_polygon_for_each_part() -> None:
     assert ids == ["1", "2", "3-1", "3-2", "4", "5"]
 
 
+def test_label_studio_has_the_id_and_the_metadata_of_a_manifest_as_data_of_the_task() -> None:
+    stated = {"external_id": "x-1", "metadata": {"camera": "left"}}
+    rows = [image_row(1, "a.jpg", mask_row(shapes()["hole"])) | stated, image_row(2, "b.jpg")]
+    first, second = json.loads(written(BRUSHES, source_of(rows)))
+    assert first["data"] == {"image": "a.jpg", "image_id": 1, **stated}
+    assert second["data"] == {"image": "b.jpg", "image_id": 2}
+
+
+def test_voc_has_the_id_of_a_manifest_in_its_source() -> None:
+    rows = [image_row(1, "a.jpg") | {"external_id": "<1>", "metadata": {"b": 1}}, image_row(2, "b.jpg")]
+    members = unzipped(VOC, source_of(rows))
+    first, second = (ET.fromstring(members[f"Annotations/{name}.xml"]).find("source") for name in ("a", "b"))
+    assert first is not None
+    assert second is not None
+    assert [(one.tag, one.text) for one in first] == [("database", "samfleet"), ("image", "<1>")]
+    assert [(one.tag, one.text) for one in second] == [("database", "samfleet")]
+
+
 def values_of(png: bytes) -> tuple[NDArray[Any], list[int]]:
     picture = Image.open(io.BytesIO(png))
     assert picture.mode == "P"

@@ -126,6 +126,14 @@ def test_labelme_polygons_fill_as_the_masks() -> None:
         assert np.array_equal(again, bits)
 
 
+def test_labelme_files_have_the_id_and_the_metadata_of_a_manifest() -> None:
+    stated = {"external_id": "x-1", "metadata": {"camera": "left"}}
+    members = unzipped(LABELME, source_of([image_row(1, "a.jpg") | stated, image_row(2, "b.jpg")]))
+    first, second = (json.loads(members[name]) for name in ("a.json", "b.json"))
+    assert {name: first[name] for name in stated} == stated
+    assert set(first) - set(second) == set(stated)
+
+
 def test_labelme_files_have_the_names_of_their_images() -> None:
     members = unzipped(LABELME, source_of(difficult_rows()))
     assert list(members) == [

@@ -10,7 +10,15 @@ import numpy as np
 import shapely
 
 from samfleet.exports.errors import ExportLibraryMissing, ExportNotGeoreferenced
-from samfleet.exports.formats.archive import FIRST_DAY, Member, MemberNames, ZipFormat, provenance_of, report_of
+from samfleet.exports.formats.archive import (
+    FIRST_DAY,
+    Member,
+    MemberNames,
+    ZipFormat,
+    json_bytes,
+    provenance_of,
+    report_of,
+)
 from samfleet.exports.formats.base import ExportOptions, ExportSource
 from samfleet.exports.formats.classes import Classes, classes_of
 from samfleet.exports.formats.selection import confidence, rows_without_empty_masks
@@ -48,7 +56,10 @@ def _geopackage(pyogrio: Any, row: Mapping[str, Any], classes: Classes, toleranc
     georeference, masks = Georeference.from_dict(row["georeference"]), row["masks"]
     shapes = [geometry_of(mask["segmentation"], tolerance, georeference.placed) for mask in masks]
     wkb = shapely.to_wkb([shapely.multipolygons(shapely.get_parts(shape)) for shape in shapes])
+    metadata = json_bytes(row["metadata"]).decode() if "metadata" in row else None
     columns = {
+        "external_id": np.full(len(masks), row.get("external_id"), dtype=object),
+        "metadata": np.full(len(masks), metadata, dtype=object),
         "mask": np.arange(1, len(masks) + 1, dtype=np.int32),
         "category": np.array([classes.names[classes.of(mask)] for mask in masks], dtype=object),
         "score": np.array([confidence(mask) for mask in masks], dtype=np.float64),

@@ -10,6 +10,7 @@ from samfleet.exports.formats.archive import json_bytes
 from samfleet.exports.formats.base import ExportOptions, ExportSource
 from samfleet.exports.formats.classes import Classes, classes_of
 from samfleet.exports.formats.selection import confidence, selected_rows
+from samfleet.jobs.parts import OF_MANIFEST
 from samfleet.masks.label_studio import BRUSHES, POLYGONS, RegionForm
 
 FROM_NAME, TO_NAME = "label", "image"  # of the tags in the project's labelling interface
@@ -38,8 +39,9 @@ class LabelStudio:
         self, row: Mapping[str, Any], source: ExportSource, options: ExportOptions, classes: Classes
     ) -> dict[str, Any]:
         result = list(self._results(row, options, classes))
+        stated = {name: row[name] for name in OF_MANIFEST if name in row}
         return {
-            "data": {TO_NAME: row["file_name"], "image_id": row["image_id"]},
+            "data": {TO_NAME: row["file_name"], "image_id": row["image_id"], **stated},
             "meta": source.provenance,
             "predictions": [{"model_version": source.provenance["variant"], "result": result}],
         }

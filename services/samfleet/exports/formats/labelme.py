@@ -10,6 +10,7 @@ from samfleet.exports.formats.archive import Member, MemberNames, ZipFormat, jso
 from samfleet.exports.formats.base import ExportOptions, ExportSource
 from samfleet.exports.formats.classes import Classes, classes_of
 from samfleet.exports.formats.selection import selected_rows
+from samfleet.jobs.parts import OF_MANIFEST
 from samfleet.masks.polygons import Corners, polygons_of
 
 LABELME_VERSION = "5.5.0"  # whose fields the files have
@@ -32,6 +33,7 @@ def _document(row: Mapping[str, Any], classes: Classes, tolerance: float) -> dic
         "imageData": None,
         "imageHeight": row["height"],
         "imageWidth": row["width"],
+        **{name: row[name] for name in OF_MANIFEST if name in row},  # LabelMe keeps members that it does not know
     }
 
 

@@ -73,9 +73,12 @@ def _annotation(row: Mapping[str, Any], labels: Sequence[str]) -> str:
     path = PurePosixPath(row["file_name"])
     size = "".join(text_element(name, row[name]) for name in ("width", "height")) + text_element("depth", 3)
     objects = "".join(_object(mask, label) for mask, label in zip(row["masks"], labels, strict=True))
+    source = text_element("database", "samfleet")
+    if "external_id" in row:
+        source += text_element("image", row["external_id"])
     return (
         f"<annotation>\n{text_element('folder', '' if path.parent == PurePosixPath('.') else path.parent)}\n"
-        f"{text_element('filename', path)}\n<source><database>samfleet</database></source>\n"
+        f"{text_element('filename', path)}\n<source>{source}</source>\n"
         f"<size>{size}</size>\n{text_element('segmented', int(bool(labels)))}\n{objects}</annotation>\n"
     )
 
