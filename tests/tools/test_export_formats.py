@@ -22,7 +22,8 @@ from fixtures.export_rows import image_row, mask_row, source_of
 from fixtures.models.shared_data import shared_path
 from samfleet.exports.formats import FORMATS
 from samfleet.exports.formats.base import ExportOptions
-from samfleet.exports.formats.pictures import bits_of, label_map
+from samfleet.exports.formats.pictures import label_map
+from samfleet.masks.bands import bits_in_bands
 
 pytestmark = pytest.mark.tools
 
@@ -90,8 +91,8 @@ def is_simple(bits: NDArray[np.bool_]) -> bool:
 def expected_masks(form: str, row: dict[str, Any]) -> list[NDArray[np.bool_]]:
     """Return the masks of an image as the format can hold them."""
     if form not in PAINTED:
-        return [bits_of(mask) for mask in row["masks"]]
-    values = label_map(row).pixels
+        return [np.concatenate(list(bits_in_bands(mask))) for mask in row["masks"]]
+    values = np.concatenate(list(label_map(row).bands()))
     return [values == number for number in range(1, len(row["masks"]) + 1)]
 
 

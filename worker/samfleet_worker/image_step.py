@@ -23,6 +23,7 @@ from samfleet.jobs.outcomes import ImageError, ImageOutcome, Quality, ShardImage
 from samfleet.jobs.task import EverythingJobTask, JobTask, PromptsJobTask, parse_job_task
 from samfleet.logging import get_logger
 from samfleet.masks.georeference import read_georeference
+from samfleet.masks.large import PixelLimits, size_by_limits
 from samfleet.metrics import TRITON_RETRIES
 from samfleet.quality.segmentation import AnnotationOutlineTooLong
 from samfleet.quality.sizes import AnnotationSizeMismatch, check_size
@@ -39,7 +40,6 @@ from samfleet_worker.prompts import build_prompts, prompt_origins
 from samfleet_worker.renewal import LeaseKeeper
 from samfleet_worker.request_window import CHECK_SECONDS, RequestWindow
 from samfleet_worker.tiles.merge import suppression_threshold
-from samfleet_worker.tiles.pixels import TileLimits, tiled_size
 from samfleet_worker.tiles.step import TiledImage, segment_tiled
 from samfleet_worker.triton.calls import CallCancelled
 from samfleet_worker.triton.errors import InferenceFailed, InferenceRejected, ModelNotLoaded, ModelProcessDied
@@ -78,7 +78,7 @@ class ImageStep:
     revive: Callable[[float], None]  # restarts its process, which a request of that time found dead
     tiling: Tiling | None
     tiles_in_flight: int
-    tile_limits: TileLimits
+    tile_limits: PixelLimits
     decoding: threading.Lock = field(default_factory=threading.Lock)  # held while an image in tiles is in memory
 
     @classmethod
@@ -106,7 +106,7 @@ class ImageStep:
             revive=partial(revive_variant, services, claimed),
             tiling=task.tile if isinstance(task, EverythingJobTask) else None,
             tiles_in_flight=services.settings.images_in_flight,
-            tile_limits=TileLimits(services.settings.max_pixels, services.settings.max_tiled_pixels),
+            tile_limits=PixelLimits(services.settings.max_pixels, services.settings.max_tiled_pixels),
         )
 
     def __call__(self) -> list[ImageOutcome]:
@@ -135,7 +135,7 @@ class ImageStep:
             outcome = replace(outcome, fetch_ms=fetch_ms, georeference=read_georeference(data))
             origins = prompt_origins(self.task, self.parameters, image)
             prompts = build_prompts(self.task, image, origins, data, self.max_pixels)
-            windows = self.tiling.windows(*tiled_size(data, self.tile_limits)) if self.tiling else ()
+            windows = self.tiling.windows(*size_by_limits(data, self.tile_limits)) if self.tiling else ()
         except (ImageFailed, AnnotationSizeMismatch) as error:
             failed = ImageError(error.code, error.message, FETCH_STAGE)
             return PreparedImage(replace(outcome, error=failed), None)

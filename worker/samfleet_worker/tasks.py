@@ -24,6 +24,7 @@ from samfleet.jobs.plan import plan_job
 from samfleet.jobs.queue import TaskName
 from samfleet.jobs.sweep import Swept, sweep
 from samfleet.logging import get_logger
+from samfleet.masks.large import PixelLimits
 from samfleet_worker.base import SamfleetTask, WorkerApp
 from samfleet_worker.pipeline import segment_shard
 from samfleet_worker.shard_metrics import count_cleaned, count_swept
@@ -81,8 +82,8 @@ def _register_results(app: WorkerApp) -> None:
     def build(self: SamfleetTask, export_id: str) -> None:
         services = self.services
         settings, most = services.settings, services.settings.max_image_bytes
-        export = uuid.UUID(export_id)
-        build_export(services.engine, services.store, export, most, services.remote, settings.max_pixels)
+        limits = PixelLimits(settings.max_pixels, settings.max_tiled_pixels)
+        build_export(services.engine, services.store, uuid.UUID(export_id), most, services.remote, limits)
 
 
 def _register_periodic_tasks(app: WorkerApp) -> None:

@@ -29,12 +29,13 @@ from samfleet.exports.claim import (
 )
 from samfleet.exports.errors import ExportFailed
 from samfleet.exports.formats import FORMATS
-from samfleet.exports.formats.base import MAX_PIXELS, ExportSource
+from samfleet.exports.formats.base import ExportSource
 from samfleet.image_errors import ImageMissing
 from samfleet.jobs.abandon import DATABASE_AWAY
 from samfleet.jobs.export import in_chunks
 from samfleet.jobs.parts import read_parts
 from samfleet.logging import get_logger
+from samfleet.masks.large import DEFAULT_LIMITS, PixelLimits
 from samfleet.storage.store import ObjectStore, StorageFull
 
 log = get_logger(__name__)
@@ -52,7 +53,7 @@ def build_export(
     export_id: uuid.UUID,
     max_image_bytes: int,
     remote: Remote = NOTHING_REMOTE,
-    max_pixels: int = MAX_PIXELS,
+    limits: PixelLimits = DEFAULT_LIMITS,
 ) -> None:
     """Build the file of a queued export and complete it; do nothing for any other. `remote` reads images of buckets.
 
@@ -64,7 +65,7 @@ def build_export(
     if claimed is None:
         return
     try:
-        _build(engine, store, claimed, _Images(engine, store, max_image_bytes, remote, max_pixels))
+        _build(engine, store, claimed, _Images(engine, store, max_image_bytes, remote, limits))
     except _Lost:
         log.info("export.lost", export_id=str(export_id))
     except DATABASE_AWAY:
@@ -96,7 +97,7 @@ def _build(engine: Engine, store: ObjectStore, claimed: ClaimedExport, images: _
         claimed.categories,
         claimed.provenance,
         images.read,
-        images.max_pixels,
+        images.limits,
     )
     key, digest = claimed.key(form.extension), hashlib.sha256()
     chunks = life.chunks(in_chunks(form.write(source, claimed.options)))
@@ -158,7 +159,7 @@ class _Images:
     store: ObjectStore
     max_bytes: int
     remote: Remote
-    max_pixels: int
+    limits: PixelLimits
 
     def read(self, dataset_image_id: int) -> bytes:
         with read_only(self.engine) as session:

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from samfleet.masks.bands import bits_in_bands
 from samfleet.masks.polygons import Corners, polygons_of
-from samfleet.masks.rle import decode_mask
 from samfleet.masks.row_runs import brush_rle
 
 # Takes a mask in the form of results and the tolerance of polygons in pixels. Returns its regions: the end of their ids
@@ -27,9 +27,7 @@ class RegionForm:
 
 def _brush(mask: Mapping[str, Any], _tolerance: float) -> Iterator[tuple[str, dict[str, Any]]]:
     if mask["area"]:
-        height, width = mask["segmentation"]["size"]
-        bits = decode_mask(mask["segmentation"]["counts"], (height, width))
-        yield "", {"format": "rle", "rle": list(brush_rle(bits))}
+        yield "", {"format": "rle", "rle": list(brush_rle(bits_in_bands(mask)))}
 
 
 def _polygons(mask: Mapping[str, Any], tolerance: float) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -12,9 +12,11 @@ from PIL import Image
 
 from samfleet.budget import Budget, BudgetExhausted
 from samfleet.errors import Unavailable
+from samfleet.masks.large import DEFAULT_LIMITS, PixelLimits
 from samfleet.masks.pictures import Picture, open_picture
 from samfleet.masks.record import MaskRecord
-from samfleet.masks.rle import decode_mask
+from samfleet.masks.run_sets import drawn_in, runs_of_code, sampled
+from samfleet.masks.runs import Runs
 
 Bits = NDArray[np.bool_]  # HW
 
@@ -35,7 +37,7 @@ def render_overlay(
     masks: Sequence[MaskRecord],
     *,
     max_side: int = 1600,
-    max_pixels: int = 100_000_000,
+    limits: PixelLimits = DEFAULT_LIMITS,
     budget: Budget | None = None,
 ) -> bytes:
     """Return a PNG of the upright image, at most `max_side` pixels wide and high, with every mask tinted and outlined.
@@ -44,10 +46,11 @@ def render_overlay(
     `budget` limits the pixels that all pictures of this process have in memory. Raises `PicturesBusy` if it stays used
     up.
     """
-    with open_picture(image_bytes, max_side, max_pixels) as source:
-        pixels = max(source.pixels, max((mask.size[0] * mask.size[1] for mask in masks), default=0))
+    with open_picture(image_bytes, max_side, limits) as source:
         try:
-            with (budget or Budget(pixels)).take(pixels + OUTPUT_COST * source.small_pixels, BUDGET_SECONDS):
+            with (budget or Budget(source.pixels)).take(
+                source.pixels + OUTPUT_COST * source.small_pixels, BUDGET_SECONDS
+            ):
                 return _drawn(source.read(), masks)
         except BudgetExhausted as error:
             raise PicturesBusy from error
@@ -56,7 +59,7 @@ def render_overlay(
 def _drawn(picture: Picture, masks: Sequence[MaskRecord]) -> bytes:
     height, width = picture.shape[:2]
     for index in sorted(range(len(masks)), key=lambda index: -masks[index].area):
-        _tint(picture, _scaled_bits(masks[index], height, width), mask_colour(index))
+        _tint(picture, _scaled(masks[index], height, width), mask_colour(index))
     buffer = io.BytesIO()
     Image.fromarray(picture).save(buffer, format="PNG")
     return buffer.getvalue()
@@ -70,18 +73,24 @@ def mask_colour(index: int) -> tuple[int, int, int]:
     return round(red * 255), round(green * 255), round(blue * 255)
 
 
-def _tint(picture: Picture, bits: Bits, colour: tuple[int, int, int]) -> None:
+def _tint(picture: Picture, mask: Runs, colour: tuple[int, int, int]) -> None:
+    """Draw a mask of the picture's size inside its box and the pixels around it, which the outline depends on."""
+    if not len(mask.start):
+        return
+    height, width = mask.size
+    x0, y0, x1, y1 = mask.boxes()[0].tolist()
+    left, top, right, bottom = max(x0 - 1, 0), max(y0 - 1, 0), min(x1 + 2, width), min(y1 + 2, height)
+    place, bits = picture[top:bottom, left:right], drawn_in(mask, (left, top, right, bottom))
     tint = OPACITY * np.array(colour, dtype=np.float32)
-    picture[bits] = (picture[bits] * np.float32(1 - OPACITY) + tint).round().astype(np.uint8)
-    picture[_outline(bits)] = colour
+    place[bits] = (place[bits] * np.float32(1 - OPACITY) + tint).round().astype(np.uint8)
+    place[_outline(bits)] = colour
 
 
-def _scaled_bits(mask: MaskRecord, height: int, width: int) -> Bits:
-    """Resize the mask to the picture by nearest neighbour."""
-    bits = decode_mask(mask.counts, mask.size)
-    rows = ((np.arange(height) + 0.5) * mask.size[0] / height).astype(np.intp)
-    columns = ((np.arange(width) + 0.5) * mask.size[1] / width).astype(np.intp)
-    return np.asarray(bits[rows[:, None], columns], dtype=np.bool_)
+def _scaled(mask: MaskRecord, height: int, width: int) -> Runs:
+    """Resize the mask to the picture by nearest neighbour, without drawing it."""
+    rows = ((np.arange(height) + 0.5) * mask.size[0] / height).astype(np.int64)
+    columns = ((np.arange(width) + 0.5) * mask.size[1] / width).astype(np.int64)
+    return sampled(runs_of_code(mask.counts, mask.size), rows, columns)
 
 
 def _outline(bits: Bits) -> Bits:

@@ -1,14 +1,17 @@
 """Small upright pictures of image files, made in about 5 bytes of memory per pixel of the file.
 
+A TIFF that is too large for that is read by window (`samfleet.masks.large`), some rows at a time.
+
 An image is downscaled before it is transposed and converted to RGB, because each of these steps copies it. Grey levels
 of more than 8 bits are scaled as for the model (`samfleet.masks.greys`), some rows at a time.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from math import ceil
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +20,11 @@ from PIL import Image
 from samfleet.image_errors import ImageUnreadable
 from samfleet.masks.greys import stretch_of, strips
 from samfleet.masks.image_file import open_image, turn_after_loading
+from samfleet.masks.large import DEFAULT_LIMITS, PixelLimits, open_windows
+from samfleet.masks.rasters import CACHE_BYTES
+from samfleet.masks.tiff_windows import COLOURS, TiffWindows, Window
+
+BAND_PIXELS = 2**22  # of a TIFF that is read by window, with all columns
 
 Picture = NDArray[np.uint8]  # HW3, RGB
 
@@ -49,15 +57,71 @@ class PictureSource:
             raise ImageUnreadable(f"the image cannot be decoded ({error}); nothing can be drawn on it") from error
 
 
+@dataclass(frozen=True, slots=True)
+class WindowedSource:
+    """A TIFF that is read by window, with the properties of `PictureSource`."""
+
+    windows: TiffWindows
+    max_side: int
+
+    @property
+    def pixels(self) -> int:
+        return BAND_PIXELS + CACHE_BYTES // COLOURS
+
+    @property
+    def small_pixels(self) -> int:
+        return self.max_side**2
+
+    def read(self) -> Picture:
+        """Return the picture; each of its pixels is the mean of those of the image that it covers."""
+        width, height = self.windows.size
+        scale = self.max_side / max(width, height)
+        small_width, small_height = max(1, round(width * scale)), max(1, round(height * scale))
+        step = height / small_height
+        rows = max(1, int(BAND_PIXELS / width / step))
+        self.windows.prepare()
+        bands = []
+        for first in range(0, small_height, rows):
+            last = min(first + rows, small_height)
+            top, bottom = int(first * step), min(ceil(last * step), height)
+            band = Image.fromarray(self.windows.read((0, top, width, bottom)))
+            box = (0, first * step - top, width, min(last * step - top, bottom - top))
+            bands.append(np.asarray(band.resize((small_width, last - first), Image.Resampling.BOX, box=box)))
+        return np.concatenate(bands)
+
+
 @contextmanager
-def open_picture(image_bytes: bytes, max_side: int, max_pixels: int) -> Iterator[PictureSource]:
+def open_picture(
+    image_bytes: bytes, max_side: int, limits: PixelLimits = DEFAULT_LIMITS
+) -> Iterator[PictureSource | WindowedSource]:
     """Open an image, reading only its header, and check its number of pixels.
 
     A JPEG will be decoded at a fraction of its size. Raises a subclass of `ImageFailed` that names the fault.
     """
-    with open_image(image_bytes, max_pixels) as image:
+    with open_windows(image_bytes, limits) as windows:
+        if windows is not None and windows.size[0] * windows.size[1] > limits.whole:
+            yield WindowedSource(windows, min(max_side, max(windows.size)))
+            return
+    with open_image(image_bytes, limits.whole) as image:
         image.draft("RGB", (max_side, max_side))
         yield PictureSource(image, max_side)
+
+
+@contextmanager
+def open_regions(image_bytes: bytes, limits: PixelLimits = DEFAULT_LIMITS) -> Iterator[Callable[[Window], Picture]]:
+    """Open an image; the function returns the pixels of a window of it. Raises a subclass of `ImageFailed`.
+
+    An image that is read by window is decoded once before, so that the function raises nothing.
+    """
+    with open_windows(image_bytes, limits) as windows:
+        if windows is not None and windows.size[0] * windows.size[1] > limits.whole:
+            windows.prepare()
+            windows.check()
+            yield windows.read
+            return
+    with open_picture(image_bytes, limits.whole, limits) as source:  # no side is longer than all pixels
+        picture = source.read()
+    yield lambda window: picture[window[1] : window[3], window[0] : window[2]]
 
 
 def _as_bytes(image: Image.Image) -> Image.Image:

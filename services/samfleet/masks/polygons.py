@@ -1,14 +1,16 @@
 """Polygons of masks, in pixels of the upright image.
 
-Contours come from contourpy, which is small and works with numpy 1 and 2; shapely simplifies them. Pixels that touch
-only at a corner belong to different parts. A hole is joined to its part by a slit of no width, so one ring describes
-both and the even-odd rule fills it as the mask.
+Contours come from contourpy, which is small and works with numpy 1 and 2; shapely simplifies them. Masks with a large
+box are not drawn for `Corners.EDGES` (`samfleet.masks.run_outlines`). Pixels that touch only at a corner belong to
+different parts. A hole is joined to its part by a slit of no width, so one ring describes both and the even-odd rule
+fills it as the mask.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from enum import StrEnum
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
@@ -19,9 +21,9 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 from pycocotools import mask as coco_mask
 
+from samfleet.masks.run_outlines import Ring, iou_of_rings, rings_of_runs
 from samfleet.masks.run_sets import drawn_in_box, runs_of_code
 
-Ring = NDArray[np.float64]  # [corners, 2] x, y; the last corner is not the first one again
 Bits = NDArray[np.bool_]  # [height, width]
 
 LOWEST_IOU = 0.985  # of a simplified mask with the mask; below it the tolerance is halved
@@ -29,6 +31,7 @@ HALVINGS = 4  # then every corner stays
 LEAST_AREA = 1000  # pixels; of smaller masks every corner stays, because tools draw a slanted edge differently
 FEWEST_CORNERS = 3
 DEFAULT_TOLERANCE = 1.0  # pixels
+MOST_DRAWN = 2**23  # pixels of a mask's box; drawing and finding contours takes 10 bytes for each
 
 
 class Corners(StrEnum):
@@ -55,12 +58,22 @@ def polygons_of(segmentation: Mapping[str, Any], tolerance: float, corners: Corn
 def parts_of(segmentation: Mapping[str, Any], tolerance: float, corners: Corners) -> list[list[Ring]]:
     """Return the rings of each part of a mask like `polygons_of`: the outer one first, then one for each hole."""
     height, width = segmentation["size"]
-    crop, corner_pixel = drawn_in_box(runs_of_code(segmentation["counts"], (height, width)))
-    if not crop.size:
+    runs = runs_of_code(segmentation["counts"], (height, width))
+    if not len(runs.start):
         return []
+    tolerance = tolerance if runs.areas()[0] >= LEAST_AREA else 0.0
+    left, top, right, bottom = runs.boxes()[0].tolist()
+    if corners is Corners.EDGES and (right - left + 1) * (bottom - top + 1) > MOST_DRAWN:
+        exact = rings_of_runs(runs)
+        return _simplified(exact, tolerance, partial(iou_of_rings, exact))
+    crop, corner_pixel = drawn_in_box(runs)
     parts = [[_placed(ring, corners) for ring in part] for part in _contours(crop)]
-    corner = np.array(corner_pixel)
-    return [[ring + corner for ring in part] for part in _simplified(parts, crop, tolerance, corners)]
+
+    def iou(simpler: list[list[Ring]]) -> float:
+        filled = drawn([one_ring(part) for part in simpler], (crop.shape[0], crop.shape[1]), corners)
+        return float((filled & crop).sum() / (filled | crop).sum())
+
+    return [[ring + np.array(corner_pixel) for ring in part] for part in _simplified(parts, tolerance, iou)]
 
 
 def one_ring(rings: Sequence[Ring]) -> Ring:
@@ -94,11 +107,12 @@ def drawn(rings: Sequence[Ring], size: tuple[int, int], corners: Corners) -> Bit
     return filled
 
 
-def _simplified(parts: list[list[Ring]], mask: Bits, tolerance: float, corners: Corners) -> list[list[Ring]]:
-    for halving in range(HALVINGS if tolerance and mask.sum() >= LEAST_AREA else 0):
+def _simplified(
+    parts: list[list[Ring]], tolerance: float, iou: Callable[[list[list[Ring]]], float]
+) -> list[list[Ring]]:
+    for halving in range(HALVINGS if tolerance else 0):
         simpler = [[_simpler(ring, tolerance / 2**halving) for ring in part] for part in parts]
-        filled = drawn([one_ring(part) for part in simpler], (mask.shape[0], mask.shape[1]), corners)
-        if (filled & mask).sum() >= LOWEST_IOU * (filled | mask).sum():
+        if iou(simpler) >= LOWEST_IOU:
             return simpler
     return parts
 

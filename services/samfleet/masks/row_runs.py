@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -12,27 +14,32 @@ CHANNELS = 4  # a brush is an RGBA picture whose channels all have the same valu
 PAINTED = 255
 
 
-def row_runs(bits: NDArray[np.bool_]) -> list[int]:
-    """Return run lengths of a mask [height, width], row after row: unset pixels, then set ones, and so on.
+def row_runs(bands: Iterable[NDArray[np.bool_]]) -> list[int]:
+    """Return run lengths of a mask, row after row: unset pixels, then set ones, and so on.
 
-    The first is 0 if the first pixel is set. A mask has at least one pixel.
+    `bands` are its rows [rows, width] from top to bottom, with at least one pixel. The first run is 0 if the first
+    pixel is set.
     """
-    flat = bits.ravel()
-    edges = np.flatnonzero(flat[1:] != flat[:-1]) + 1
-    runs: list[int] = np.diff(np.concatenate([[0], edges, [flat.size]])).tolist()
-    return [0, *runs] if flat[0] else runs
+    edges, pixels, last = [np.zeros(1, np.int64)], 0, False
+    for bits in bands:
+        flat = bits.ravel()
+        edges.append(np.flatnonzero(np.diff(flat, prepend=last)) + pixels)
+        pixels, last = pixels + flat.size, bool(flat[-1])
+    runs: list[int] = np.diff(np.concatenate([*edges, [pixels]])).tolist()
+    return runs
 
 
-def brush_rle(bits: NDArray[np.bool_]) -> bytes:
-    """Encode a mask [height, width] as Label Studio stores a brush.
+def brush_rle(bands: Iterable[NDArray[np.bool_]]) -> bytes:
+    """Encode a mask as Label Studio stores a brush; `bands` are its rows [rows, width] from top to bottom.
 
     The format is rle-pack of thi.ng/umbrella: 32 bits with the number of values, 5 with their size minus 1, four times
     4 with the sizes of run lengths minus 1; then for each run a 1, 2 bits that choose a size, the length minus 1, and
     the value. Zero bits fill the last byte.
     """
-    head = f"{bits.size * CHANNELS:032b}{7:05b}" + "".join(f"{size - 1:04b}" for size in BRUSH_SIZES)
+    runs = row_runs(bands)
+    head = f"{sum(runs) * CHANNELS:032b}{7:05b}" + "".join(f"{size - 1:04b}" for size in BRUSH_SIZES)
     pieces = [head]
-    for place, run in enumerate(row_runs(bits)):
+    for place, run in enumerate(runs):
         value = PAINTED if place % 2 else 0
         whole, rest = divmod(run * CHANNELS, LONGEST_RUN)
         pieces.extend([_run(LONGEST_RUN, value)] * whole)

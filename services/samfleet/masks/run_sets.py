@@ -30,14 +30,35 @@ def drawn_in_box(mask: Runs) -> tuple[NDArray[np.bool_], tuple[int, int]]:
     if not len(mask.start):
         return np.zeros((0, 0), dtype=bool), (0, 0)
     left, top, right, bottom = mask.boxes()[0].tolist()
-    height, width = bottom - top + 1, right - left + 1
-    inside = mask.clipped((left, top, right + 1, bottom + 1))
+    return drawn_in(mask, (left, top, right + 1, bottom + 1)), (left, top)
+
+
+def drawn_in(mask: Runs, window: tuple[int, int, int, int]) -> NDArray[np.bool_]:
+    """Draw the part of a mask inside a window (x0, y0, x1, y1; maxima exclusive) of the image: [height, width]."""
+    left, top, right, bottom = window
+    height, width = bottom - top, right - left
+    inside = mask.clipped(window)
     column, row = np.divmod(inside.start, mask.size[0])
     start = (column - left) * height + row - top
     edges = np.zeros(height * width + 1, dtype=np.int8)
     edges[start] = 1
     edges[start + inside.stop - inside.start] -= 1  # a run may start where the one in the column before stops
-    return np.cumsum(edges[:-1], dtype=np.int8).reshape(width, height).T.astype(bool), (left, top)
+    return np.cumsum(edges[:-1], dtype=np.int8).view(np.bool_).reshape(width, height).T
+
+
+def sampled(mask: Runs, rows: Positions, columns: Positions) -> Runs:
+    """Return the mask of the pixels at `rows` and `columns`, both ascending: [len(rows), len(columns)]."""
+    cut = mask.cut_at_columns()
+    height, count = mask.size[0], len(rows)
+    column, top = np.divmod(cut.start, height)
+    first, last = np.searchsorted(rows, top), np.searchsorted(rows, top + cut.stop - cut.start)
+    left, right = np.searchsorted(columns, column), np.searchsorted(columns, column, side="right")
+    repeats = np.where(last > first, right - left, 0)
+    run = np.repeat(np.arange(len(repeats)), repeats)
+    place = np.arange(len(run)) - np.repeat(np.cumsum(repeats) - repeats, repeats) + left[run]
+    order = np.argsort(place * count + first[run], kind="stable")
+    start, stop = (place * count + edge[run] for edge in (first, last))
+    return Runs((count, len(columns)), 1, np.zeros(len(run), np.int64), start[order], stop[order])
 
 
 def shared_pixels(first: Runs, second: Runs) -> int:

@@ -73,7 +73,7 @@ class Runs:
         """Place the masks in a larger image of `size` (height, width), with the top left pixel at `corner` (x0, y0)."""
         x0, y0 = corner
         height = self.size[0]
-        runs = self if size[0] == height else self._cut_at_columns()
+        runs = self if size[0] == height else self.cut_at_columns()
         first_column, last_column = runs.start // height, (runs.stop - 1) // height
         step, corner_position = size[0] - height, x0 * size[0] + y0
         return Runs(
@@ -88,7 +88,7 @@ class Runs:
         """Return the pixels inside a window (x0, y0, x1, y1; maxima exclusive) of the image, in the same image."""
         x0, y0, x1, y1 = window
         height = self.size[0]
-        runs = self._cut_at_columns()
+        runs = self.cut_at_columns()
         column = runs.start // height
         start = np.maximum(runs.start, column * height + y0)
         stop = np.minimum(runs.stop, column * height + y1)
@@ -124,7 +124,8 @@ class Runs:
         )
         return boxes
 
-    def _cut_at_columns(self) -> Runs:
+    def cut_at_columns(self) -> Runs:
+        """Return the same pixels in runs that end with their column."""
         height = self.size[0]
         left, right = self.start // height, (self.stop - 1) // height
         pieces = right - left + 1

@@ -15,6 +15,7 @@ from samfleet.db.models import DatasetImage, ImageResult
 from samfleet.db.session import transaction
 from samfleet.jobs.parts import run_prefix
 from samfleet.logging import get_logger
+from samfleet.masks.large import PixelLimits
 from samfleet.masks.overlay import render_overlay
 from samfleet.masks.record import MaskRecord
 from samfleet.storage.store import ObjectNotFound, ObjectStore, StorageFull, StorageUnavailable
@@ -61,7 +62,8 @@ def picture_of(
             pass  # not requested before
     masks = [MaskRecord.from_dict(mask) for mask in read_masks(store, result)] if with_masks else []
     content = read_image(store, image.uri, settings.max_image_bytes, remote)
-    picture = render_overlay(content, masks, max_side=max_side, max_pixels=settings.max_pixels, budget=budget)
+    limits = PixelLimits(settings.max_pixels, settings.max_tiled_pixels)
+    picture = render_overlay(content, masks, max_side=max_side, limits=limits, budget=budget)
     if max_side in KEPT_SIDES:
         _keep(engine, store, result.run_id, key, picture)
     return picture

@@ -66,10 +66,10 @@ def of_brush(packed: bytes, size: tuple[int, int]) -> Bits:
 def test_runs_and_brushes_give_any_mask_back(height: int, width: int, data: st.DataObject) -> None:
     flat = data.draw(st.lists(st.booleans(), min_size=height * width, max_size=height * width))
     bits = np.array(flat, np.bool_).reshape(height, width)
-    runs = row_runs(bits)
+    runs = row_runs([bits])
     assert all(run > 0 for run in runs[1:])
     assert np.array_equal(of_runs(runs, (height, width)), bits)
-    assert np.array_equal(of_brush(brush_rle(bits), (height, width)), bits)
+    assert np.array_equal(of_brush(brush_rle([bits]), (height, width)), bits)
 
 
 @pytest.mark.parametrize("run", [1, 2, 3, 4, 5, 64, 65, 16_384, 16_385, 32_768, 40_000])
@@ -77,7 +77,7 @@ def test_runs_and_brushes_give_any_mask_back(height: int, width: int, data: st.D
 def test_brushes_have_runs_of_every_length(run: int, first: bool) -> None:
     bits = np.full((1, run + 1), first, np.bool_)
     bits[0, -1] = not first
-    assert np.array_equal(of_brush(brush_rle(bits), (1, run + 1)), bits)
+    assert np.array_equal(of_brush(brush_rle([bits]), (1, run + 1)), bits)
 
 
 def cvat_images(xml: bytes) -> list[tuple[Any, list[Bits]]]:

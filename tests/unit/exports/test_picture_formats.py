@@ -12,11 +12,13 @@ import pytest
 from PIL import Image
 
 from fixtures.export_rows import PROVENANCE, SIZE, difficult_rows, image_row, mask_row, shapes, unzipped
+from fixtures.images.encoded_images import tiff
 from samfleet.errors import Unavailable
 from samfleet.exports.errors import ExportFailed
 from samfleet.exports.formats import FORMATS
 from samfleet.exports.formats.base import ExportFormat, ExportOptions, ExportSource
 from samfleet.image_errors import ImageMissing
+from samfleet.masks.large import PixelLimits
 
 CUTOUTS, OVERLAYS, SHEETS = FORMATS["cutouts"], FORMATS["overlays"], FORMATS["contact_sheet"]
 ALL = pytest.mark.parametrize("form", [CUTOUTS, OVERLAYS, SHEETS])
@@ -95,7 +97,9 @@ def test_images_that_are_missing_or_changed_are_named_and_the_others_shown(form:
 
 @ALL
 def test_an_image_with_more_pixels_than_allowed_is_named(form: ExportFormat) -> None:
-    members = unzipped(form, source([image_row(1, "a.jpg", mask_row(shapes()["hole"]))], max_pixels=1199))
+    members = unzipped(
+        form, source([image_row(1, "a.jpg", mask_row(shapes()["hole"]))], limits=PixelLimits(1199, 1199))
+    )
     assert [one["code"] for one in report(members)["left_out"]] == ["image_too_large"]
 
 
@@ -154,3 +158,16 @@ def test_images_are_read_one_at_a_time() -> None:
     chunks = OVERLAYS.write(source(rows, remember), ExportOptions())
     assert next(chunks)
     assert len(read) == 1
+
+
+@ALL
+def test_a_tiff_beyond_the_limit_is_read_by_window(form: ExportFormat, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("rasterio")
+    data = tiff(COLOURS, photometric="rgb", tile=(16, 16), compression="zlib")
+    rows = [image_row(1, "a.tif", *map(mask_row, shapes().values()))]
+    whole = unzipped(form, source(rows, lambda _: data))
+    monkeypatch.setattr("samfleet.masks.pictures.BAND_PIXELS", 200)
+    assert unzipped(form, source(rows, lambda _: data, limits=PixelLimits(1199, 1200))) == whole
+    damaged = data[: len(data) // 2] + b"\xff" * 64 + data[len(data) // 2 + 64 :]
+    by_window = unzipped(form, source(rows, lambda _: damaged, limits=PixelLimits(1199, 1200)))
+    assert [one["code"] for one in report(by_window)["left_out"]] == ["image_unreadable"]

@@ -12,6 +12,7 @@ from fixtures.images.corpus.entry import Entry
 from fixtures.images.corpus.folder import encoded_files
 from samfleet.image_errors import ImageFailed
 from samfleet.masks.image_file import upright_size
+from samfleet.masks.large import PixelLimits
 from samfleet.masks.pictures import open_picture
 from samfleet_models.images.decode import read_image
 
@@ -41,7 +42,7 @@ def of_the_worker(data: bytes) -> tuple[int, int]:
 
 
 def of_the_picture(data: bytes) -> tuple[int, int]:
-    with open_picture(data, 16_384, MAX_PIXELS) as source:
+    with open_picture(data, 16_384, PixelLimits(MAX_PIXELS)) as source:
         height, width, _ = source.read().shape
     return width, height
 

@@ -12,6 +12,7 @@ from PIL import Image
 from fixtures.images.encoded_images import tiff
 from samfleet.budget import Budget
 from samfleet.image_errors import ImageFormatUnsupported, ImageTooLarge, ImageUnreadable
+from samfleet.masks.large import PixelLimits
 from samfleet.masks.overlay import PicturesBusy, mask_colour, render_overlay
 from samfleet.masks.record import MaskRecord
 from samfleet.masks.rle import encode_mask
@@ -130,7 +131,7 @@ def test_grey_images_of_more_than_8_bits_are_drawn_as_the_model_sees_them(
 
 def test_pixels_are_counted_before_decoding() -> None:
     with pytest.raises(ImageTooLarge, match="20 x 10 pixels"):
-        render_overlay(GREY, [], max_pixels=199)
+        render_overlay(GREY, [], limits=PixelLimits(199))
 
 
 @pytest.mark.parametrize("form", ["EPS", "GIF", "PPM", "TGA"])
@@ -154,3 +155,17 @@ def test_consecutive_colours_differ() -> None:
     nearest = min(np.abs(a - b).sum() for a, b in pairwise(colours))
     assert nearest > 100
     assert len({tuple(colour) for colour in colours}) == 64
+
+
+@pytest.mark.parametrize("band_pixels", [1, 1000, 2**22])
+def test_a_picture_of_a_tiff_beyond_the_limit_has_the_means_of_its_pixels(
+    band_pixels: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("rasterio")
+    monkeypatch.setattr("samfleet.masks.pictures.BAND_PIXELS", band_pixels)
+    pixels = np.random.default_rng(3).integers(0, 256, (90, 150, 3), dtype=np.uint8)
+    content, limits = tiff(pixels, photometric="rgb", tile=(16, 16)), PixelLimits(100, 100_000)
+    np.testing.assert_array_equal(rendered(content, [], limits=limits), pixels)
+    small = rendered(content, [], limits=limits, max_side=40).astype(int)
+    expected = np.asarray(Image.fromarray(pixels).resize((40, 24), Image.Resampling.BOX))
+    assert np.abs(small - expected).max() <= 1

@@ -111,3 +111,23 @@ def test_real_masks_keep_their_pixels_at_the_default_tolerance(corners: Corners)
     assert len(overlaps) > 100
     assert min(overlaps) >= 0.98
     assert corners_kept < 0.7 * corners_all
+
+
+@pytest.mark.parametrize("rows", ROWS.values(), ids=list(ROWS))
+def test_outlines_of_runs_fill_as_the_mask(rows: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("samfleet.masks.polygons.MOST_DRAWN", 0)
+    noise = np.random.default_rng(5).random((12, 17)) < 0.6
+    for mask in (bits(rows), noise):
+        rings = polygons_of(rle(mask), 0.0, Corners.EDGES)
+        assert np.array_equal(drawn(rings, size_of(mask), Corners.EDGES), mask)
+
+
+def test_outlines_of_runs_are_simplified_to_the_same_iou(monkeypatch: pytest.MonkeyPatch) -> None:
+    y, x = np.mgrid[:120, :150]
+    radius = np.hypot(x - 70, y - 60)
+    mask = (radius < 50) & (radius > 15) | (x > 140)
+    monkeypatch.setattr("samfleet.masks.polygons.MOST_DRAWN", 0)
+    exact, simple = (polygons_of(rle(mask), tolerance, Corners.EDGES) for tolerance in (0.0, 1.0))
+    assert sum(map(len, simple)) < sum(map(len, exact)) / 2
+    filled = drawn(simple, size_of(mask), Corners.EDGES)
+    assert (filled & mask).sum() >= 0.97 * (filled | mask).sum()

@@ -5,7 +5,7 @@ import pytest
 from numpy.typing import NDArray
 
 from samfleet.masks.rle import encode_mask, encode_runs
-from samfleet.masks.run_sets import drawn_in_box, runs_of_code, shared_pixels, union
+from samfleet.masks.run_sets import drawn_in, drawn_in_box, runs_of_code, sampled, shared_pixels, union
 from samfleet.masks.runs import Runs
 
 SIZE = (9, 14)
@@ -46,3 +46,19 @@ def test_a_window_keeps_the_pixels_inside(share: float) -> None:
     (mask, _, _), inside = masks(share), np.zeros(SIZE, dtype=bool)
     inside[2:7, 3:9] = True
     assert encode_runs(runs_of(mask).clipped((3, 2, 9, 7))) == [encode_mask(mask & inside)]
+
+
+@pytest.mark.parametrize("share", [0.0, 0.5, 0.97, 1.0])
+def test_a_part_of_a_mask_is_drawn(share: float) -> None:
+    mask = masks(share)[0]
+    for x0, y0, x1, y1 in ((3, 2, 9, 7), (0, 0, 14, 9), (13, 8, 14, 9), (4, 4, 4, 6)):
+        np.testing.assert_array_equal(drawn_in(runs_of(mask), (x0, y0, x1, y1)), mask[y0:y1, x0:x1])
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3, 0.97, 1.0])
+@pytest.mark.parametrize("size", [(1, 1), (4, 5), SIZE, (20, 31)])
+def test_a_mask_is_sampled_as_its_pixels_are(share: float, size: tuple[int, int]) -> None:
+    mask = masks(share)[0]
+    rows, columns = (np.arange(new) * old // new for new, old in zip(size, SIZE, strict=True))
+    found = sampled(runs_of(mask), rows, columns)
+    np.testing.assert_array_equal(drawn_in(found, (0, 0, size[1], size[0])), mask[rows[:, None], columns])

@@ -10,9 +10,10 @@ from functools import partial
 
 from samfleet.image_errors import ImageFailed
 from samfleet.jobs.outcomes import ImageError, ImageOutcome
+from samfleet.masks.large import PixelLimits
 from samfleet.variants.tiling import Window
 from samfleet_worker.tiles.merge import merge_tiles
-from samfleet_worker.tiles.pixels import TileLimits, open_tiles
+from samfleet_worker.tiles.pixels import open_tiles
 from samfleet_worker.tiles.reports import sum_reports
 
 READ_STAGE = "preprocess"  # where an image without tiles is decoded
@@ -31,7 +32,7 @@ def segment_tiled(
     image: TiledImage,
     segment: Callable[[bytes], ImageOutcome],
     *,
-    limits: TileLimits,
+    limits: PixelLimits,
     nms_thresh: float,
     at_a_time: int,
     stop: Callable[[], None],

@@ -6,9 +6,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from samfleet.masks.large import DEFAULT_LIMITS, PixelLimits
 from samfleet.masks.polygons import DEFAULT_TOLERANCE
-
-MAX_PIXELS = 100_000_000  # the default of SAMFLEET_MAX_PIXELS
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,15 +33,15 @@ class ExportSource:
     `rows` returns the rows of the parts (`samfleet.jobs.parts.part_row`) in the order of the dataset, failed images
     included; each call reads them again. `categories` are {"id", "name"}, empty without annotations. `provenance` has
     the variant, checkpoint_sha256, parameters, code_version, hardware and the run's id. `read_image` returns the
-    encoded file of an image by its `dataset_image_id`; None if images cannot be read. Images of more than `max_pixels`
-    are not decoded.
+    encoded file of an image by its `dataset_image_id`; None if images cannot be read. Images beyond `limits` are not
+    decoded.
     """
 
     rows: Callable[[], Iterator[Mapping[str, Any]]]
     categories: Sequence[Mapping[str, Any]]
     provenance: Mapping[str, Any]
     read_image: Callable[[int], bytes] | None
-    max_pixels: int = MAX_PIXELS
+    limits: PixelLimits = DEFAULT_LIMITS
 
 
 class ExportFormat(Protocol):

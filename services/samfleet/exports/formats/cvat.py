@@ -9,10 +9,10 @@ from typing import Any
 from samfleet.exports.formats.archive import json_bytes
 from samfleet.exports.formats.base import ExportOptions, ExportSource
 from samfleet.exports.formats.classes import Classes, classes_of
-from samfleet.exports.formats.pictures import bits_of
+from samfleet.exports.formats.pictures import box_of_mask
 from samfleet.exports.formats.selection import selected_rows
 from samfleet.exports.formats.xml import XML_HEAD, empty_tag, start_tag, text_element
-from samfleet.jobs.coco_files import BoxForm, box_of
+from samfleet.masks.bands import bits_in_bands
 from samfleet.masks.row_runs import row_runs
 
 
@@ -56,7 +56,9 @@ def _image(number: int, row: Mapping[str, Any], classes: Classes) -> Iterator[by
 
 
 def _mask(mask: Mapping[str, Any], label: str) -> str:
-    left, top, width, height = map(int, box_of(mask, BoxForm.PIXELS))
-    runs = row_runs(bits_of(mask)[top : top + height, left : left + width])
+    left, top, right, bottom = box = box_of_mask(mask)
+    runs = row_runs(bits_in_bands(mask, box))
     fields = {"label": label, "source": "auto", "occluded": 0, "rle": ", ".join(map(str, runs))}
-    return empty_tag("mask", {**fields, "left": left, "top": top, "width": width, "height": height, "z_order": 0})
+    return empty_tag(
+        "mask", {**fields, "left": left, "top": top, "width": right - left, "height": bottom - top, "z_order": 0}
+    )

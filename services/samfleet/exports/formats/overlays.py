@@ -14,6 +14,7 @@ from samfleet.exports.formats.archive import Member, MemberNames, ZipFormat, pro
 from samfleet.exports.formats.base import ExportOptions, ExportSource
 from samfleet.exports.formats.photographs import Photographs
 from samfleet.exports.formats.selection import selected_rows
+from samfleet.masks.large import PixelLimits
 from samfleet.masks.overlay import render_overlay
 from samfleet.masks.record import MaskRecord
 
@@ -31,7 +32,7 @@ def _overlays(source: ExportSource, options: ExportOptions) -> Iterator[Member]:
     names, photographs = MemberNames(), Photographs(source)
     for row in selected_rows(source, options):
         if row["width"] is not None:
-            picture = photographs.show(row, partial(_drawn, row, OVERLAY_SIDE, source.max_pixels))
+            picture = photographs.show(row, partial(_drawn, row, OVERLAY_SIDE, source.limits))
             if picture is not None:
                 yield f"overlays/{names.name(row['file_name'], '.jpg')}", _jpeg(picture)
     yield photographs.report()
@@ -52,15 +53,15 @@ def _contact_sheets(source: ExportSource, options: ExportOptions) -> Iterator[Me
 def _tiles(source: ExportSource, options: ExportOptions, photographs: Photographs) -> Iterator[tuple[str, Image.Image]]:
     for row in selected_rows(source, options):
         if row["width"] is not None:
-            picture = photographs.show(row, partial(_drawn, row, TILE, source.max_pixels))
+            picture = photographs.show(row, partial(_drawn, row, TILE, source.limits))
             if picture is not None:
                 yield row["file_name"], picture
 
 
-def _drawn(row: Mapping[str, Any], side: int, max_pixels: int, data: bytes) -> Image.Image:
+def _drawn(row: Mapping[str, Any], side: int, limits: PixelLimits, data: bytes) -> Image.Image:
     """Return the upright image, at most `side` pixels wide and high, with its masks in the dashboard's colours."""
     masks = [MaskRecord.from_dict(mask) for mask in row["masks"]]
-    return Image.open(io.BytesIO(render_overlay(data, masks, max_side=side, max_pixels=max_pixels)))
+    return Image.open(io.BytesIO(render_overlay(data, masks, max_side=side, limits=limits)))
 
 
 def _sheet(page: Sequence[tuple[str, Image.Image]]) -> Image.Image:

@@ -10,7 +10,7 @@ from samfleet.exports.errors import ExportFailed
 from samfleet.exports.formats.archive import Member, report_of
 from samfleet.exports.formats.base import ExportSource
 from samfleet.image_errors import ImageFailed, SourceChanged
-from samfleet.masks.image_file import upright_size
+from samfleet.masks.large import size_by_limits
 
 T = TypeVar("T")
 
@@ -32,7 +32,7 @@ class Photographs:
             raise ExportFailed("this export shows images, and this process cannot read them")
         try:
             data = self.source.read_image(row["dataset_image_id"])
-            size = upright_size(data, self.source.max_pixels)
+            size = size_by_limits(data, self.source.limits)
             if size != (row["width"], row["height"]):
                 was = f"{row['width']} x {row['height']}"
                 raise SourceChanged(f"the image has {size[0]} x {size[1]} pixels, and had {was} when it was segmented")

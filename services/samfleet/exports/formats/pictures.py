@@ -1,11 +1,14 @@
-"""Masks of images as PNG files: bits, label maps, and the tables beside them."""
+"""Masks of images as PNG files: bits, label maps, and the tables beside them.
+
+Large images are drawn in bands of rows, so that memory grows neither with their masks nor with their pixels.
+"""
 
 from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -13,46 +16,59 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from samfleet.exports.errors import ExportTooManyMasks
-from samfleet.masks.rle import decode_mask
+from samfleet.exports.formats.png_bands import png_in_bands
+from samfleet.jobs.coco_files import BoxForm, box_of
+from samfleet.masks.bands import Box, bands_of, runs_of
+from samfleet.masks.run_sets import drawn_in
 
 MOST_OF_8_BITS = 255
 MOST_OF_16_BITS = 65_535
 ADVICE = "leave small or uncertain ones out by min_area or min_score, or use another format"
 COLOURS = 256
 
-Bits = NDArray[np.bool_]  # [height, width]
+
+def box_of_mask(mask: Mapping[str, Any]) -> Box:
+    """Return the box of a mask's pixels; without pixels for an empty mask."""
+    left, top, width, height = map(int, box_of(mask, BoxForm.PIXELS))
+    return left, top, left + width, top + height
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class LabelMap:
-    """Masks painted over each other.
+    """Masks of an image painted over each other, the largest first and small ones on top.
 
-    `pixels` is [height, width], uint8 or uint16: 0 is the background, n the n-th mask. `visible` counts the pixels that
-    each mask shows; no later mask covers them.
+    0 is the background, n the n-th mask. Of two equal areas the later mask is on top. `visible` counts the pixels that
+    each mask shows, once all bands are drawn; no later mask covers them.
     """
 
-    pixels: NDArray[Any]
-    visible: Sequence[int]
+    size: tuple[int, int]  # height, width
+    masks: Sequence[Mapping[str, Any]]
+    visible: Sequence[int] = field(default=(), init=False)
 
-
-def bits_of(mask: Mapping[str, Any]) -> Bits:
-    """Decode the mask of a row."""
-    height, width = mask["segmentation"]["size"]
-    return decode_mask(mask["segmentation"]["counts"], (height, width))
+    def bands(self) -> Iterator[NDArray[Any]]:
+        """Yield bands of rows from top to bottom: [rows, width], uint8 or uint16."""
+        kind = np.uint8 if len(self.masks) <= MOST_OF_8_BITS else np.uint16
+        boxes = np.array([box_of_mask(mask) for mask in self.masks], dtype=np.int64).reshape(-1, 4)
+        order = np.array(sorted(range(len(self.masks)), key=lambda place: -self.masks[place]["area"]), dtype=np.int64)
+        visible = np.zeros(len(self.masks) + 1, dtype=np.int64)
+        height, width = self.size
+        for band in bands_of((0, 0, width, height)):
+            top, bottom = band[1], band[3]
+            pixels = np.zeros((bottom - top, width), kind)
+            for place in order[(boxes[order, 1] < bottom) & (boxes[order, 3] > top)].tolist():
+                x0, y0, x1, y1 = boxes[place].tolist()
+                part = (x0, max(y0, top), x1, min(y1, bottom))
+                bits = drawn_in(runs_of(self.masks[place]), part)
+                pixels[part[1] - top : part[3] - top, x0:x1][bits] = place + 1
+            visible += np.bincount(pixels.ravel(), minlength=len(visible))
+            yield pixels
+        self.visible = visible[1:].tolist()
 
 
 def label_map(row: Mapping[str, Any]) -> LabelMap:
-    """Paint the masks of an image in the order of their areas, the largest first and small ones on top.
-
-    Of two equal areas the later mask is on top. Raises `ExportTooManyMasks` above 65,535 masks.
-    """
-    masks = row["masks"]
+    """Return the label map of an image. Raises `ExportTooManyMasks` above 65,535 masks."""
     require_values(row, MOST_OF_16_BITS, "a 16-bit PNG")
-    kind = np.uint8 if len(masks) <= MOST_OF_8_BITS else np.uint16
-    pixels = np.zeros((row["height"], row["width"]), kind)
-    for place in sorted(range(len(masks)), key=lambda place: -masks[place]["area"]):
-        pixels[bits_of(masks[place])] = place + 1
-    return LabelMap(pixels, np.bincount(pixels.ravel(), minlength=len(masks) + 1)[1:].tolist())
+    return LabelMap((row["height"], row["width"]), row["masks"])
 
 
 def require_values(row: Mapping[str, Any], most: int, holder: str) -> None:
@@ -73,19 +89,24 @@ def voc_palette() -> NDArray[np.uint8]:
     return palette
 
 
-def palette_bytes(pixels: NDArray[np.uint8]) -> bytes:
-    """Return a PNG of [height, width] values, shown in the colours of Pascal VOC."""
-    picture = Image.fromarray(pixels).convert("L")
-    picture.putpalette(voc_palette().tobytes())
+def png_of(
+    size: tuple[int, int], bands: Iterator[NDArray[Any]], palette: NDArray[np.uint8] | None = None
+) -> bytes | Iterator[bytes]:
+    """Return a PNG of the bands of rows, in chunks if the image of `size` (height, width) has several bands.
+
+    bool gives 1 bit of grey, uint8 8 and uint16 16; [rows, width, 4] of uint8 gives RGBA. `palette`, [256, 3] RGB, has
+    the colours of 8 bits.
+    """
+    height, width = size
+    if len(bands_of((0, 0, width, height))) > 1:
+        return png_in_bands(size, bands, palette)
+    [pixels] = bands
+    picture = Image.fromarray(pixels)
+    if palette is not None:
+        picture = picture.convert("L")
+        picture.putpalette(palette.tobytes())
     file = io.BytesIO()
     picture.save(file, "PNG")
-    return file.getvalue()
-
-
-def png_bytes(pixels: NDArray[Any]) -> bytes:
-    """Return a greyscale PNG of [height, width]: of 1 bit for bool, 8 for uint8, 16 for uint16."""
-    file = io.BytesIO()
-    Image.fromarray(pixels).save(file, "PNG")
     return file.getvalue()
 
 

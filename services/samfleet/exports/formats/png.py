@@ -9,9 +9,10 @@ from typing import Any
 from samfleet.exports.formats.archive import Member, MemberNames, ZipFormat, provenance_of
 from samfleet.exports.formats.base import ExportOptions, ExportSource
 from samfleet.exports.formats.classes import Classes, classes_of
-from samfleet.exports.formats.pictures import bits_of, csv_bytes, label_map, png_bytes
+from samfleet.exports.formats.pictures import csv_bytes, label_map, png_of
 from samfleet.exports.formats.selection import selected_rows
 from samfleet.jobs.coco_files import BoxForm, box_of
+from samfleet.masks.bands import bits_in_bands
 
 LABEL_COLUMNS = ("value", "category", "area", "visible", "predicted_iou", "stability_score")
 # Those of `metadata.csv` of segment-anything's scripts/amg.py, then ours.
@@ -28,7 +29,7 @@ def _label_maps(source: ExportSource, options: ExportOptions) -> Iterator[Member
         if row["width"] is not None:
             painted = label_map(row)
             name = names.name(row["file_name"], ".png")
-            yield f"labels/{name}", png_bytes(painted.pixels)
+            yield f"labels/{name}", png_of(painted.size, painted.bands())
             table = [
                 (value, classes.names[classes.of(mask)], mask["area"], visible, *_qualities(mask))
                 for value, (mask, visible) in enumerate(zip(row["masks"], painted.visible, strict=True), start=1)
@@ -43,7 +44,7 @@ def _masks(source: ExportSource, options: ExportOptions) -> Iterator[Member]:
         if row["width"] is not None:
             folder = f"masks/{folder_of(row['file_name'], names)}"
             for number, mask in enumerate(row["masks"]):
-                yield f"{folder}/{number}.png", png_bytes(bits_of(mask))
+                yield f"{folder}/{number}.png", png_of((row["height"], row["width"]), bits_in_bands(mask))
             table = (_described(number, mask, classes) for number, mask in enumerate(row["masks"]))
             yield f"{folder}/metadata.csv", csv_bytes(MASK_COLUMNS, table)
     yield provenance_of(source.provenance, names)

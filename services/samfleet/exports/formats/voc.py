@@ -13,7 +13,7 @@ from samfleet.exports.errors import ExportTooManyClasses
 from samfleet.exports.formats.archive import Member, MemberNames, ZipFormat, provenance_of
 from samfleet.exports.formats.base import ExportOptions, ExportSource
 from samfleet.exports.formats.classes import Classes, classes_of
-from samfleet.exports.formats.pictures import label_map, palette_bytes, require_values, voc_palette
+from samfleet.exports.formats.pictures import label_map, png_of, require_values, voc_palette
 from samfleet.exports.formats.selection import rows_without_empty_masks
 from samfleet.exports.formats.xml import text_element
 from samfleet.jobs.coco_files import BoxForm, box_of
@@ -62,11 +62,11 @@ def _label_map(labels: Sequence[str]) -> str:
 def _files(stem: str, row: Mapping[str, Any], classes: Classes, labels: Sequence[str]) -> Iterator[Member]:
     require_values(row, MOST_VALUES, "Pascal VOC")
     numbers = [classes.of(mask) for mask in row["masks"]]
-    objects = label_map(row).pixels
+    objects, palette = label_map(row), voc_palette()
     values = np.array([0, *(number + 1 for number in numbers)], np.uint8)
     yield f"Annotations/{stem}.xml", _annotation(row, [labels[number] for number in numbers]).encode()
-    yield f"SegmentationObject/{stem}.png", palette_bytes(objects)
-    yield f"SegmentationClass/{stem}.png", palette_bytes(values[objects])
+    yield f"SegmentationObject/{stem}.png", png_of(objects.size, objects.bands(), palette)
+    yield f"SegmentationClass/{stem}.png", png_of(objects.size, (values[band] for band in objects.bands()), palette)
 
 
 def _annotation(row: Mapping[str, Any], labels: Sequence[str]) -> str:

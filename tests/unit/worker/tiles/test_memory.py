@@ -25,13 +25,13 @@ from samfleet.jobs.outcomes import ImageOutcome, ShardImage
 from samfleet.masks.record import MaskRecord
 from samfleet.masks.rle import encode_mask
 from samfleet.variants.tiling import Tiling
-from samfleet_worker.tiles.pixels import TileLimits, tiled_size
+from samfleet.masks.large import PixelLimits, size_by_limits
 from samfleet_worker.tiles.step import TiledImage, segment_tiled
 
 image = ShardImage(1, 1, "a.tif", "file:///a.tif", 0)
-limits = TileLimits(10_000, 1_000_000_000)
+limits = PixelLimits(10_000, 1_000_000_000)
 data = Path(sys.argv[1]).read_bytes()
-size = tiled_size(data, limits)
+size = size_by_limits(data, limits)
 
 def segment(file):
     bright = np.asarray(Image.open(io.BytesIO(file)))[:, :, 0] > 100

@@ -13,16 +13,17 @@ from PIL import Image
 
 from fixtures.images.encoded_images import encoded, gradient, tiff
 from samfleet.image_errors import ImageFailed, ImageTooLarge, ImageUnreadable
+from samfleet.masks import large, tiff_windows
+from samfleet.masks.large import PixelLimits, size_by_limits
+from samfleet.masks.tiff_windows import TiffWindows
 from samfleet_models.images.decode import read_image
-from samfleet_worker.tiles import pixels, windows
-from samfleet_worker.tiles.pixels import TileLimits, open_tiles, tiled_size
-from samfleet_worker.tiles.windows import TiffWindows
+from samfleet_worker.tiles.pixels import open_tiles
 
 pytest.importorskip("rasterio")
 
 SIZE = (200, 150)
 WINDOW = (90, 40, 170, 140)
-LIMITS = TileLimits(100_000, 100_000)
+LIMITS = PixelLimits(100_000, 100_000)
 BLOCKS = {"tile": (64, 64)}
 
 
@@ -82,7 +83,7 @@ def test_a_window_has_the_pixels_of_the_whole_image(name: str) -> None:
 )
 def test_others_are_decoded_whole(data: bytes) -> None:
     assert TiffWindows.open(data) is None
-    width, height = tiled_size(data, LIMITS)
+    width, height = size_by_limits(data, LIMITS)
     assert read_image(data).shape == (height, width, 3)
     x0, y0, x1, y1 = WINDOW
     np.testing.assert_array_equal(read_by_window(data), read_image(data)[y0:y1, x0:x1])
@@ -90,18 +91,18 @@ def test_others_are_decoded_whole(data: bytes) -> None:
 
 def test_limits_differ_by_the_way_of_reading(monkeypatch: pytest.MonkeyPatch) -> None:
     data, png = FILES["8-bit RGB"](), encoded(gradient(*SIZE))
-    assert tiled_size(data, TileLimits(100, 100_000)) == SIZE
+    assert size_by_limits(data, PixelLimits(100, 100_000)) == SIZE
     with pytest.raises(ImageTooLarge, match="the limit is 29999"):
-        tiled_size(data, TileLimits(100, 29_999))
+        size_by_limits(data, PixelLimits(100, 29_999))
     with pytest.raises(ImageTooLarge, match=r"scale it down$"):
-        tiled_size(png, TileLimits(100, 100_000))
-    monkeypatch.setattr(windows, "MOST_BLOCK_BYTES", 100)
+        size_by_limits(png, PixelLimits(100, 100_000))
+    monkeypatch.setattr(tiff_windows, "MOST_BLOCK_BYTES", 100)
     with pytest.raises(ImageTooLarge, match="scale it down, or store it in tiles"):
-        tiled_size(data, TileLimits(100, 100_000))
-    for module in (windows, pixels):
+        size_by_limits(data, PixelLimits(100, 100_000))
+    for module in (tiff_windows, large):
         monkeypatch.setattr(module, "has_rasterio", lambda: False)
     with pytest.raises(ImageTooLarge, match=r"or install samfleet\[geo\] on the worker"):
-        tiled_size(data, TileLimits(100, 100_000))
+        size_by_limits(data, PixelLimits(100, 100_000))
 
 
 def test_damaged_blocks_are_an_error_of_the_image() -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import threading
 from contextlib import ExitStack
+from pathlib import PurePosixPath
 from typing import Any, Self
 
 import numpy as np
@@ -18,11 +19,12 @@ from samfleet.image_errors import ImageUnreadable
 from samfleet.masks import tiff
 from samfleet.masks.greys import SIXTEEN_BITS, Stretch, counted_range
 from samfleet.masks.rasters import has_rasterio, open_raster
-from samfleet.variants.tiling import Window
 
 MOST_BLOCK_BYTES = 64 * 2**20  # of one compressed tile or strip, which is decoded whole
 KINDS = frozenset({"uint8", "uint16", "int16", "uint32", "int32", "float32", "float64"})
 COLOURS = 3
+
+Window = tuple[int, int, int, int]  # x0, y0, x1, y1 in pixels, maxima exclusive
 
 
 class TiffWindows:
@@ -77,6 +79,11 @@ class TiffWindows:
             colours = np.repeat(colours, COLOURS, axis=0)
         return np.ascontiguousarray(colours.transpose(1, 2, 0))
 
+    def check(self) -> None:
+        """Decode every block once. Raises `ImageUnreadable` if one is damaged."""
+        for _, window in self._dataset.block_windows(1):
+            self._read(window)
+
     def _read(self, window: Any) -> NDArray[Any]:
         from rasterio.errors import RasterioError
 
@@ -84,7 +91,10 @@ class TiffWindows:
             with self._reading:
                 return np.asarray(self._dataset.read(self._bands, window=window))
         except RasterioError as error:
-            raise ImageUnreadable(f"the image's pixels cannot be decoded: {error.__cause__ or error}") from error
+            reason = str(error.__cause__ or error)
+            for name in (self._dataset.name, PurePosixPath(self._dataset.name).name):  # one of this opening
+                reason = reason.replace(name, "the file")
+            raise ImageUnreadable(f"the image's pixels cannot be decoded: {reason}") from error
 
     def _whole_range(self) -> Stretch:
         missing = self._dataset.nodata
