@@ -9,16 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
-from samfleet.client.address import Address, address_of_stack, require_key, stack_not_running
+from samfleet.client.address import Address, address_of_stack, chosen_state_dir, require_key, stack_not_running
 from samfleet.client.client import SamfleetClient
-from samfleet.config import Settings
-from samfleet_cli.local_stack.gates import require_gates
 from samfleet_cli.local_stack.layout import StateDir
 from samfleet_cli.local_stack.part import PartStatus
-from samfleet_cli.local_stack.settings import StackSettings
 from samfleet_cli.local_stack.sharing import is_temporary, stack_for, using
 from samfleet_cli.local_stack.stack import running_stack
-from samfleet_cli.local_stack.weights import pull_missing
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +27,7 @@ class ApiChoice:
 
 
 def choose_api(api_url: str | None, api_key: str | None) -> ApiChoice:
-    return ApiChoice(api_url, api_key, StackSettings().state_dir)
+    return ApiChoice(api_url, api_key, chosen_state_dir())
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +41,11 @@ class Connection:
 def prepare(choice: ApiChoice, variants: Sequence[str]) -> None:
     """If a stack has to be started, check the gates of `variants` and download their weights."""
     if not choice.api_url and (is_temporary(choice.state_dir) or not running_stack(choice.state_dir)):
+        from samfleet.config import Settings
+        from samfleet_cli.local_stack.gates import require_gates
+        from samfleet_cli.local_stack.settings import StackSettings
+        from samfleet_cli.local_stack.weights import pull_missing
+
         settings, stack = Settings(), StackSettings()
         require_gates(settings, stack, variants)
         StateDir(choice.state_dir.resolve()).create()

@@ -43,11 +43,16 @@ def find_api(api_url: str | None = None, api_key: str | None = None, state_dir: 
     url = api_url or os.environ.get(URL_VARIABLE)
     if url:
         return require_key(url, api_key or os.environ.get(KEY_VARIABLE))
-    folder = state_dir or Path(os.environ.get(STATE_DIR_VARIABLE) or DEFAULT_STATE_DIR)
+    folder = state_dir or chosen_state_dir()
     running = address_of_stack(folder)
     if running is None:
         raise stack_not_running(folder)
     return running
+
+
+def chosen_state_dir() -> Path:
+    """Return the state directory that the environment names, else the default. An empty variable counts as unset."""
+    return Path(os.environ.get(STATE_DIR_VARIABLE) or DEFAULT_STATE_DIR)
 
 
 def require_key(api_url: str, api_key: str | None) -> Address:

@@ -122,15 +122,6 @@ def _worker_names(settings: Settings) -> dict[str, str]:
     return {pool: "worker" if len(pools) == 1 else f"worker-{pool}" for pool in pools}
 
 
-def metrics_urls(ports: Mapping[str, int]) -> dict[str, str]:
-    """Return the Prometheus URLs of a stack by part. They include the port of Triton even if Triton is external."""
-    urls = {"api": f"http://{LOOPBACK}:{ports['api']}/metrics"}
-    for name, port in ports.items():
-        if name.endswith("_metrics"):
-            urls[name.removesuffix("_metrics")] = f"http://{LOOPBACK}:{port}/metrics"
-    return urls
-
-
 def _processes_of_ours(
     info: StackInfo, settings: Settings, weights_dir: Path, ports: Mapping[str, int]
 ) -> list[PartSpec]:

@@ -34,3 +34,12 @@ def choose_ports(names: Sequence[str], preferred: Mapping[str, int]) -> dict[str
                 probe.bind((LOOPBACK, 0))
             chosen[name] = probe.getsockname()[1]
     return chosen
+
+
+def metrics_urls(ports: Mapping[str, int]) -> dict[str, str]:
+    """Return the Prometheus URLs of a stack by part. They include the port of Triton even if Triton is external."""
+    urls = {"api": f"http://{LOOPBACK}:{ports['api']}/metrics"}
+    for name, port in ports.items():
+        if name.endswith("_metrics"):
+            urls[name.removesuffix("_metrics")] = f"http://{LOOPBACK}:{port}/metrics"
+    return urls

@@ -9,11 +9,11 @@ from collections.abc import Callable, Sequence
 
 from samfleet.config import Settings
 from samfleet.errors import SamfleetError
-from samfleet.process_identity import ProcessIdentity
 from samfleet.variants.catalogue import add_variants_of
-from samfleet_cli.local_stack import lock, processes
+from samfleet_cli.local_stack import lock
 from samfleet_cli.local_stack.child import BackOff, Child
 from samfleet_cli.local_stack.layout import OTHERS, StateDir
+from samfleet_cli.local_stack.leftovers import clear_leftovers
 from samfleet_cli.local_stack.part import PartState, PartStatus
 from samfleet_cli.local_stack.plan import StackPlan, make_plan
 from samfleet_cli.local_stack.settings import StackSettings
@@ -61,21 +61,6 @@ def run_plan(
             return supervisor.run()
         finally:
             state_dir.remove_temporary()
-
-
-def clear_leftovers(state_dir: StateDir) -> int:
-    """End processes that a killed supervisor has left, and return their number. Call it under the lock."""
-    found = leftovers(state_dir)
-    processes.end(found, grace_seconds=10.0)
-    return len(found)
-
-
-def leftovers(state_dir: StateDir) -> list[ProcessIdentity]:
-    """Return live processes of this directory's stack, found by the state file or by their environment."""
-    state = read_state(state_dir.state_file)
-    recorded = [process for process in (state.processes if state else ()) if process.is_alive()]
-    below = [process for leader in recorded for process in processes.descendants(leader.pid)]
-    return list(dict.fromkeys((*recorded, *below, *processes.belonging_to(state_dir.root))))
 
 
 def main() -> None:

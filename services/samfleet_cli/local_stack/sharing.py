@@ -15,10 +15,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TextIO
 
-from samfleet.config import Settings
 from samfleet_cli.local_stack import lock
 from samfleet_cli.local_stack.layout import StateDir
-from samfleet_cli.local_stack.settings import StackSettings
 from samfleet_cli.local_stack.stack import (
     PartsListener,
     prepare_start,
@@ -83,6 +81,9 @@ def is_temporary(state_dir: Path) -> bool:
 
 
 def _start(layout: StateDir, on_change: PartsListener, say: Say) -> StackInfo:
+    from samfleet.config import Settings
+    from samfleet_cli.local_stack.settings import StackSettings
+
     say(
         f"no stack is running in {layout.root}: starting one for this command "
         "(`samfleet up` starts a lasting one, which saves this time)"

@@ -9,21 +9,22 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from samfleet.config import Settings
 from samfleet.errors import Unavailable
 from samfleet.process_identity import ProcessIdentity, identify
 from samfleet_cli.local_stack import lock
 from samfleet_cli.local_stack.child import last_words
 from samfleet_cli.local_stack.layout import StateDir
+from samfleet_cli.local_stack.leftovers import clear_leftovers, leftovers
 from samfleet_cli.local_stack.part import PartState, PartStatus
-from samfleet_cli.local_stack.plan import metrics_urls
-from samfleet_cli.local_stack.preconditions import require_startable
+from samfleet_cli.local_stack.ports import metrics_urls
 from samfleet_cli.local_stack.processes import wait_gone
-from samfleet_cli.local_stack.run import clear_leftovers, leftovers
-from samfleet_cli.local_stack.settings import StackSettings
 from samfleet_cli.local_stack.state import StackInfo, StackState, read_state
+
+if TYPE_CHECKING:  # settings take longer to import than most commands need the stack
+    from samfleet.config import Settings
+    from samfleet_cli.local_stack.settings import StackSettings
 
 PartsListener = Callable[[Sequence[PartStatus]], None]
 _POLL_SECONDS = 0.1
@@ -59,6 +60,8 @@ def prepare_start(settings: Settings, stack: StackSettings) -> None:
     """Create the state directory and end processes that a killed supervisor has left. Raises `StackAlreadyRuns`, or the
     error of a failed precondition.
     """
+    from samfleet_cli.local_stack.preconditions import require_startable
+
     layout = StateDir(stack.state_dir.resolve())
     layout.create()
     lock.refuse_second(layout.lock_file)

@@ -18,10 +18,10 @@ import redis
 from fixtures.waiting import until
 from samfleet.process_identity import ProcessIdentity, identify
 from samfleet_cli.local_stack.layout import StateDir
+from samfleet_cli.local_stack.leftovers import leftovers
 from samfleet_cli.local_stack.lock import StackAlreadyRuns
 from samfleet_cli.local_stack.part import PartState, PartStatus
 from samfleet_cli.local_stack.processes import descendants, end
-from samfleet_cli.local_stack.run import leftovers
 from samfleet_cli.local_stack.stack import (
     StackDidNotStart,
     StackStatus,

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -39,6 +41,15 @@ def test_commands_use_the_state_directory_of_up(monkeypatch: pytest.MonkeyPatch,
     assert choose_api(None, None).state_dir == Path(".samfleet")
     monkeypatch.setenv("SAMFLEET_STATE_DIR", str(tmp_path))
     assert choose_api(None, None).state_dir == tmp_path
+    monkeypatch.setenv("SAMFLEET_STATE_DIR", "")
+    assert choose_api(None, None).state_dir == Path(".samfleet")
+
+
+def test_a_connection_imports_only_the_client() -> None:
+    start_only = ("numpy", "cryptography", "pydantic_settings", "samfleet.config", "samfleet_models")
+    program = f"import sys, samfleet_cli.connection; print([name for name in {start_only!r} if name in sys.modules])"
+    finished = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert finished.stdout.strip() == "[]"
 
 
 def test_an_unknown_variant_is_refused_before_a_stack_is_started(

@@ -8,7 +8,8 @@ import pytest
 from samfleet.config import Settings
 from samfleet_cli.local_stack.layout import StateDir
 from samfleet_cli.local_stack.part import ExternalPart
-from samfleet_cli.local_stack.plan import StackPlan, make_plan, metrics_urls
+from samfleet_cli.local_stack.plan import StackPlan, make_plan
+from samfleet_cli.local_stack.ports import metrics_urls
 from samfleet_cli.local_stack.settings import StackSettings
 
 PASSWORDS = ("in-the-url", "also-secret")
