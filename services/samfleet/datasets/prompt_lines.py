@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import IO, Any, Literal
+from typing import IO, Any, Literal, get_args
 
 from samfleet.datasets.annotation_entries import MAX_ID, AnnotationLimits
 from samfleet.datasets.segmentation import is_number
@@ -16,13 +16,15 @@ from samfleet.errors import InvalidInput, TooLarge
 from samfleet.variants.task import Prompt, TaskInvalid
 
 Coordinates = Literal["pixels", "relative"]
+ImageKey = Literal["file_name", "image_id", "external_id"]
 
 MOST_POINTS = 64  # of one prompt, as in the task `random_points`
 MOST_CHARACTERS = 200  # of an object's id, and of a category
 BOX_NUMBERS = 4
 UTF8_MARK = b"\xef\xbb\xbf"  # which Windows writes at the start of a text
 
-_OF_LINE = frozenset({"file_name", "image_id", "coordinates", "objects"})
+_KEYS: tuple[ImageKey, ...] = get_args(ImageKey)
+_OF_LINE = frozenset({*_KEYS, "coordinates", "objects"})
 _OF_PROMPT = frozenset({"points", "labels", "box", "multimask"})
 _OF_OBJECT = frozenset({"id", "category", "category_id", "prompts"}) | _OF_PROMPT
 
@@ -54,7 +56,7 @@ class PromptedObject:
 
 @dataclass(frozen=True, slots=True)
 class ImagePrompts:
-    """One line: an image by its file name or its COCO id, and its objects.
+    """One line: an image and its objects. `key` says what `image` is: a file name, a COCO id or a manifest's id.
 
     With `coordinates` "relative", x and y are fractions of the width and height of the upright image, else pixels of
     it.
@@ -64,6 +66,7 @@ class ImagePrompts:
     image: str | int
     objects: tuple[PromptedObject, ...]
     coordinates: Coordinates = "pixels"
+    key: ImageKey = "file_name"
 
     @property
     def prompt_count(self) -> int:
@@ -168,18 +171,24 @@ def _image(place: _Place, number: int, value: Any) -> ImagePrompts:
         if one.object_id in seen:
             raise place.error(f"the object id {one.object_id!r} occurs twice; ids must be unique in an image")
         seen.add(one.object_id)
-    return ImagePrompts(number, _image_name(place, members), objects, coordinates)
+    key, image = _image_key(place, members)
+    return ImagePrompts(number, image, objects, coordinates, key)
 
 
-def _image_name(place: _Place, members: Mapping[str, Any]) -> str | int:
-    name, image_id = members.get("file_name"), members.get("image_id")
-    if (name is None) == (image_id is None):
-        raise place.error("give either file_name or image_id, the image's COCO id")
-    if image_id is not None:
-        return _whole(place, "image_id", image_id)
-    if not isinstance(name, str) or not name:
-        raise place.error("file_name must be a text that is not empty")
-    return name
+def _image_key(place: _Place, members: Mapping[str, Any]) -> tuple[ImageKey, str | int]:
+    given = [key for key in _KEYS if members.get(key) is not None]
+    if len(given) != 1:
+        raise place.error("give either file_name, or image_id, the COCO id, or external_id, the id in a manifest")
+    key, value = given[0], members[given[0]]
+    if key == "image_id":
+        return key, _whole(place, key, value)
+    if key == "external_id" and type(value) is int:
+        value = str(value)  # as in a manifest
+    if not isinstance(value, str) or not value:
+        raise place.error(f"{key} must be a text that is not empty")
+    if "\0" in value or value != value.encode(errors="ignore").decode():  # PostgreSQL stores neither
+        raise place.error(f"{key} has a null character or half a surrogate pair, which no image's name has")
+    return key, value
 
 
 def _object(place: _Place, value: Any) -> PromptedObject:

@@ -7,9 +7,9 @@ file, and become the dataset's categories.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import IO, Any
+from typing import IO, Any, get_args
 
 from sqlalchemy.orm import Session
 
@@ -17,6 +17,7 @@ from samfleet.datasets import copying, repository
 from samfleet.datasets.annotation_entries import MAX_CATEGORY_CHARACTERS, AnnotationLimits
 from samfleet.datasets.copying import PromptsRow
 from samfleet.datasets.prompt_lines import (
+    ImageKey,
     ImagePrompts,
     PromptedObject,
     PromptsInvalid,
@@ -27,6 +28,11 @@ from samfleet.db.models import Dataset
 from samfleet.errors import InvalidInput
 from samfleet.variants.task import Prompt
 
+_MEANINGS: Mapping[ImageKey, str] = {
+    "file_name": "it is the path relative to the dataset; GET /v1/datasets/{id}/images lists the names",
+    "image_id": "it is the id in the annotations file if there is one, else 1, 2, 3, … in the order of the images",
+    "external_id": "it is the id that the manifest of the dataset gives the image",
+}
 LINES_AT_ONCE = 1000
 PROMPTS_AT_ONCE = 10_000
 
@@ -86,19 +92,20 @@ def _matched(
     session: Session, dataset: Dataset, lines: Sequence[ImagePrompts], *, skip_unknown: bool
 ) -> Iterator[tuple[ImagePrompts, int]]:
     """Yield each line with the COCO id of its image."""
-    names = repository.ids_of_names(session, dataset.id, [line.image for line in lines if isinstance(line.image, str)])
-    present = repository.ids_present(session, dataset.id, [line.image for line in lines if isinstance(line.image, int)])
-    ids = {image_id: image_id for image_id in present}
+    ids = {key: repository.ids_by(session, dataset.id, key, _images_by(lines, key)) for key in get_args(ImageKey)}
     for line in lines:
-        image_id = names.get(line.image) if isinstance(line.image, str) else ids.get(line.image)
+        image_id = ids[line.key].get(line.image)
         if image_id is not None:
             yield line, image_id
         elif not skip_unknown:
             raise PromptsInvalid(
-                f"line {line.line}: {line.image!r} is not an image of this dataset; file_name is the path relative to "
-                "the dataset, image_id is the id in the annotations file if there is one, else 1, 2, 3, … in the order "
-                "of the names"
+                f"line {line.line}: {line.image!r} is not an image of this dataset (by {line.key}); "
+                f"{_MEANINGS[line.key]}"
             )
+
+
+def _images_by(lines: Sequence[ImagePrompts], key: ImageKey) -> list[str | int]:
+    return [line.image for line in lines if line.key == key]
 
 
 def _is_new(line: ImagePrompts, image_id: int, seen: set[int]) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Literal
 
 from sqlalchemy import BigInteger, Select, Text, cast, collate, func, literal, select, update
 from sqlalchemy.dialects.postgresql import ARRAY, insert
@@ -151,20 +152,20 @@ def record_checked(
     )
 
 
-def ids_of_names(session: Session, dataset_id: uuid.UUID, names: Sequence[str]) -> Mapping[str, int | None]:
-    """Return the COCO ids of the images with these names, by name."""
-    query = select(DatasetImage.file_name, DatasetImage.image_id).where(
-        DatasetImage.dataset_id == dataset_id, DatasetImage.file_name.in_(names)
+def ids_by(
+    session: Session,
+    dataset_id: uuid.UUID,
+    column: Literal["file_name", "image_id", "external_id"],
+    values: Sequence[str | int],
+) -> Mapping[str | int, int]:
+    """Return the COCO ids of the images of a dataset that have these values, by value."""
+    if not values:
+        return {}
+    key = getattr(DatasetImage, column)
+    query = select(key.label("key"), DatasetImage.image_id).where(
+        DatasetImage.dataset_id == dataset_id, key.in_(values), DatasetImage.image_id.is_not(None)
     )
-    return {row.file_name: row.image_id for row in session.execute(query)}
-
-
-def ids_present(session: Session, dataset_id: uuid.UUID, image_ids: Sequence[int]) -> frozenset[int]:
-    """Return those of the COCO ids that are images of the dataset."""
-    query = select(DatasetImage.image_id).where(
-        DatasetImage.dataset_id == dataset_id, DatasetImage.image_id.in_(image_ids)
-    )
-    return frozenset(image_id for image_id in session.scalars(query) if image_id is not None)
+    return {row.key: row.image_id for row in session.execute(query)}
 
 
 def content_of(session: Session, dataset_id: uuid.UUID) -> str:

@@ -22,8 +22,10 @@ from samfleet.datasets.copying import NewImage
 from samfleet.datasets.directory import DatasetEmpty
 from samfleet.datasets.filling import begin_listing, close
 from samfleet.datasets.left_out import LeftOutTally, describe, reason_of
+from samfleet.datasets.listed_prompts import ListedPrompts
+from samfleet.datasets.manifests.files import Sources
 from samfleet.datasets.names import FileNameInvalid, check_file_name, storable_name
-from samfleet.datasets.s3_sources import S3Image, S3Object, S3Sources
+from samfleet.datasets.s3_sources import S3Image, S3Object
 from samfleet.datasets.s3_urls import S3Place, parse_s3_url
 from samfleet.datasets.service import DatasetTooLarge, InputLimits
 from samfleet.db.models import Dataset, DatasetSource
@@ -41,12 +43,18 @@ class BucketUnordered(InvalidInput):
 
 @dataclass(frozen=True, slots=True)
 class S3Request:
-    """Images of a bucket and how to list them; `profile` is a name of SAMFLEET_S3_SOURCES."""
+    """Images of a bucket and how to list them.
+
+    `profile` is a name of SAMFLEET_S3_SOURCES. `prompts_profile` is the one for a prompts file in a bucket; without it,
+    the first one that allows its address.
+    """
 
     url: str
     profile: str
     limit: int | None = None
     include_hidden: bool = False
+    prompts_path: str | None = None
+    prompts_profile: str | None = None
 
     @classmethod
     def of(cls, stored: dict[str, Any]) -> Self:
@@ -68,7 +76,7 @@ class S3Listing:
     """
 
     request: S3Request
-    sources: S3Sources
+    sources: Sources
     limits: InputLimits
     progress: Progress
     left_out: LeftOutTally = field(default_factory=LeftOutTally)
@@ -79,8 +87,9 @@ class S3Listing:
 
     def write(self, session: Session, dataset_id: uuid.UUID) -> None:
         """Write all images of a dataset whose row exists. The row is not locked against changes of its progress."""
+        self._prompts.check()
         place = parse_s3_url(self.request.url)
-        self.sources.choose(place, self.request.profile)  # the settings may have changed since the request
+        self.sources.s3.choose(place, self.request.profile)  # the settings may have changed since the request
         copying.copy_numbered(session, dataset_id, self._images(place))
         if not self.images:
             raise self._empty(place)
@@ -88,7 +97,14 @@ class S3Listing:
     def seal(self, session: Session, dataset: Dataset) -> None:
         dataset.image_count = self.images
         dataset.left_out = [asdict(one) for one in self.left_out.all()]
+        self._prompts.write(session, dataset)
         close(session, dataset)
+
+    @property
+    def _prompts(self) -> ListedPrompts:
+        request = self.request
+        limited = request.limit is not None
+        return ListedPrompts(request.prompts_path, request.prompts_profile, self.sources, self.limits, limited)
 
     def _images(self, place: S3Place) -> Iterator[NewImage]:
         until = time.monotonic() + self.limits.listing.seconds
@@ -112,10 +128,10 @@ class S3Listing:
     def _pages(self, place: S3Place) -> Iterator[list[S3Object]]:
         """Yield the objects of the folder, or the single object that the address names."""
         profile, bucket = self.request.profile, place.bucket
-        for page in self.sources.objects(profile, bucket, place.prefix):
+        for page in self.sources.s3.objects(profile, bucket, place.prefix):
             yield list(page)
-        if not self._keys and place.key is not None and self.sources.allows(profile, bucket, place.key):
-            first = next(chain.from_iterable(self.sources.objects(profile, bucket, place.key)), None)
+        if not self._keys and place.key is not None and self.sources.s3.allows(profile, bucket, place.key):
+            first = next(chain.from_iterable(self.sources.s3.objects(profile, bucket, place.key)), None)
             if first is not None and first.key == place.key:
                 yield [first]
 

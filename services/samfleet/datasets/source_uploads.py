@@ -16,7 +16,7 @@ from samfleet.datasets.manifests.errors import DatasetNotEmpty
 from samfleet.datasets.manifests.listing import ManifestRequest
 from samfleet.datasets.open_datasets import require_open
 from samfleet.datasets.service import found, get_dataset
-from samfleet.datasets.stored_files import keys_of, stored
+from samfleet.datasets.stored_files import stored
 from samfleet.db.models import Dataset, DatasetSource, DatasetState
 from samfleet.db.session import read_only, transaction
 from samfleet.storage.store import ObjectStore
@@ -55,12 +55,15 @@ def upload_source(
 
 
 def _require_empty(dataset: Dataset) -> Dataset:
-    """Return the dataset if it is open and nothing was uploaded into it."""
+    """Return the dataset if it is open and at most prompts were uploaded into it."""
     require_open(dataset)
     if dataset.base_id is not None:
         raise DatasetNotEmpty(
             f"dataset {dataset.id} is a version, which has the images of its base; create another one"
         )
-    if dataset.image_count or any(keys_of(dataset)):
-        raise DatasetNotEmpty(f"dataset {dataset.id} already has images or files about them; create another one")
+    if dataset.image_count or dataset.annotations_key or dataset.detections_key:
+        raise DatasetNotEmpty(
+            f"dataset {dataset.id} already has images, annotations or detections; create another one, with at most "
+            "prompts"
+        )
     return dataset

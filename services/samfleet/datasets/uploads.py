@@ -32,7 +32,7 @@ from samfleet.datasets.stored_files import (
     stored_detections,
 )
 from samfleet.datasets.upload_errors import DatasetChanged
-from samfleet.datasets.version_changes import carry_over
+from samfleet.datasets.version_changes import carry_over, repeat_base
 from samfleet.db.models import Dataset, DatasetState
 from samfleet.db.session import read_only, transaction
 from samfleet.storage.store import ObjectStore
@@ -125,7 +125,8 @@ def seal(
 ) -> Dataset:
     """Sort the images by name, number them and seal the dataset; a second call changes nothing.
 
-    A version gets its base's images too, at most `most_images`. With `strict_annotations`, every image needs
+    A version gets its base's images too, at most `most_images`; one to which only prompts were uploaded gets all that
+    its base has, with the same ids. With `strict_annotations`, every image needs
     annotations and every annotation an image.
     """
     with read_only(engine) as session:
@@ -139,8 +140,9 @@ def seal(
         if locked.state is DatasetState.OPEN:
             if keys_of(locked) != keys_of(dataset):
                 raise DatasetChanged
-            carry_over(session, locked, most_images)
-            _number(session, locked, instances, detections, strict_annotations=strict_annotations)
+            if not repeat_base(session, locked):
+                carry_over(session, locked, most_images)
+                _number(session, locked, instances, detections, strict_annotations=strict_annotations)
             if locked.prompts_key is not None:
                 session.flush()
                 write_prompts(session, locked, partial(store.open, locked.prompts_key), limits)

@@ -8,6 +8,7 @@ manifest states it; without one, nothing is known of its bytes. Nothing is read.
 from __future__ import annotations
 
 import uuid
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import ColumnElement, and_, exists, func, insert, literal, not_, or_, select
@@ -15,7 +16,7 @@ from sqlalchemy.orm import Session, aliased
 
 from samfleet.datasets.content import FILE_SCHEME, STORE_SCHEME
 from samfleet.datasets.service import DatasetTooLarge
-from samfleet.db.models import Dataset, DatasetImage
+from samfleet.db.models import Dataset, DatasetAnnotation, DatasetDetection, DatasetImage
 
 CARRIED = (
     DatasetImage.file_name,
@@ -25,6 +26,25 @@ CARRIED = (
     DatasetImage.size_bytes,
     DatasetImage.modified_ns,
     DatasetImage.changed_ns,
+)
+
+NUMBERED = (
+    *CARRIED,
+    DatasetImage.position,
+    DatasetImage.image_id,
+    DatasetImage.stated_width,
+    DatasetImage.stated_height,
+    DatasetImage.neg_category_ids,
+    DatasetImage.not_exhaustive_category_ids,
+)
+COUNTS = (
+    "image_count",
+    "annotation_count",
+    "annotated_image_count",
+    "unused_annotation_count",
+    "box_annotation_count",
+    "detection_count",
+    "left_out",
 )
 
 
@@ -73,6 +93,31 @@ def carry_over(session: Session, dataset: Dataset, most: int | None) -> None:
             f"dataset {dataset.id} would have {dataset.image_count} images with those of its base, more than {most}; "
             "make another dataset, or raise SAMFLEET_MAX_DATASET_IMAGES"
         )
+
+
+def repeat_base(session: Session, dataset: Dataset) -> bool:
+    """Give an open version all of its base but the prompts, if nothing except prompts was uploaded to it.
+
+    Images keep their order and ids, so annotations and detections stay valid. Returns False for any other dataset.
+    """
+    given = dataset.image_count or dataset.annotations_key or dataset.detections_key
+    base = None if dataset.base_id is None or given else session.get(Dataset, dataset.base_id)
+    if base is None or dataset.prompts_key is None:
+        return False
+    _copy_rows(session, DatasetImage, NUMBERED, base.id, dataset.id)
+    for table in (DatasetAnnotation, DatasetDetection):
+        columns = [one for one in table.__table__.columns if one.key not in {"id", "dataset_id"}]
+        _copy_rows(session, table, columns, base.id, dataset.id)
+    for name in COUNTS:
+        setattr(dataset, name, getattr(base, name))
+    if base.annotation_count is not None:  # otherwise the categories are those of the base's prompts
+        dataset.categories = base.categories
+    return True
+
+
+def _copy_rows(session: Session, table: Any, columns: Sequence[Any], base_id: uuid.UUID, dataset_id: uuid.UUID) -> None:
+    rows = select(literal(dataset_id), *columns).where(table.dataset_id == base_id).order_by(table.id)
+    session.execute(insert(table).from_select([table.dataset_id, *columns], rows))
 
 
 def _compare(session: Session, dataset_id: uuid.UUID, base_id: uuid.UUID) -> dict[str, int]:

@@ -60,7 +60,8 @@ def create_refresh(session: Session, tenant_id: uuid.UUID, dataset_id: uuid.UUID
 def create_extension(session: Session, tenant_id: uuid.UUID, dataset_id: uuid.UUID) -> Dataset:
     """Write the next version in the state `open`: sealing it adds the base's images to those uploaded to it.
 
-    It takes over the name, labels and notes, but no annotations or detections. Raises the errors of `lock_newest`.
+    It takes over the name, labels and notes, but annotations and detections only if nothing except prompts is uploaded
+    to it. Raises the errors of `lock_newest`.
     """
     base = lock_newest(session, tenant_id, dataset_id)
     return _add_next(session, base, state=DatasetState.OPEN, source=DatasetSource.UPLOAD, directory=None)

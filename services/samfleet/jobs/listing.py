@@ -115,7 +115,7 @@ def _streamed(
     """Return the listing of a source that is not a folder."""
     match source:
         case DatasetSource.S3:
-            return S3Listing(S3Request.of(listing), sources.s3, limits, life.streamed)
+            return S3Listing(S3Request.of(listing), sources, limits, life.streamed)
         case DatasetSource.MANIFEST:
             return ManifestListing(ManifestRequest.of(listing), sources, limits, life.streamed)
         case DatasetSource.ARCHIVE:

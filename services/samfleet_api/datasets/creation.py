@@ -43,7 +43,7 @@ def create(
             with transaction(engine) as session:
                 return _described(service.create_upload(session, tenant_id, body.name, _left_out(body)), body)
         case FromBucket():
-            return _of_bucket(body, tenant_id, s3, engine, queue)
+            return _of_bucket(body, tenant_id, settings, s3, engine, queue)
         case FromManifest():
             return _of_manifest(body, tenant_id, settings, s3, engine, queue)
         case FromArchive():
@@ -73,9 +73,12 @@ def _of_directory(
         return dataset
 
 
-def _of_bucket(body: FromBucket, tenant_id: uuid.UUID, s3: S3Sources, engine: Engine, queue: TaskQueue) -> DatasetRow:
+def _of_bucket(
+    body: FromBucket, tenant_id: uuid.UUID, settings: Settings, s3: S3Sources, engine: Engine, queue: TaskQueue
+) -> DatasetRow:
     profile = s3.choose(parse_s3_url(body.url), body.profile)
-    request = S3Request(body.url, profile, body.limit, body.include_hidden)
+    _check_prompts(body, settings, s3)
+    request = S3Request(body.url, profile, body.limit, body.include_hidden, body.prompts_path, body.profile)
     with transaction(engine) as session:
         dataset = _described(create_s3_listing(session, tenant_id, request, body.name), body)
         wake_after_commit(session, queue, TaskName.LIST, str(dataset.id))
@@ -86,8 +89,11 @@ def _of_archive(
     body: FromArchive, tenant_id: uuid.UUID, settings: Settings, s3: S3Sources, engine: Engine, queue: TaskQueue
 ) -> DatasetRow:
     _check_place(body.archive, body.profile, settings, s3)
+    _check_prompts(body, settings, s3)
     form = archive_format(body.archive, body.format)
-    request = ArchiveRequest(body.archive, form, body.profile, body.limit, body.include_hidden)
+    request = ArchiveRequest(
+        body.archive, form, body.profile, body.limit, body.include_hidden, prompts_path=body.prompts_path
+    )
     with transaction(engine) as session:
         dataset = _described(create_archive_listing(session, tenant_id, request, body.name), body)
         wake_after_commit(session, queue, TaskName.LIST, str(dataset.id))
@@ -102,11 +108,18 @@ def _check_place(place: str, profile: str | None, settings: Settings, s3: S3Sour
         resolve_allowed(place, settings.dataset_roots)
 
 
+def _check_prompts(body: FromBucket | FromManifest | FromArchive, settings: Settings, s3: S3Sources) -> None:
+    if body.prompts_path is not None:
+        _check_place(body.prompts_path, body.profile, settings, s3)
+
+
 def _of_manifest(
     body: FromManifest, tenant_id: uuid.UUID, settings: Settings, s3: S3Sources, engine: Engine, queue: TaskQueue
 ) -> DatasetRow:
     _check_place(body.manifest, body.profile, settings, s3)
-    request = ManifestRequest(body.manifest, format_of(body.manifest, body.format), body.profile, body.limit)
+    _check_prompts(body, settings, s3)
+    form = format_of(body.manifest, body.format)
+    request = ManifestRequest(body.manifest, form, body.profile, body.limit, prompts_path=body.prompts_path)
     with transaction(engine) as session:
         dataset = _described(create_manifest_listing(session, tenant_id, request, body.name), body)
         wake_after_commit(session, queue, TaskName.LIST, str(dataset.id))

@@ -58,7 +58,9 @@ class NewVersion(RequestModel):
         default=None, description="Read the folder, bucket or manifest of the dataset again."
     )
     add: Literal["uploads"] | None = Field(
-        default=None, description="Open a version for uploads; sealing it adds the images of the dataset."
+        default=None,
+        description="Open a version for uploads; sealing it adds the images of the dataset. If only prompts are "
+        "uploaded, images keep their ids, and annotations and detections are taken over.",
     )
 
     @model_validator(mode="after")

@@ -59,6 +59,15 @@ class FromDirectory(RequestModel):
     )
 
 
+PromptsPlace = Annotated[
+    ServerPath | None,
+    Field(
+        description="Prompts file (JSON lines), for the task prompts file: a path like that of `directory`, or "
+        "s3://bucket/folder/name. The task that lists the images matches it."
+    ),
+]
+
+
 class FromBucket(RequestModel):
     """Images of an S3 bucket. The dataset is sealed when a task has listed them; they are not copied."""
 
@@ -81,6 +90,7 @@ class FromBucket(RequestModel):
     limit: int | None = Field(
         default=None, ge=1, le=MOST_IMAGES, strict=True, description="Only the first images in the order of their keys."
     )
+    prompts_path: PromptsPlace = None
     name: Name | None = Field(default=None, description="By default the last folder's name, or the bucket's.")
     labels: Labels = Field(default={})
     notes: Notes | None = None
@@ -112,6 +122,7 @@ class FromManifest(RequestModel):
     limit: int | None = Field(
         default=None, ge=1, le=MOST_IMAGES, strict=True, description="Only the first images of the manifest."
     )
+    prompts_path: PromptsPlace = None
     name: Name | None = Field(default=None, description="By default the file's name without its suffix.")
     labels: Labels = Field(default={})
     notes: Notes | None = None
@@ -137,6 +148,7 @@ class FromArchive(RequestModel):
     limit: int | None = Field(
         default=None, ge=1, le=MOST_IMAGES, strict=True, description="Only the first images of the archive."
     )
+    prompts_path: PromptsPlace = None
     name: Name | None = Field(default=None, description="By default the file's name without its suffix.")
     labels: Labels = Field(default={})
     notes: Notes | None = None

@@ -68,7 +68,8 @@ def create_version(
 
     With `refresh`, a task lists the folder or bucket again, with the same options (202): the state is `listing`, then
     `sealed`, or `failed` with the reason. With `add`, the version is open for uploads (201); sealing it adds the images
-    of the earlier one, except those with the name of an upload. A sealed version has in `changes` the numbers of images
+    of the earlier one, except those with the name of an upload. A version to which only prompts are uploaded has the
+    images, ids, annotations and detections of the earlier one. A sealed version has in `changes` the numbers of images
     that are new, changed, gone and unchanged.
     """
     if body.refresh:

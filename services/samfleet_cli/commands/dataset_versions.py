@@ -1,4 +1,4 @@
-"""`samfleet datasets refresh`, `extend` and `versions`."""
+"""`samfleet datasets refresh`, `extend`, `prompt` and `versions`."""
 
 from __future__ import annotations
 
@@ -51,6 +51,27 @@ def extend(
 
     with connect(choose_api(api_url, api_key)) as client, open_display(sys.stderr) as display:
         dataset = extend_dataset(client, dataset_id, paths, hidden=hidden, on_progress=display.uploading)
+    print_json(dataset.model_dump(mode="json"))
+
+
+def prompt(
+    dataset_id: DatasetId,
+    prompts: Annotated[
+        Path, typer.Argument(metavar="FILE", help="Prompts file (JSON lines).", exists=True, dir_okay=False)
+    ],
+    api_url: ApiUrl = None,
+    api_key: ApiKey = None,
+) -> None:
+    """Upload a prompts file to a dataset, as its next version.
+
+    The version has the same images with the same ids, and the same annotations and detections; earlier prompts are not
+    taken over.
+    """
+    from samfleet.client.upload_dataset import prompt_dataset
+    from samfleet_cli.connection import choose_api, connect
+
+    with connect(choose_api(api_url, api_key)) as client:
+        dataset = prompt_dataset(client, dataset_id, prompts)
     print_json(dataset.model_dump(mode="json"))
 
 

@@ -13,7 +13,7 @@ import typer
 from samfleet.datasets.manifests.lines import Format
 from samfleet.licences import OF_DATASETS, SETTING, LicenceUnknown, parse_accepted
 from samfleet_cli.commands.dataset_uploads import upload
-from samfleet_cli.commands.dataset_versions import DatasetId, extend, refresh, versions
+from samfleet_cli.commands.dataset_versions import DatasetId, extend, prompt, refresh, versions
 from samfleet_cli.commands.edit_options import NewName, NewNotes, RemovedLabels, changes_of
 from samfleet_cli.commands.job_output import labels_in_words
 from samfleet_cli.commands.options import (
@@ -98,6 +98,7 @@ app = typer.Typer(help="Prepare public datasets; create, upload, list, edit and 
 app.command()(upload)
 app.command()(refresh)
 app.command()(extend)
+app.command()(prompt)
 app.command()(versions)
 
 

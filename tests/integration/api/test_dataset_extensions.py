@@ -111,3 +111,31 @@ def test_the_command_extends_a_dataset(api: Api, tenant: Tenant, tmp_path: Path)
     )
     assert failed.exit_code != 0
     assert len(tenant.http.get(f"/v1/datasets/{first['id']}/versions").json()["items"]) == 2
+
+
+def test_the_command_adds_prompts_to_a_sealed_dataset(api: Api, tenant: Tenant, tmp_path: Path) -> None:
+    place = tenant.http.post("/v1/datasets", json={"source": "upload", "name": "shelves"}).headers["Location"]
+    files = [("files", (name, b"image")) for name in ("b.jpg", "a.jpg")]
+    tenant.http.post(f"{place}/images", files=files).raise_for_status()
+    annotations = {
+        "images": [{"id": 70, "file_name": "b.jpg"}],
+        "annotations": [{"id": 1, "image_id": 70, "category_id": 5, "segmentation": [[0, 0, 4, 0, 4, 3]]}],
+        "categories": [{"id": 5, "name": "jar"}],
+    }
+    tenant.http.put(f"{place}/annotations", json=annotations).raise_for_status()
+    first = tenant.http.post(f"{place}/seal").json()
+    prompts = tmp_path / "prompts.jsonl"
+    words = ["datasets", "prompt", first["id"], str(prompts), "--api-url", api.url, "--api-key", tenant.key]
+    prompts.write_text('{"image_id": 7, "objects": [{"id": 1, "box": [0, 0, 2, 2]}]}')
+    assert CliRunner().invoke(app, words).exit_code != 0
+    prompts.write_text('{"image_id": 70, "objects": [{"id": 1, "category": "jar", "box": [0, 0, 2, 2]}]}')
+    result = CliRunner().invoke(app, words)
+    assert result.exit_code == 0, result.output
+    (newest, _) = tenant.http.get(f"{place}/versions").json()["items"]
+    assert (newest["state"], newest["prompt_count"], newest["prompted_image_count"]) == ("sealed", 1, 1)
+    assert newest["changes"] == {"new": 0, "changed": 0, "gone": 0, "unchanged": 2}
+    same = ("image_count", "annotation_count", "annotated_image_count", "unused_annotation_count", "detection_count")
+    assert [newest[name] for name in same] == [first[name] for name in same]
+    assert names(tenant, newest) == names(tenant, first)
+    categories = [tenant.http.get(f"/v1/datasets/{one['id']}/categories").json() for one in (first, newest)]
+    assert categories[0] == categories[1]

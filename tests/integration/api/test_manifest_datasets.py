@@ -59,6 +59,8 @@ def test_a_manifest_with_a_fault_fails_with_its_line(api: Api, tenant: Tenant, f
         ({"manifest": "list.csv"}, 422, "directory_not_found"),
         ({"manifest": "s3://secrets/list.csv"}, 403, "bucket_not_allowed"),
         ({"manifest": "s3://secrets/"}, 422, "s3_url_invalid"),
+        ({"prompts_path": "/etc/prompts.jsonl"}, 403, "directory_not_allowed"),
+        ({"prompts_path": "s3://secrets/prompts.jsonl"}, 403, "bucket_not_allowed"),
         ({"format": "xml"}, 422, "payload_invalid"),
         ({"limit": 0}, 422, "payload_invalid"),
         ({"manifest": ""}, 422, "payload_invalid"),
@@ -125,12 +127,20 @@ def test_a_dataset_with_images_takes_no_manifest(tenant: Tenant) -> None:
     assert (answer.status_code, answer.json()["code"]) == (409, "dataset_not_empty")
 
 
-def test_a_dataset_with_prompts_takes_no_manifest(tenant: Tenant) -> None:
-    place = open_dataset(tenant)
+def test_prompts_of_a_manifest_are_named_or_uploaded_before(api: Api, tenant: Tenant, folder: Path) -> None:
     prompts = b'{"file_name": "a.png", "objects": [{"id": 1, "box": [0, 0, 2, 2]}]}'
-    tenant.http.put(f"{place}/prompts", content=prompts).raise_for_status()
-    answer = put(tenant, place, b'{"image": "/data/a.png"}')
-    assert (answer.status_code, answer.json()["code"]) == (409, "dataset_not_empty")
+    (folder / "prompts.jsonl").write_bytes(prompts)
+    (folder / "list.csv").write_text("image\na.png\n")
+    place = create(tenant, manifest=str(folder / "list.csv"), prompts_path=str(folder / "prompts.jsonl")).headers[
+        "Location"
+    ]
+    other = open_dataset(tenant)
+    tenant.http.put(f"{other}/prompts", content=prompts).raise_for_status()
+    assert put(tenant, other, b'{"image": "a.png"}', base=str(folder)).status_code == 202
+    for one in (place, other):
+        work(api, one.rpartition("/")[2])
+        sealed = tenant.http.get(one).json()
+        assert (sealed["state"], sealed["prompt_count"], sealed["prompted_image_count"]) == ("sealed", 1, 1)
 
 
 def test_a_version_open_for_uploads_takes_no_manifest(tenant: Tenant) -> None:

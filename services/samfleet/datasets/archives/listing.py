@@ -11,7 +11,7 @@ import uuid
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import PurePosixPath
 from typing import Any, Self
@@ -25,6 +25,7 @@ from samfleet.datasets.content import STORE_SCHEME
 from samfleet.datasets.directory import DatasetEmpty
 from samfleet.datasets.filling import begin_listing, close
 from samfleet.datasets.left_out import ARCHIVE_SUFFIXES, LeftOutTally, Reason, describe, reason_of
+from samfleet.datasets.listed_prompts import ListedPrompts
 from samfleet.datasets.manifests import repository
 from samfleet.datasets.manifests.files import Sources
 from samfleet.datasets.manifests.images import ManifestImage
@@ -49,6 +50,7 @@ class ArchiveRequest:
     limit: int | None = None
     include_hidden: bool = False
     stored: str | None = None
+    prompts_path: str | None = None
 
     @classmethod
     def of(cls, stored: dict[str, Any]) -> Self:
@@ -79,28 +81,48 @@ class ArchiveListing:
     images: int = 0
     image_bytes: int = 0
     _members: int = 0
+    _folder: str = ""
 
     def write(self, session: Session, dataset_id: uuid.UUID) -> None:
         """Unpack all images of a dataset whose row exists and write their rows. On an error, no object is left."""
-        folder = f"datasets/{dataset_id}/images/{uuid.uuid4().hex}/"
-        with ExitStack() as undo:
-            undo.callback(self.sources.store.delete_prefix, folder)
-            repository.copy_lines(session, self._stored(folder))
+        self._prompts.check()
+        self._folder = f"datasets/{dataset_id}/images/{uuid.uuid4().hex}/"
+        with self._undone():
+            repository.copy_lines(session, self._stored(self._folder))
             if not self.images:
                 omitted = self.left_out.all()
                 raise DatasetEmpty(f"the archive has no images{f'; left out: {describe(omitted)}' if omitted else ''}")
             if (found := repository.find_repeated(session)) is not None:
                 raise ArchiveDuplicate(f"the archive has {found.value!r} twice; names must be unique")
             repository.insert_images(session, dataset_id)
-            undo.pop_all()
 
     def seal(self, session: Session, dataset: Dataset) -> None:
-        """Seal the dataset. An uploaded archive is no longer referred to, and is deleted as an orphan."""
+        """Seal the dataset. On an error, no object is left.
+
+        An uploaded archive is no longer referred to, and is deleted as an orphan.
+        """
         dataset.image_count = self.images
         dataset.left_out = [asdict(one) for one in self.left_out.all()]
-        dataset.stored_bytes, dataset.stored_objects = self.image_bytes, self.images
+        dataset.stored_bytes = self.image_bytes + (dataset.prompts_bytes or 0)
+        dataset.stored_objects = self.images + (dataset.prompts_key is not None)
         dataset.listing = {**(dataset.listing or {}), "stored": None}
-        close(session, dataset)
+        with self._undone():
+            self._prompts.write(session, dataset)
+            close(session, dataset)
+
+    @property
+    def _prompts(self) -> ListedPrompts:
+        request = self.request
+        limited = request.limit is not None
+        return ListedPrompts(request.prompts_path, request.profile, self.sources, self.limits, limited)
+
+    @contextmanager
+    def _undone(self) -> Iterator[None]:
+        """Delete the objects of this attempt if the block raises."""
+        with ExitStack() as undo:
+            undo.callback(self.sources.store.delete_prefix, self._folder)
+            yield
+            undo.pop_all()
 
     def _stored(self, folder: str) -> Iterator[ManifestImage]:
         """Yield the rows of the images in the order of the archive, each when its object is stored."""

@@ -1,9 +1,9 @@
-"""Manifest files where they lie: below the allowed roots, in an allowed bucket, or uploaded."""
+"""Manifests, and files about images, where they lie: below the allowed roots, in an allowed bucket, or uploaded."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -16,6 +16,7 @@ from samfleet.datasets.s3_urls import SCHEME as S3_SCHEME
 from samfleet.datasets.s3_urls import parse_s3_object
 from samfleet.datasets.server_files import open_on_server
 from samfleet.datasets.url_sources import UrlRules
+from samfleet.errors import SamfleetError
 from samfleet.image_errors import ImageFailed
 from samfleet.regular_files import limited
 from samfleet.storage.store import ObjectStore
@@ -31,15 +32,29 @@ class Sources:
     store: ObjectStore
 
 
+def open_manifest(
+    place: str, sources: Sources, profile: str | None, max_bytes: int
+) -> AbstractContextManager[IO[bytes]]:
+    """Open a manifest as `open_place` does."""
+    return open_place(place, sources, profile, max_bytes, ManifestNotFound, ManifestTooLarge)
+
+
 @contextmanager
-def open_manifest(place: str, sources: Sources, profile: str | None, max_bytes: int) -> Iterator[IO[bytes]]:
-    """Open a manifest by path, s3:// address or `store:<key>` as a stream of at most `max_bytes`."""
+def open_place(
+    place: str,
+    sources: Sources,
+    profile: str | None,
+    max_bytes: int,
+    not_found: type[SamfleetError],
+    too_large: type[SamfleetError],
+) -> Iterator[IO[bytes]]:
+    """Open a file by path, s3:// address or `store:<key>` as a stream of at most `max_bytes`."""
     if place.startswith(STORE_SCHEME):
         with sources.store.open(place.removeprefix(STORE_SCHEME)) as file:
             yield file
         return
     if not place.startswith(S3_SCHEME):
-        with open_on_server(place, sources.roots, max_bytes, ManifestNotFound, ManifestTooLarge) as file:
+        with open_on_server(place, sources.roots, max_bytes, not_found, too_large) as file:
             yield file
         return
     found = parse_s3_object(place)
@@ -47,6 +62,6 @@ def open_manifest(place: str, sources: Sources, profile: str | None, max_bytes: 
     try:
         stream = sources.s3.open(chosen, found.bucket, found.prefix)
     except ImageFailed as error:
-        raise ManifestNotFound(f"{place} cannot be read ({error.message}); check the address") from error
+        raise not_found(f"{place} cannot be read ({error.message}); check the address") from error
     with stream as file:
-        yield limited(file, max_bytes, partial(ManifestTooLarge, f"{place} has more than {max_bytes} bytes"))
+        yield limited(file, max_bytes, partial(too_large, f"{place} has more than {max_bytes} bytes"))

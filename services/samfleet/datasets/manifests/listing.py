@@ -20,6 +20,7 @@ from sqlalchemy.orm import Session
 from samfleet.datasets.content import STORE_SCHEME
 from samfleet.datasets.directory import DatasetEmpty
 from samfleet.datasets.filling import begin_listing, close
+from samfleet.datasets.listed_prompts import ListedPrompts
 from samfleet.datasets.manifests import repository
 from samfleet.datasets.manifests.entries import ManifestLine
 from samfleet.datasets.manifests.errors import ManifestDuplicate, ManifestTooLarge
@@ -49,6 +50,7 @@ class ManifestRequest:
     limit: int | None = None
     base: str | None = None
     stored: str | None = None
+    prompts_path: str | None = None
 
     @classmethod
     def of(cls, stored: dict[str, Any]) -> Self:
@@ -87,6 +89,7 @@ class ManifestListing:
 
     def write(self, session: Session, dataset_id: uuid.UUID) -> None:
         """Write all images of a dataset whose row exists. The row is not locked against changes of its progress."""
+        self._prompts.check()
         repository.copy_lines(session, self._images())
         if not self.images:
             raise DatasetEmpty(f"{self.request.manifest} has no lines; write one image per line")
@@ -99,7 +102,14 @@ class ManifestListing:
 
     def seal(self, session: Session, dataset: Dataset) -> None:
         dataset.image_count = self.images
+        self._prompts.write(session, dataset)
         close(session, dataset)
+
+    @property
+    def _prompts(self) -> ListedPrompts:
+        request = self.request
+        limited = request.limit is not None
+        return ListedPrompts(request.prompts_path, request.profile, self.sources, self.limits, limited)
 
     def _images(self) -> Iterator[ManifestImage]:
         request, most = self.request, self.limits.file_bytes

@@ -136,6 +136,9 @@ class DatasetImage(Base):
         UniqueConstraint("dataset_id", "position"),
         UniqueConstraint("dataset_id", "image_id"),
         UniqueConstraint("dataset_id", "file_name"),
+        Index(
+            "ix_dataset_images_external_id", dataset_id, external_id, postgresql_where=text("external_id IS NOT NULL")
+        ),
     )
 
 
