@@ -69,6 +69,7 @@ class Source:
     hidden: bool = False
     name: str | None = None
     prompts: Path | None = None
+    prompts_format: str | None = None  # of labels of another tool
 
     @property
     def dataset_name(self) -> str | None:
@@ -115,12 +116,13 @@ def create_dataset(
 
 def created_dataset(source: Source | ServerSource, watch: Watch, *, upload: bool = False) -> Steps[Dataset]:
     """Create a sealed dataset. Unless `upload` is set, the server first tries to read the folder itself. If it cannot,
-    or if it finds different files (another machine may have the same path), the files are uploaded.
+    or if it finds different files (another machine may have the same path), the files are uploaded. So are they if the
+    prompts are labels of another tool.
     """
     if not isinstance(source, Source):
         return (yield from _of_task(source.created(), watch))
     files = source.files()
-    if source.path.is_dir() and not upload:
+    if source.path.is_dir() and not upload and source.prompts_format is None:
         dataset = yield from _by_path(source, watch)
         if dataset is not None and (yield from _is_same(dataset, files)):
             return dataset
@@ -240,7 +242,7 @@ def sent_dataset(
     if source.detections is not None:
         yield from ask(datasets.upload_detections(dataset.id, source.detections))
     if source.prompts is not None:
-        yield from ask(datasets.upload_prompts(dataset.id, source.prompts))
+        yield from ask(datasets.upload_prompts(dataset.id, source.prompts, source.prompts_format))
     return (yield from ask(datasets.seal_dataset(dataset.id, strict_annotations=source.strict_annotations)))
 
 

@@ -29,14 +29,15 @@ def upload_dataset(
     return client.carry_out(sent_dataset(source, source.files(), on_progress, sending))
 
 
-def prompt_dataset(client: Calls, dataset_id: str, prompts: Path) -> Dataset:
-    """Upload a prompts file to the next version of a dataset, which has the same images and ids, and seal it.
+def prompt_dataset(client: Calls, dataset_id: str, prompts: Path, form: str | None = None) -> Dataset:
+    """Upload a prompts file, or labels in the format `form`, to the next version of a dataset, and seal it.
 
-    If anything fails or is interrupted, the version is deleted, so that it does not stand in the way of the next one.
+    The version has the same images with the same ids. If anything fails or is interrupted, it is deleted, so
+    that it does not stand in the way of the next one.
     """
     version = client.carry_out(ask(datasets.extend_dataset(dataset_id)))
     try:
-        client.carry_out(ask(datasets.upload_prompts(version.id, prompts)))
+        client.carry_out(ask(datasets.upload_prompts(version.id, prompts, form)))
         return client.carry_out(ask(datasets.seal_dataset(version.id)))
     except BaseException:
         client.carry_out(ask(datasets.delete_dataset(version.id)))

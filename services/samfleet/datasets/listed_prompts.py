@@ -10,11 +10,11 @@ from functools import partial
 
 from sqlalchemy.orm import Session
 
-from samfleet.datasets.content import STORE_SCHEME
 from samfleet.datasets.manifests.files import Sources, open_place
 from samfleet.datasets.prompt_lines import PromptsTooLarge
 from samfleet.datasets.prompts import Opener, PromptsNotFound, count_prompts, write_prompts
 from samfleet.datasets.service import InputLimits
+from samfleet.datasets.stored_prompts import stored_prompts
 from samfleet.db.models import Dataset
 
 
@@ -40,10 +40,13 @@ class ListedPrompts:
 
     def write(self, session: Session, dataset: Dataset) -> None:
         """Write the prompts of a locked dataset that has its images; the file at `path` replaces an uploaded one."""
-        place = self.path or (None if dataset.prompts_key is None else f"{STORE_SCHEME}{dataset.prompts_key}")
-        if place is not None:
-            session.flush()
-            write_prompts(session, dataset, self._opener(place), self.limits.annotations, limited=self.limited)
+        session.flush()
+        if self.path is not None:
+            opened: Opener | None = self._opener(self.path)
+        else:
+            opened = stored_prompts(session, self.sources.store, dataset, self.limits, limited=self.limited)
+        if opened is not None:
+            write_prompts(session, dataset, opened, self.limits.annotations, limited=self.limited)
 
     def _opener(self, place: str) -> Opener:
         most = self.limits.file_bytes

@@ -22,8 +22,9 @@ from samfleet.datasets.detections import Detections, read_detections
 from samfleet.datasets.directory import DatasetEmpty
 from samfleet.datasets.filling import close
 from samfleet.datasets.open_datasets import lock_open, require_open
+from samfleet.datasets.prompt_formats.uploaded import LabelFormat, count_uploaded
 from samfleet.datasets.prompts import count_prompts, write_prompts
-from samfleet.datasets.service import found, get_dataset, require_listed
+from samfleet.datasets.service import InputLimits, found, get_dataset, require_listed
 from samfleet.datasets.stored_files import (
     from_start,
     keys_of,
@@ -31,6 +32,7 @@ from samfleet.datasets.stored_files import (
     stored_annotations,
     stored_detections,
 )
+from samfleet.datasets.stored_prompts import stored_prompts
 from samfleet.datasets.upload_errors import DatasetChanged
 from samfleet.datasets.version_changes import carry_over, repeat_base
 from samfleet.db.models import Dataset, DatasetState
@@ -78,12 +80,20 @@ def put_prompts(
     tenant_id: uuid.UUID,
     dataset_id: uuid.UUID,
     content: IO[bytes],
-    limits: AnnotationLimits,
+    limits: InputLimits,
+    form: LabelFormat | None = None,
 ) -> Dataset:
-    """Validate the file and store it unchanged; its images are matched when the dataset is sealed."""
+    """Validate a prompts file, or labels of another tool in this format, and store it unchanged.
+
+    Its images are matched when the dataset is sealed.
+    """
 
     def check() -> dict[str, Any]:
-        return {"prompt_count": count_prompts(content, limits)}
+        if form is None:
+            count = count_prompts(content, limits.annotations)
+        else:
+            count = count_uploaded(content, form, limits.annotations, limits.file_bytes)
+        return {"prompt_count": count, "prompts_format": form}
 
     return _put_file(engine, store, tenant_id, dataset_id, content, "prompts", check)
 
@@ -118,14 +128,13 @@ def seal(
     store: ObjectStore,
     tenant_id: uuid.UUID,
     dataset_id: uuid.UUID,
-    limits: AnnotationLimits,
+    limits: InputLimits,
     *,
     strict_annotations: bool = False,
-    most_images: int | None = None,
 ) -> Dataset:
     """Sort the images by name, number them and seal the dataset; a second call changes nothing.
 
-    A version gets its base's images too, at most `most_images`; one to which only prompts were uploaded gets all that
+    A version gets its base's images too, at most `limits.images`; one to which only prompts were uploaded gets all that
     its base has, with the same ids. With `strict_annotations`, every image needs
     annotations and every annotation an image.
     """
@@ -133,19 +142,20 @@ def seal(
         dataset = get_dataset(session, tenant_id, dataset_id)
     if require_listed(dataset).state is DatasetState.SEALED:
         return dataset
-    instances = stored_annotations(store, dataset.annotations_key, limits)
-    detections = stored_detections(store, dataset.detections_key, limits)
+    instances = stored_annotations(store, dataset.annotations_key, limits.annotations)
+    detections = stored_detections(store, dataset.detections_key, limits.annotations)
     with transaction(engine) as session:
         locked = found(repository.lock(session, tenant_id, dataset_id), dataset_id)
         if locked.state is DatasetState.OPEN:
             if keys_of(locked) != keys_of(dataset):
                 raise DatasetChanged
             if not repeat_base(session, locked):
-                carry_over(session, locked, most_images)
+                carry_over(session, locked, limits.images)
                 _number(session, locked, instances, detections, strict_annotations=strict_annotations)
-            if locked.prompts_key is not None:
-                session.flush()
-                write_prompts(session, locked, partial(store.open, locked.prompts_key), limits)
+            session.flush()
+            prompts = stored_prompts(session, store, locked, limits)
+            if prompts is not None:
+                write_prompts(session, locked, prompts, limits.annotations)
             close(session, locked)
     return locked
 

@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
-from typing import IO, Annotated, Any
+from typing import IO, Annotated, Literal
 
 from fastapi import APIRouter, Depends, Query
 
 from samfleet.datasets import uploads
 from samfleet.datasets.annotate import AnnotationsUnmatched
 from samfleet.datasets.annotation_entries import AnnotationsInvalid, AnnotationsTooLarge
+from samfleet.datasets.archives.errors import (
+    ArchiveBomb,
+    ArchiveDuplicate,
+    ArchiveEncrypted,
+    ArchiveInvalid,
+    ArchiveMemberForbidden,
+    ArchiveNameForbidden,
+)
 from samfleet.datasets.detections import DetectionsInvalid, DetectionsTooLarge
 from samfleet.datasets.directory import DatasetEmpty
+from samfleet.datasets.prompt_formats.foreign import LabelsOfNoImage, LabelsUnreadable
+from samfleet.datasets.prompt_formats.uploaded import LabelFormat
 from samfleet.datasets.prompt_lines import PromptsInvalid, PromptsTooLarge
 from samfleet.datasets.service import DatasetNotFound, DatasetTooLarge, InputLimits
 from samfleet.datasets.upload_errors import DatasetChanged, DatasetSealed
@@ -31,6 +41,7 @@ from samfleet_api.strict_json import StrictJsonRoute
 router = APIRouter(prefix="/v1/datasets", tags=["datasets"], route_class=StrictJsonRoute)
 
 
+PromptsFormat = Literal["jsonl"] | LabelFormat
 AnnotationsFile = Annotated[IO[bytes], Depends(spooled("the annotations have", AnnotationsTooLarge, of_annotations))]
 DetectionsFile = Annotated[IO[bytes], Depends(spooled("the detections have", DetectionsTooLarge, of_annotations))]
 PromptsFile = Annotated[IO[bytes], Depends(spooled("the prompts have", PromptsTooLarge, of_annotations))]
@@ -90,7 +101,19 @@ def put_detections(
     operation_id="dataset_put_prompts",
     openapi_extra=PROMPTS_BODY,
     responses=problems(
-        DatasetNotFound, DatasetSealed, PromptsInvalid, PromptsTooLarge, StorageFull, StorageUnavailable
+        ArchiveBomb,
+        ArchiveDuplicate,
+        ArchiveEncrypted,
+        ArchiveInvalid,
+        ArchiveMemberForbidden,
+        ArchiveNameForbidden,
+        DatasetNotFound,
+        DatasetSealed,
+        LabelsUnreadable,
+        PromptsInvalid,
+        PromptsTooLarge,
+        StorageFull,
+        StorageUnavailable,
     ),
 )
 @long_running
@@ -101,12 +124,23 @@ def put_prompts(
     settings: SettingsValue,
     engine: EngineValue,
     store: StoreValue,
+    form: Annotated[
+        PromptsFormat,
+        Query(
+            alias="format",
+            description="jsonl, a prompts file; csv, label_studio (its JSON export) or fiftyone (samples.json); yolo "
+            "or voc, a zip file of the folder of labels.",
+        ),
+    ] = "jsonl",
 ) -> Dataset:
     """Store a prompts file (JSON lines, one image a line), which the task {"kind": "prompts", "prompt": "file"} uses;
     it replaces an earlier one. Its images are matched when the dataset is sealed.
+
+    With another format, labels that another tool wrote become prompts: boxes and points. Their names of images are
+    matched by the rules for annotations.
     """
-    limits = InputLimits.of(settings).annotations
-    return Dataset.of(uploads.put_prompts(engine, store, tenant_id, dataset_id, content, limits))
+    limits, labels = InputLimits.of(settings), None if form == "jsonl" else form
+    return Dataset.of(uploads.put_prompts(engine, store, tenant_id, dataset_id, content, limits, labels))
 
 
 @router.post(
@@ -123,6 +157,7 @@ def put_prompts(
         AnnotationsUnmatched,
         DetectionsInvalid,
         DetectionsTooLarge,
+        LabelsOfNoImage,
         PromptsInvalid,
         PromptsTooLarge,
         StorageUnavailable,
@@ -142,5 +177,4 @@ def seal_dataset(
 ) -> Dataset:
     """Make the list of images final, so that jobs may use it. Images get their order and ids. May be repeated."""
     limits = InputLimits.of(settings)
-    options: dict[str, Any] = {"strict_annotations": strict_annotations, "most_images": limits.images}
-    return Dataset.of(uploads.seal(engine, store, tenant_id, dataset_id, limits.annotations, **options))
+    return Dataset.of(uploads.seal(engine, store, tenant_id, dataset_id, limits, strict_annotations=strict_annotations))

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from samfleet_cli.commands.options import ApiKey, ApiUrl, Labels, Notes, flag, labels_of
+from samfleet_cli.commands.prompts import PromptsFormat
 from samfleet_cli.commands.rows import print_json
 
 MOST_PARALLEL = 16
@@ -38,7 +39,11 @@ def upload(
     parallel: Annotated[int, typer.Option(min=1, max=MOST_PARALLEL, help="Requests at a time.")] = 4,
     annotations: Annotated[Path | None, _file("COCO instances file of the images.")] = None,
     detections: Annotated[Path | None, _file("COCO results file with boxes.")] = None,
-    prompts: Annotated[Path | None, _file("Prompts file (JSON lines).")] = None,
+    prompts: Annotated[
+        Path | None,
+        typer.Option(help="Prompts file, or labels; for yolo and voc, their folder.", exists=True, show_default=False),
+    ] = None,
+    prompts_format: PromptsFormat = None,
     limit: Annotated[
         int | None, typer.Option(min=1, help="Only the first N images in sorted path order.", show_default=False)
     ] = None,
@@ -63,7 +68,10 @@ def upload(
 
     if name is not None and resume is not None:
         raise typer.BadParameter("give --name or --resume; a new dataset gets the name that --resume has")
-    source = Source(path, annotations, limit, detections, hidden=hidden, name=name, prompts=prompts)
+    form = prompts_format and prompts_format.value
+    source = Source(
+        path, annotations, limit, detections, hidden=hidden, name=name, prompts=prompts, prompts_format=form
+    )
     described = {"labels": labels_of(label), "notes": notes}
     with connect(choose_api(api_url, api_key)) as client, open_display(sys.stderr) as display:
         sending = Sending(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from samfleet_cli.commands.options import ApiKey, ApiUrl, AsJson, Plain, flag
+from samfleet_cli.commands.prompts import PromptsFormat
 from samfleet_cli.commands.rows import print_json
 
 if TYPE_CHECKING:
@@ -57,12 +58,14 @@ def extend(
 def prompt(
     dataset_id: DatasetId,
     prompts: Annotated[
-        Path, typer.Argument(metavar="FILE", help="Prompts file (JSON lines).", exists=True, dir_okay=False)
+        Path,
+        typer.Argument(metavar="FILE", help="Prompts file, or labels; for yolo and voc, their folder.", exists=True),
     ],
+    form: PromptsFormat = None,
     api_url: ApiUrl = None,
     api_key: ApiKey = None,
 ) -> None:
-    """Upload a prompts file to a dataset, as its next version.
+    """Upload a prompts file, or labels of another tool, to a dataset, as its next version.
 
     The version has the same images with the same ids, and the same annotations and detections; earlier prompts are not
     taken over.
@@ -71,7 +74,7 @@ def prompt(
     from samfleet_cli.connection import choose_api, connect
 
     with connect(choose_api(api_url, api_key)) as client:
-        dataset = prompt_dataset(client, dataset_id, prompts)
+        dataset = prompt_dataset(client, dataset_id, prompts, form and form.value)
     print_json(dataset.model_dump(mode="json"))
 
 

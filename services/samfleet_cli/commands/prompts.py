@@ -8,8 +8,6 @@ from typing import Annotated
 
 import typer
 
-app = typer.Typer(help="Make prompts files of labels of other tools.", no_args_is_help=True)
-
 
 class LabelFormat(StrEnum):
     YOLO = "yolo"
@@ -17,6 +15,18 @@ class LabelFormat(StrEnum):
     CSV = "csv"
     FIFTYONE = "fiftyone"
     LABEL_STUDIO = "label_studio"
+
+
+PromptsFormat = Annotated[
+    LabelFormat | None,
+    typer.Option(
+        "--prompts-format",
+        help="Format of labels of another tool. Default: a prompts file (JSON lines).",
+        show_default=False,
+    ),
+]
+
+app = typer.Typer(help="Make prompts files of labels of other tools.", no_args_is_help=True)
 
 
 @app.callback()

@@ -139,7 +139,7 @@ def test_prompts_may_be_uploaded_before_the_manifest_or_the_archive(listed: List
         (zipped({"b.jpg": b"b", "a.jpg": b"a"}), ArchiveRequest("the archive", "zip")),
     ):
         dataset_id = listed.open()
-        put_prompts(listed.engine, listed.store, listed.tenant, dataset_id, io.BytesIO(content), LIMITS.annotations)
+        put_prompts(listed.engine, listed.store, listed.tenant, dataset_id, io.BytesIO(content), LIMITS)
         dataset = listed.fill(dataset_id, data, request)
         assert (dataset.state, listed.prompted(dataset)) == (DatasetState.SEALED, [2])
     assert dataset.stored_objects == 3  # two images, and the prompts

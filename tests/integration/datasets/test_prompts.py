@@ -3,15 +3,19 @@ from __future__ import annotations
 import io
 import json
 import uuid
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import Engine, select
 
+from fixtures.datasets.labels import IMAGES, WRITERS, packed_labels
 from samfleet.datasets import prompts as prompts_module
 from samfleet.datasets.image_uploads import UploadedFile, add_images
 from samfleet.datasets.listing import ListingRequest, create_sealed, list_directory
+from samfleet.datasets.prompt_formats.foreign import LabelsOfNoImage
+from samfleet.datasets.prompt_formats.uploaded import LabelFormat
 from samfleet.datasets.prompt_lines import PromptsInvalid, PromptsTooLarge
 from samfleet.datasets.prompts import PromptsNotFound
 from samfleet.datasets.service import InputLimits, create_upload
@@ -35,20 +39,20 @@ def text_of(*lines: dict[str, Any]) -> bytes:
 
 
 class Upload:
-    """An open dataset with the images a.jpg and b.jpg."""
+    """An open dataset with images, by default a.jpg and b.jpg."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, names: Sequence[str] = ("a.jpg", "b.jpg")) -> None:
         self.engine, self.store = engine, MemoryStore()
         with transaction(engine) as session:
             tenant = Tenant(name=uuid.uuid4().hex)
             session.add(tenant)
             session.flush()
             self.ids = tenant.id, create_upload(session, tenant.id).id
-        files = [UploadedFile(name, io.BytesIO(b"image")) for name in ("a.jpg", "b.jpg")]
+        files = [UploadedFile(name, io.BytesIO(b"image")) for name in names]
         add_images(engine, self.store, *self.ids, files, max_image_bytes=100, limits=LIMITS)
 
     def prompt(self, *lines: dict[str, Any]) -> Dataset:
-        return put_prompts(self.engine, self.store, *self.ids, io.BytesIO(text_of(*lines)), LIMITS.annotations)
+        return put_prompts(self.engine, self.store, *self.ids, io.BytesIO(text_of(*lines)), LIMITS)
 
     def annotate(self, *categories: str) -> None:
         document = {
@@ -60,7 +64,7 @@ class Upload:
         put_annotations(self.engine, self.store, *self.ids, content, LIMITS.annotations)
 
     def seal(self) -> Dataset:
-        return seal(self.engine, self.store, *self.ids, LIMITS.annotations)
+        return seal(self.engine, self.store, *self.ids, LIMITS)
 
     def rows(self) -> list[DatasetPrompts]:
         return rows_of(self.engine, self.ids[1])
@@ -213,3 +217,27 @@ def test_prompts_of_a_folder_are_checked(engine: Engine, folder: Path) -> None:
         of_folder(engine, folder, content, limits=InputLimits(file_bytes=len(content) - 1))
     with pytest.raises(PromptsNotFound):
         of_folder(engine, folder, content, path=str(folder / "none.jsonl"))
+
+
+@pytest.mark.parametrize("form", list(WRITERS))
+def test_labels_of_each_tool_are_matched_when_the_dataset_is_sealed(
+    engine: Engine, tmp_path: Path, form: LabelFormat
+) -> None:
+    upload = Upload(engine, IMAGES)
+    content = packed_labels(form, WRITERS[form](tmp_path))
+    received = put_prompts(engine, upload.store, *upload.ids, content, LIMITS, form)
+    assert (received.prompt_count, received.prompts_format) == (3, form)
+    sealed = upload.seal()
+    assert (sealed.prompt_count, sealed.prompted_image_count) == (3, 2)
+    names = {one["id"]: one["name"] for one in sealed.categories or ()}
+    found = {row.image_id: [names[one["category_id"]] for one in row.objects] for row in upload.rows()}
+    assert found == {2: ["jar", "lid"], 3: ["jar"]}  # other.jpg is the first by name
+
+
+def test_labels_of_another_image_are_an_error_when_the_dataset_is_sealed(upload: Upload) -> None:
+    content = io.BytesIO(b"image,x0,y0,x1,y1\nnone.jpg,0,0,2,2\n")
+    put_prompts(upload.engine, upload.store, *upload.ids, content, LIMITS, "csv")
+    with pytest.raises(LabelsOfNoImage, match=r"labels\.csv, line 2: no image has the name 'none\.jpg'"):
+        upload.seal()
+    upload.prompt(line("a.jpg", {"id": 1, **BOX}))
+    assert upload.seal().prompt_count == 1

@@ -147,7 +147,7 @@ def test_a_running_job_is_cancelled_first_or_refused(engine: Engine, store: Obje
 
 def test_a_dataset_and_its_uploads_are_deleted_once_no_job_uses_it(engine: Engine, store: ObjectStore) -> None:
     dataset, kept = uploaded(engine, store), uploaded(engine, store)
-    seal(engine, store, dataset.tenant_id, dataset.id, OF_INPUTS.annotations)
+    seal(engine, store, dataset.tenant_id, dataset.id, OF_INPUTS)
     with transaction(engine) as session:
         job = make_job(session, MemoryTaskQueue(), session.get_one(Dataset, dataset.id))
     with pytest.raises(DatasetInUse, match=str(job.id)), transaction(engine) as session:
@@ -240,7 +240,7 @@ def test_one_process_cleans_at_a_time(engine: Engine) -> None:
 
 def test_a_dataset_never_sealed_is_deleted(engine: Engine, store: ObjectStore) -> None:
     stale, fresh, sealed = (uploaded(engine, store) for _ in range(3))
-    seal(engine, store, sealed.tenant_id, sealed.id, OF_INPUTS.annotations)
+    seal(engine, store, sealed.tenant_id, sealed.id, OF_INPUTS)
     with transaction(engine) as session:
         old = Dataset.id.in_((stale.id, sealed.id))
         session.execute(update(Dataset).where(old).values(changed_at=text("now() - interval '8 days'")))

@@ -9,103 +9,21 @@ from typing import Any
 
 import pytest
 
+from fixtures.datasets.labels import (
+    HEIGHT,
+    IMAGES,
+    LABELS,
+    WIDTH,
+    Labels,
+    write_csv,
+    write_fiftyone,
+    write_label_studio,
+    write_voc,
+    write_yolo,
+)
 from samfleet.datasets.prompt_formats.convert import FORMATS, Converted, convert
 from samfleet.datasets.prompt_formats.foreign import LabelsOfNoImage, LabelsUnreadable
 from samfleet.datasets.prompt_lines import PromptsInvalid, check_line
-
-WIDTH, HEIGHT = 128, 64  # powers of two, so that fractions of them are exact
-IMAGES = ["shelf/left.jpg", "shelf/right.png", "other.jpg"]
-Labels = dict[str, list[tuple[str, tuple[float, float, float, float]]]]
-LABELS: Labels = {
-    "shelf/left.jpg": [("jar", (16.0, 8.0, 48.0, 40.0)), ("lid", (0.0, 0.0, 128.0, 64.0))],
-    "shelf/right.png": [("jar", (1.0, 2.0, 3.0, 4.0))],
-}
-CLASSES = ["lid", "jar"]
-
-
-def write_yolo(folder: Path) -> Path:
-    labels = folder / "labels"
-    (labels / "shelf").mkdir(parents=True)
-    (folder / "data.yaml").write_text("names: {0: lid, 1: jar}\n")
-    for name, objects in LABELS.items():
-        lines = []
-        for category, (x0, y0, x1, y1) in objects:
-            numbers = ((x0 + x1) / 2 / WIDTH, (y0 + y1) / 2 / HEIGHT, (x1 - x0) / WIDTH, (y1 - y0) / HEIGHT)
-            lines.append(" ".join(map(str, (CLASSES.index(category), *numbers))))
-        (labels / name).with_suffix(".txt").write_text("\n".join(lines) + "\n\n")
-    return labels
-
-
-def write_voc(folder: Path) -> Path:
-    for number, (name, objects) in enumerate(LABELS.items()):
-        corners = ("xmin", "ymin", "xmax", "ymax")
-        inner = "".join(
-            f"<object><name>{category}</name><bndbox>"
-            + "".join(f"<{corner}>{value}</{corner}>" for corner, value in zip(corners, box, strict=True))
-            + "</bndbox></object>"
-            for category, box in objects
-        )
-        text = f"<annotation><folder>shelf</folder><filename>{Path(name).name}</filename>{inner}</annotation>"
-        (folder / f"{number}.xml").write_text(text)
-    return folder
-
-
-def write_csv(columns: str, form: Callable[..., tuple[float, ...]] = lambda *box: box) -> Callable[[Path], Path]:
-    def write(folder: Path) -> Path:
-        rows = [f"image,{columns},label"]
-        for name, objects in LABELS.items():
-            rows += [",".join(map(str, (name, *form(*box), category))) for category, box in objects]
-        (folder / "boxes.csv").write_bytes("\r\n".join(["\ufeff" + rows[0], *rows[1:]]).encode())
-        return folder / "boxes.csv"
-
-    return write
-
-
-def write_fiftyone(folder: Path) -> Path:
-    def detection(number: int, category: str, x0: float, y0: float, x1: float, y1: float) -> dict[str, Any]:
-        box = [x0 / WIDTH, y0 / HEIGHT, (x1 - x0) / WIDTH, (y1 - y0) / HEIGHT]
-        identity = {"$oid": f"{number:024x}"}
-        return {"_id": identity, "_cls": "Detection", "label": category, "bounding_box": box, "tags": []}
-
-    samples = [
-        {
-            "filepath": f"/home/me/data/{name}",
-            "tags": ["train"],
-            "metadata": {"_cls": "ImageMetadata", "width": WIDTH, "height": HEIGHT},
-            "ground_truth": {
-                "_cls": "Detections",
-                "detections": [detection(number, category, *box) for number, (category, box) in enumerate(objects)],
-            },
-            "empty": None,
-        }
-        for name, objects in LABELS.items()
-    ]
-    (folder / "samples.json").write_text(json.dumps({"samples": samples}))
-    return folder
-
-
-def write_label_studio(folder: Path) -> Path:
-    def region(number: int, category: str, x0: float, y0: float, x1: float, y1: float) -> dict[str, Any]:
-        corners = (x0 / WIDTH, y0 / HEIGHT, (x1 - x0) / WIDTH, (y1 - y0) / HEIGHT)
-        value: dict[str, Any] = {
-            name: 100 * one for name, one in zip(("x", "y", "width", "height"), corners, strict=True)
-        }
-        value |= {"rotation": 0, "rectanglelabels": [category]}
-        return {"id": f"r{number}", "type": "rectanglelabels", "value": value, "original_width": WIDTH}
-
-    tasks = [
-        {
-            "id": 1,
-            "data": {"image": f"/data/upload/3/1a2b3c4d-{Path(name).name}"},
-            "annotations": [
-                {"was_cancelled": True, "result": [region(0, "wrong", 0, 0, 1, 1)]},
-                {"result": [region(number, category, *box) for number, (category, box) in enumerate(objects)]},
-            ],
-        }
-        for name, objects in LABELS.items()
-    ]
-    (folder / "export.json").write_text(json.dumps(tasks))
-    return folder / "export.json"
 
 
 def converted(form: str, path: Path) -> tuple[dict[str, Any], Converted]:
@@ -206,9 +124,12 @@ BOMB = '<!DOCTYPE a [<!ENTITY x "y">]><annotation><filename>&x;</filename></anno
         ("yolo", "other.txt", "1 0.5 0.5 0.5 0.5 0.5 0.5 0.5", "line 1 has 7 numbers"),
         ("yolo", "other.txt", "cat 0.5 0.5 0.5 0.5", "are not numbers"),
         ("yolo", "other.txt", "0.5 0.5 0.5 0.5 0.5", "the class 0.5 is not a whole number"),
+        ("yolo", "other.txt", "nan 0.5 0.5 0.5 0.5", "the class nan is not a whole number"),
+        ("yolo", "other.txt", "inf 0.5 0.5 0.5 0.5", "the class inf is not a whole number"),
         ("yolo", "other.txt", "", "has no boxes or points"),
         ("voc", "a.xml", BOMB, "is not XML without entities"),
         ("voc", "a.xml", "<annotation>", "is not XML"),
+        ("voc", "a.xml", "<a>" * 200_000 + "</a>" * 200_000, "outer element is not annotation"),
         ("voc", "a.xml", "<a/>", "outer element is not annotation"),
         ("voc", "a.xml", "<annotation/>", "does not name its image"),
         ("voc", "a.xml", "<annotation><filename>other.jpg</filename><object/></annotation>", "has no bndbox"),
@@ -232,6 +153,22 @@ BOMB = '<!DOCTYPE a [<!ENTITY x "y">]><annotation><filename>&x;</filename></anno
         ("label_studio", "a.json", "{}", "must be a JSON list"),
         ("label_studio", "a.json", "[{}]", "task 0 has no data"),
         ("label_studio", "a.json", '[{"data": {"text": "a"}}]', "data has no image"),
+        ("fiftyone", "a.json", '{"samples": [{"filepath": "a", "x": ' + "[" * 100_000, "nested too deeply"),
+        (
+            "fiftyone",
+            "a.json",
+            '{"samples": [{"filepath": "a", "x": {"_cls": "Detection", "bounding_box": [1e999, NaN, 0, 0]}}]}',
+            "NaN in samples",
+        ),
+        ("label_studio", "a.json", '[{"data": {"image": "a.jpg"}, "annotations": 5}]', "annotations is not a list"),
+        (
+            "label_studio",
+            "a.json",
+            '[{"data": {"image": "a.jpg"}, "annotations": [{"result": [{"type": "keypoint", "value": {"x": 1'
+            + "0" * 400
+            + ', "y": 1}}]}]}]',
+            "are not numbers",
+        ),
         (
             "label_studio",
             "a.json",
@@ -255,7 +192,7 @@ def test_a_folder_without_labels_is_an_error(tmp_path: Path, form: str, suffix: 
 def test_labels_of_an_unknown_image_or_outside_the_form_are_errors(tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
     path.write_text("image,x0,y0,x1,y1\nmissing.jpg,1,2,3,4\n")
-    with pytest.raises(LabelsOfNoImage, match=r"line 2: no image of the folder has the name 'missing\.jpg'"):
+    with pytest.raises(LabelsOfNoImage, match=r"line 2: no image has the name 'missing\.jpg'"):
         converted("csv", path)
     path.write_text("image,x0,y0,x1,y1\nother.jpg,3,2,1,4\n")
     with pytest.raises(PromptsInvalid, match=r"line 2, objects\[0\], object '1': box .* is not"):
@@ -267,3 +204,28 @@ def test_labels_of_an_unknown_image_or_outside_the_form_are_errors(tmp_path: Pat
         (tmp_path / f"{number}.xml").write_text("<annotation><filename>other.jpg</filename></annotation>")
     with pytest.raises(PromptsInvalid, match=r"the image 'other\.jpg' has labels elsewhere too"):
         converted("voc", tmp_path)
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        "names: &a [x, *a]",
+        "names: [[x, y]]",
+        "names: " + "[" * 2000,
+        "names: 5",
+        "other: 1",
+        "names: [" + "x, " * 2**17,
+    ],
+)
+def test_names_of_classes_must_be_a_plain_list_or_mapping(tmp_path: Path, names: str) -> None:
+    (tmp_path / "data.yaml").write_text(names)
+    (tmp_path / "other.txt").write_text("0 0.5 0.5 0.5 0.5")
+    with pytest.raises(LabelsUnreadable, match=r"data\.yaml"):
+        converted("yolo", tmp_path)
+
+
+def test_labels_of_other_images_are_skipped_if_the_images_are_limited(tmp_path: Path) -> None:
+    path, lines = write_csv("x0,y0,x1,y1")(tmp_path), list[str]()
+    counts = convert("csv", path, IMAGES[:1], lines.append, limited=True)
+    assert (counts.images, len(lines)) == (1, 1)
+    assert convert("csv", path, ["none.jpg"], lines.append, limited=True).images == 0

@@ -5,8 +5,10 @@ from contextlib import ExitStack
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from typing import Any
+from tempfile import TemporaryFile
+from typing import IO, Any
 
+from samfleet.client.label_folders import pack_labels
 from samfleet.client.schemas import AddedByHash, Dataset, DatasetImage
 from samfleet.client.steps import Call, Pages
 from samfleet.client.values import EXCHANGE_SECONDS, PIECE_BYTES, unchanged, without_none
@@ -97,9 +99,17 @@ def upload_detections(dataset_id: str, path: Path) -> Call[None]:
     return _file(f"/v1/datasets/{dataset_id}/detections", path)
 
 
-def upload_prompts(dataset_id: str, path: Path) -> Call[None]:
-    """Send the prompts file of an open dataset."""
-    return _file(f"/v1/datasets/{dataset_id}/prompts", path)
+def upload_prompts(dataset_id: str, path: Path, format: str | None = None) -> Call[None]:  # noqa: A002 - the API's word
+    """Send the prompts file of an open dataset, or labels of another tool.
+
+    `format` is yolo, voc, csv, fiftyone or label_studio. Of a folder, the samples.json of FiftyOne is sent, or else the
+    files of labels as a zip file.
+    """
+    if format == "fiftyone" and path.is_dir():
+        path /= "samples.json"
+    body = partial(_packed, path) if path.is_dir() else partial(_content, path, "application/octet-stream")
+    request = {"timeout": EXCHANGE_SECONDS, "params": without_none({"format": format})}
+    return Call("PUT", f"/v1/datasets/{dataset_id}/prompts", unchanged, request, body=body)
 
 
 def upload_manifest(dataset_id: str, path: Path, **params: Any) -> Call[None]:
@@ -125,9 +135,21 @@ def _file(route: str, path: Path) -> Call[None]:
     return Call("PUT", route, unchanged, request, body=partial(_content, path, "application/json"))
 
 
+def _packed(folder: Path, opened: ExitStack) -> dict[str, Any]:
+    file = opened.enter_context(TemporaryFile())  # noqa: SIM115 - the caller closes it
+    pack_labels(folder, file)
+    size = file.tell()
+    file.seek(0)
+    return _pieces(file, size, "application/zip")
+
+
 def _content(path: Path, content_type: str, opened: ExitStack) -> dict[str, Any]:
     file = opened.enter_context(open_regular(path))
-    headers = {"Content-Type": content_type, "Content-Length": str(path.stat().st_size)}
+    return _pieces(file, path.stat().st_size, content_type)
+
+
+def _pieces(file: IO[bytes], size: int, content_type: str) -> dict[str, Any]:
+    headers = {"Content-Type": content_type, "Content-Length": str(size)}
 
     def pieces() -> Iterator[bytes]:
         while piece := file.read(PIECE_BYTES):

@@ -18,7 +18,7 @@ class LabelsUnreadable(InvalidInput):
 
 
 class LabelsOfNoImage(InvalidInput):
-    """Labels belong to an image that is not in the folder of images."""
+    """Labels belong to an image that is not among the images."""
 
     code = "labels_of_no_image"
 
@@ -47,8 +47,9 @@ def numbers_of(where: str, texts: list[Any]) -> list[float]:
     """Return the numbers; raises `LabelsUnreadable` for a text that is none."""
     try:
         return [float(text) for text in texts]
-    except (TypeError, ValueError) as error:
-        raise LabelsUnreadable(f"{where}: {', '.join(map(repr, texts))[:200]} are not numbers") from error
+    except (OverflowError, TypeError, ValueError) as error:
+        shown = ", ".join(repr(text)[:40] for text in texts[:8])
+        raise LabelsUnreadable(f"{where}: {shown} are not numbers") from error
 
 
 def files_of(path: Path, suffix: str) -> list[Path]:

@@ -32,8 +32,9 @@ def _sample(where: str, sample: Any) -> ForeignImage:
     image = ForeignImage(where, sample["filepath"], [], "relative")
     for value in sample.values():
         kind = value.get("_cls") if isinstance(value, dict) else None
-        labels = _list(where, value, LISTS[kind]) if kind in LISTS else [value]
-        for label in labels if isinstance(kind, str) else ():
+        if not isinstance(kind, str):
+            continue
+        for label in _list(where, value, LISTS[kind]) if kind in LISTS else [value]:
             _add_label(image, where, label)
     return image
 
@@ -74,11 +75,19 @@ def _task(where: str, task: Any) -> ForeignImage:
     if not isinstance(task, dict) or not isinstance(task.get("data"), dict):
         raise LabelsUnreadable(f"{where} has no data")
     image = ForeignImage(where, _image_of(where, task["data"]), [], "relative")
-    given = [one for one in task.get("annotations") or () if isinstance(one, dict) and not one.get("was_cancelled")]
+    annotations = _regions(where, task, "annotations")
+    given = [one for one in annotations if isinstance(one, dict) and not one.get("was_cancelled")]
     image.skipped.extend("annotation by another person" for _ in given[1:])
-    for region in given[0].get("result") or () if given else ():
+    for region in _regions(where, given[0], "result") if given else ():
         _add_region(image, where, region)
     return image
+
+
+def _regions(where: str, holder: dict[str, Any], name: str) -> list[Any]:
+    value = holder.get(name) or []
+    if not isinstance(value, list):
+        raise LabelsUnreadable(f"{where}: {name} is not a list")
+    return value
 
 
 def _image_of(where: str, data: dict[str, Any]) -> str:
@@ -95,7 +104,8 @@ def _add_region(image: ForeignImage, where: str, region: Any) -> None:
         raise LabelsUnreadable(f"{where} has a region without a value")
     kind, value = str(region.get("type")), region["value"]
     names = value.get(kind)
-    base = {"id": region.get("id") or len(image.objects) + 1, **_category(names[0] if names else None)}
+    name = names[0] if isinstance(names, list) and names else None
+    base = {"id": region.get("id") or len(image.objects) + 1, **_category(name)}
     if kind in {"rectanglelabels", "rectangle"}:
         if value.get("rotation"):
             raise LabelsUnreadable(f"{where}: region {base['id']!r} is rotated, and a prompt's box is not; remove it")

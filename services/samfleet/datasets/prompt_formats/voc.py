@@ -33,7 +33,7 @@ def read_voc(path: Path) -> Iterator[ForeignImage]:
 def _root(file: Path) -> Element:
     try:
         root: Element | None = parse(file).getroot()
-    except (ParseError, DefusedXmlException, UnicodeDecodeError, LookupError) as error:
+    except (ParseError, DefusedXmlException, ValueError, LookupError) as error:
         raise LabelsUnreadable(f"{file} is not XML without entities: {error!r}"[:300]) from error
     if root is None or root.tag != "annotation":
         raise LabelsUnreadable(f"{file} is not of Pascal VOC: its outer element is not annotation")

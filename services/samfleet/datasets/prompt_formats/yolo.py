@@ -17,6 +17,7 @@ from samfleet.datasets.prompt_formats.foreign import ForeignImage, LabelsUnreada
 NAMES = ("data.yaml", "classes.txt")
 OF_BOX = (4, 5)  # numbers after the class: a box, or a box and a confidence
 LEAST_OF_POLYGON = 6
+MOST_YAML_CHARACTERS = 2**18  # PyYAML reads about a tenth of a MiB in a second
 
 
 def read_yolo(path: Path) -> Iterator[ForeignImage]:
@@ -39,13 +40,32 @@ def _names(path: Path) -> Mapping[int, str]:
 
 def _read_names(file: Path) -> Mapping[int, str]:
     try:
-        text = file.read_text()
+        text = file.read_text(encoding="utf-8")
         if file.suffix == ".txt":
             return dict(enumerate(text.splitlines()))
-        names = yaml.safe_load(text)["names"]
-        return {int(key): str(name) for key, name in (names.items() if isinstance(names, dict) else enumerate(names))}
-    except (KeyError, TypeError, ValueError, yaml.YAMLError) as error:
+        if len(text) > MOST_YAML_CHARACTERS:
+            raise LabelsUnreadable(f"{file} has more than {MOST_YAML_CHARACTERS} characters; keep only the names in it")
+        names = yaml.load(text, Loader=_PlainLoader)["names"]  # noqa: S506 - a safe loader
+        pairs = names.items() if isinstance(names, dict) else enumerate(names)
+        return {int(key): _name(name) for key, name in pairs}
+    except (KeyError, TypeError, ValueError, RecursionError, yaml.YAMLError) as error:
         raise LabelsUnreadable(f"{file} does not have the names of the classes, a list or a mapping") from error
+
+
+class _PlainLoader(yaml.SafeLoader):
+    """Loader without aliases: merged keys of a few lines could have no end."""
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        if self.check_event(yaml.AliasEvent):
+            raise yaml.YAMLError("it has an alias")
+        return super().compose_node(parent, index)
+
+
+def _name(value: Any) -> str:
+    """Return the name of a class, which YAML may read as a number: a list of aliases has no end as text."""
+    if not isinstance(value, str | int | float):
+        raise TypeError(f"a name is a {type(value).__name__}")
+    return str(value)
 
 
 def _objects(file: Path, names: Mapping[int, str]) -> Iterator[dict[str, Any]]:
@@ -54,7 +74,7 @@ def _objects(file: Path, names: Mapping[int, str]) -> Iterator[dict[str, Any]]:
             continue
         where = f"{file}, line {number}"
         category, *values = numbers_of(where, list(line.split()))
-        if category != int(category) or category < 0:
+        if not category.is_integer() or category < 0:  # nor is NaN or infinity
             raise LabelsUnreadable(f"{where}: the class {category:g} is not a whole number, 0 or more")
         named = {"category": names[int(category)]} if names and int(category) in names else None
         if names and named is None:
@@ -64,7 +84,7 @@ def _objects(file: Path, names: Mapping[int, str]) -> Iterator[dict[str, Any]]:
 
 def _lines(file: Path) -> list[str]:
     try:
-        return file.read_text().splitlines()
+        return file.read_text(encoding="utf-8").splitlines()
     except UnicodeDecodeError as error:
         raise LabelsUnreadable(f"{file} is not text ({error.reason})") from error
 

@@ -66,6 +66,7 @@ class Dataset(HasId, HasCreatedAt, HasLabels, Base):
     prompted_image_count: Mapped[int | None]  # images with a line in the prompts file; None until the dataset is sealed
     prompts_key: Mapped[str | None]  # like `annotations_key`
     prompts_bytes: Mapped[int | None] = mapped_column(BigInteger)
+    prompts_format: Mapped[str | None] = mapped_column(String(16))  # of labels of another tool at `prompts_key`
     # Objects in the store: uploaded images, annotations, detections and prompts.
     stored_bytes: Mapped[int] = mapped_column(BigInteger, default=0, server_default=text("0"))
     stored_objects: Mapped[int] = mapped_column(BigInteger, default=0, server_default=text("0"))

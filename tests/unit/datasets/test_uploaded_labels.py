@@ -1,0 +1,83 @@
+"""Labels of other tools uploaded as one file, also by senders who are not trusted."""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import IO
+
+import pytest
+
+from fixtures.datasets.labels import IMAGES, LABELS, WRITERS, packed_labels
+from fixtures.images.archives import encrypted, zip_link
+from samfleet.datasets.annotation_entries import AnnotationLimits
+from samfleet.datasets.prompt_formats import uploaded
+from samfleet.datasets.prompt_formats.uploaded import LabelFormat, converted, count_uploaded
+from samfleet.errors import SamfleetError
+
+LIMITS, MOST = AnnotationLimits(), 2**20
+ONE = "<annotation><filename>other.jpg</filename>{}</annotation>"
+BOX = "<object><bndbox><xmin>1</xmin><ymin>1</ymin><xmax>2</xmax><ymax>2</ymax></bndbox></object>"
+
+
+def zipped(files: Mapping[str, str]) -> IO[bytes]:
+    data = io.BytesIO()
+    with zipfile.ZipFile(data, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, text in files.items():
+            archive.writestr(name, text)
+    data.seek(0)
+    return data
+
+
+@pytest.mark.parametrize("form", list(WRITERS))
+def test_uploaded_labels_become_the_prompts_of_the_command(tmp_path: Path, form: LabelFormat) -> None:
+    content = packed_labels(form, WRITERS[form](tmp_path))
+    assert count_uploaded(content, form, LIMITS, MOST) == 3
+    content.seek(0)
+    with converted(content, form, IMAGES, LIMITS, MOST) as lines:
+        found = [json.loads(line) for line in lines]
+    categories = {line["file_name"]: [one["category"] for one in line["objects"]] for line in found}
+    assert categories == {name: [category for category, _ in objects] for name, objects in LABELS.items()}
+
+
+@pytest.mark.parametrize(
+    ("form", "content", "code", "message"),
+    [
+        ("voc", zipped({"../a.xml": ""}), "archive_name_forbidden", "'../a.xml' is absolute or leads out"),
+        ("voc", io.BytesIO(zip_link()), "archive_member_forbidden", "is a link"),
+        ("voc", io.BytesIO(encrypted()), "archive_encrypted", "is encrypted"),
+        ("voc", io.BytesIO(b"PK"), "archive_invalid", "is broken"),
+        ("voc", zipped({"a.xml": "x", "a.xml/b.xml": "x"}), "archive_invalid", "cannot be unpacked"),
+        ("voc", zipped({"x" * 300 + ".xml": "x"}), "archive_invalid", "cannot be unpacked"),
+        ("voc", zipped({"a.xml": "x", "./a.xml": "x"}), "archive_duplicate", "'a.xml' twice"),
+        ("voc", zipped({"a.xml": " " * 2**21}), "prompts_too_large", "unpacks to more than 1048576 bytes"),
+        ("voc", zipped({"a.jpg": "x"}), "labels_unreadable", "the zip file has no .xml files"),
+        ("voc", zipped({"deep/er/a.xml": "<a/>"}), "labels_unreadable", "a.xml is not of Pascal VOC"),
+        ("yolo", zipped({"a/a.txt": "0 nan nan 1 1", "b/b.txt": ""}), "prompts_invalid", "a/a.txt, objects[0]"),
+        ("csv", io.BytesIO(b"image,x0,y0,x1,y1\na.jpg,1e999,1,2,2"), "prompts_invalid", "labels.csv, line 2"),
+    ],
+)
+def test_hostile_labels_are_refused(form: LabelFormat, content: IO[bytes], code: str, message: str) -> None:
+    content.seek(0)
+    with pytest.raises(SamfleetError) as caught:
+        count_uploaded(content, form, LIMITS, MOST)
+    assert caught.value.code == code
+    assert message in caught.value.message
+    assert "/tmp" not in caught.value.message
+
+
+def test_labels_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    files = {name: ONE.format(BOX * 2) for name in ("a.xml", "b.xml")}
+    for limits in (AnnotationLimits(objects=1), AnnotationLimits(entries=3), AnnotationLimits(segmentation_bytes=9)):
+        with pytest.raises(SamfleetError) as caught:
+            count_uploaded(zipped(files), "voc", limits, MOST)
+        assert caught.value.code == "prompts_too_large"
+    monkeypatch.setattr(uploaded, "MOST_FILES", 1)
+    monkeypatch.setattr(uploaded, "MOST_CSV_LINES", 1)
+    for form, content in (("voc", zipped(files)), ("csv", io.BytesIO(b"image,x0,y0,x1,y1\na.jpg,1,1,2,2\n"))):
+        with pytest.raises(SamfleetError) as caught:
+            count_uploaded(content, form, LIMITS, MOST)  # type: ignore[arg-type]
+        assert caught.value.code == "prompts_too_large"
