@@ -7,22 +7,25 @@ import json
 import os
 import tempfile
 import time
+import uuid
 from pathlib import Path
 from typing import Any
 
 import httpx
-from sqlalchemy import Engine
+from sqlalchemy import Engine, func, select
 
 from benchmarks.environment import circumstances
 from benchmarks.scale.accept import Accepted, accept
 from benchmarks.scale.folder import write_folder
+from benchmarks.scale.killing import KillOnce
+from benchmarks.scale.manifest import FORMS, write_manifest
 from benchmarks.scale.masks import MASKS_PER_IMAGE, download, record_masks
 from benchmarks.scale.memory import PeakMemory
 from benchmarks.scale.requests import time_requests
 from benchmarks.scale.rows import analyze, write_dataset, write_job
 from benchmarks.scale.stack import stack_without_workers
 from samfleet.config import Settings
-from samfleet.db.models import Job
+from samfleet.db.models import DatasetImage, Job
 from samfleet.db.session import connect, transaction
 from samfleet.storage.factory import open_store
 from samfleet_cli.local_stack.state import StackInfo
@@ -33,6 +36,8 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=1_000_000)
     parser.add_argument("--masks", type=int, default=1_000_000, help="to record and download, at most ten an image")
     parser.add_argument("--rows", type=int, default=0, help="time requests on so many results too; ten million: 9 GB")
+    parser.add_argument("--manifest", choices=FORMS, help="make the dataset of a manifest in this format")
+    parser.add_argument("--kill", action="store_true", help="kill the control worker once while it lists")
     parser.add_argument("--folder", type=Path, help="parent of all files, removed afterwards; else the system's")
     parser.add_argument("--note", default="", help="other work on the machine, for the result")
     parser.add_argument("--out", type=Path)
@@ -51,6 +56,8 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
         folder.chmod(0o755)  # as root, PostgreSQL runs as another user
         start = time.perf_counter()
         write_folder(folder / "images", options.images)
+        if options.manifest:
+            write_manifest(folder / f"list.{options.manifest}", options.manifest, options.images)
         print(f"{options.images} files written in {time.perf_counter() - start:.0f} s", flush=True)
         with stack_without_workers(folder / "state") as info:
             return _measure(options, info, folder)
@@ -63,8 +70,12 @@ def _measure(options: argparse.Namespace, info: StackInfo, folder: Path) -> dict
         with PeakMemory(info.state_dir) as at_rest:
             time.sleep(1)
         with PeakMemory(info.state_dir) as accepting:
-            accepted = accept(client, folder / "images")
+            kill = KillOnce(info.state_dir) if options.kill else None
+            accepted = accept(client, _source(options, folder), kill or (lambda _entries: None))
+        if kill:
+            accepted.figures["killed_at_entries"] = kill.entries
         print(json.dumps(accepted.figures), flush=True)
+        _require_each_once(engine, accepted.dataset_id, options.images)
         store = open_store(info.storage_url)
         recorded = record_masks(engine, store, accepted.run_id, options.masks // MASKS_PER_IMAGE)
         print(json.dumps(recorded), flush=True)
@@ -82,6 +93,22 @@ def _measure(options: argparse.Namespace, info: StackInfo, folder: Path) -> dict
         "requests": requested,
         "rows": rows,
     }
+
+
+def _source(options: argparse.Namespace, folder: Path) -> dict[str, str]:
+    if options.manifest:
+        return {"source": "manifest", "manifest": str(folder / f"list.{options.manifest}")}
+    return {"source": "directory", "directory": str(folder / "images")}
+
+
+def _require_each_once(engine: Engine, dataset_id: uuid.UUID, images: int) -> None:
+    """Exit unless the dataset has each image once."""
+    name = DatasetImage.file_name
+    query = select(func.count(), func.count(name.distinct())).where(DatasetImage.dataset_id == dataset_id)
+    with transaction(engine) as session:
+        found = tuple(session.execute(query).one())
+    if found != (images, images):
+        raise SystemExit(f"the dataset has {found[0]} rows with {found[1]} names instead of {images}")
 
 
 def _measure_rows(engine: Engine, client: httpx.Client, accepted: Accepted, rows: int) -> dict[str, Any]:

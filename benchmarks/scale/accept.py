@@ -1,11 +1,11 @@
-"""Time from a folder to a planned job over HTTP."""
+"""Time from a folder or a manifest to a planned job over HTTP."""
 
 from __future__ import annotations
 
 import time
 import uuid
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -23,13 +23,18 @@ class Accepted:
     figures: dict[str, Any]
 
 
-def accept(client: httpx.Client, folder: Path) -> Accepted:
-    """Create a dataset of the folder and a job of it; wait until it is planned."""
+def accept(
+    client: httpx.Client, source: Mapping[str, Any], on_progress: Callable[[int], None] = lambda _entries: None
+) -> Accepted:
+    """Create a dataset of the source and a job of it; wait until it is planned.
+
+    `on_progress` gets the entries listed so far, each time that the API is asked.
+    """
     start = time.perf_counter()
-    answer = client.post("/v1/datasets", json={"source": "directory", "directory": str(folder)})
+    answer = client.post("/v1/datasets", json=dict(source))
     posted = time.perf_counter() - start
     dataset = _checked(answer)
-    dataset, seen = _listed(client, dataset, start)
+    dataset, seen = _listed(client, dataset, start, on_progress)
     listed = time.perf_counter() - start
     begun = time.perf_counter()
     answer = client.post(
@@ -50,13 +55,16 @@ def accept(client: httpx.Client, folder: Path) -> Accepted:
     return Accepted(uuid.UUID(dataset["id"]), uuid.UUID(job["id"]), uuid.UUID(job["runs"][0]["id"]), figures)
 
 
-def _listed(client: httpx.Client, dataset: dict[str, Any], start: float) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+def _listed(
+    client: httpx.Client, dataset: dict[str, Any], start: float, on_progress: Callable[[int], None]
+) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """Wait until the dataset is sealed; return it and each progress that was visible meanwhile."""
     seen: list[dict[str, Any]] = []
     while dataset["state"] == "listing":
         now = {"entries": dataset["listed"], "images": dataset["image_count"]}
         if not seen or now != {name: seen[-1][name] for name in now}:
             seen.append({"seconds": round(time.perf_counter() - start, 1), **now})
+        on_progress(now["entries"])
         time.sleep(POLL_SECONDS)
         dataset = _checked(client.get(f"/v1/datasets/{dataset['id']}"))
     if dataset["state"] != "sealed":
