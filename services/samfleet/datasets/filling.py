@@ -48,3 +48,4 @@ def close(session: Session, dataset: Dataset) -> None:
     count_changes(session, dataset)
     dataset.content_sha256 = repository.content_of(session, dataset.id)
     dataset.state, dataset.sealed_at = DatasetState.SEALED, datetime.now(UTC)
+    dataset.error_code = dataset.error_message = None  # of an earlier attempt at listing it

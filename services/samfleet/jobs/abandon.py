@@ -70,6 +70,8 @@ def _count_listing(session: Session, error: Exception, dataset_id: uuid.UUID) ->
     dataset = session.get(Dataset, dataset_id, with_for_update=True)
     if dataset is None or dataset.state is not DatasetState.LISTING:
         return
+    reason = Reason.of(error)
+    dataset.error_code, dataset.error_message = reason.code, reason.message
     dataset.listing_failures += 0 if _is_transient(error) else 1
     if dataset.listing_failures >= MOST_FAILURES:
         dataset.state, dataset.image_count = DatasetState.FAILED, 0

@@ -146,7 +146,9 @@ class Dataset(BaseModel):
     left_out: list[LeftOut] = Field(description="Entries of the folder that are not images of the dataset.")
     created_at: datetime
     sealed_at: datetime | None
-    error: DatasetError | None = Field(default=None, description="Why the images could not be listed.")
+    error: DatasetError | None = Field(
+        default=None, description="Why the images could not be listed; in the state listing, why the last attempt failed."
+    )
     version: int = Field(description="1, or more for a dataset made from an earlier version.")
     series_id: uuid.UUID = Field(description="Id of version 1; all versions have it.")
     base_id: uuid.UUID | None = Field(description="The version from which this one was made; null for version 1.")

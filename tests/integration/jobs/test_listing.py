@@ -21,6 +21,7 @@ from samfleet.jobs.listing import list_dataset
 from samfleet.jobs.queue import MemoryTaskQueue, TaskName
 from samfleet.jobs.sweep import SweepLimits, sweep
 from samfleet.storage.memory_store import MemoryStore
+from samfleet.storage.store import StorageUnavailable
 
 LIMITS = InputLimits()
 SWEEP = SweepLimits(shards_in_flight=2, max_shard_attempts=3)
@@ -194,6 +195,19 @@ def test_a_killed_listing_leaves_nothing_and_the_next_one_begins_again(
     assert images(engine, dataset_id) == []
     list_dataset(engine, dataset_id, [folder.parent], LIMITS)
     assert len(images(engine, dataset_id)) == 3
+
+
+def test_a_listing_that_waits_shows_why_until_it_is_done(engine: Engine, folder: Path) -> None:
+    dataset_id = begin(engine, folder)
+    for _ in range(MOST_FAILURES + 1):  # a store may be away for any time
+        with pytest.raises(StorageUnavailable), bounded_listing(engine, dataset_id):
+            raise StorageUnavailable("s3://photos: SlowDown; it is tried again")
+    waiting = read(engine, dataset_id)
+    assert (waiting.state, waiting.error_code) == (DatasetState.LISTING, "storage_unavailable")
+    assert waiting.error_message == "s3://photos: SlowDown; it is tried again"
+    list_dataset(engine, dataset_id, [folder.parent], LIMITS)
+    sealed = read(engine, dataset_id)
+    assert (sealed.state, sealed.error_code, sealed.error_message) == (DatasetState.SEALED, None, None)
 
 
 def test_unexpected_errors_fail_the_dataset_in_the_end(engine: Engine, folder: Path) -> None:
