@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote_from_bytes, unquote, urlsplit
 
-from samfleet.datasets.allowed_paths import resolve_allowed
 from samfleet.datasets.content import FILE_SCHEME
 from samfleet.datasets.folder_walk import settled_times
 from samfleet.datasets.manifests.entries import ManifestLine
 from samfleet.datasets.manifests.errors import ManifestInvalid, in_line
 from samfleet.datasets.manifests.files import Sources
+from samfleet.datasets.manifests.folders import AllowedFiles
 from samfleet.datasets.names import FileNameInvalid, check_file_name
 from samfleet.datasets.s3_sources import S3Image
 from samfleet.datasets.s3_urls import SCHEME as S3_SCHEME
@@ -40,7 +40,7 @@ class ManifestImage:
     times: tuple[int, int] | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class ManifestImages:
     """Finder of images. Relative ones are below `base`, the manifest's folder: a path or s3://bucket/folder.
 
@@ -50,6 +50,16 @@ class ManifestImages:
     sources: Sources
     base: str | None
     profile: str | None = None
+    _files: AllowedFiles = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._files = AllowedFiles(self.sources.roots)
+
+    def asks_store(self, line: ManifestLine) -> bool:
+        """Return whether finding the image takes a request to a store."""
+        relative = "://" not in line.image and not line.image.startswith("/")
+        place = (self.base or "") if relative else line.image
+        return line.etag is None and place.startswith(S3_SCHEME)
 
     def find(self, line: ManifestLine) -> ManifestImage:
         """Return the image of a line. Raises an error that names the line."""
@@ -94,13 +104,11 @@ class ManifestImages:
     def _on_disk(self, path: str) -> tuple[str, int, tuple[int, int] | None]:
         if "://" in path:
             raise ManifestInvalid(f"{path[:200]!r} is neither a path nor an address of s3:// or https://")
-        real = os.fspath(resolve_allowed(path, self.sources.roots))
-        uri = f"{FILE_SCHEME}{quote_from_bytes(os.fsencode(real))}"
-        try:
-            status = os.stat(real)  # noqa: PTH116 - a `Path` costs more than the call
-        except OSError:
+        found = self._files.locate(path)
+        uri = f"{FILE_SCHEME}{quote_from_bytes(os.fsencode(found.path))}"
+        if found.status is None:
             return uri, 0, None  # reading the file will raise the error
-        return uri, status.st_size, settled_times(status)
+        return uri, found.status.st_size, settled_times(found.status)
 
 
 def _name(line: ManifestLine, place: str) -> str:

@@ -120,7 +120,10 @@ class ManifestListing:
             ThreadPoolExecutor(THREADS, "manifest") as threads,
         ):
             for some in _batches(islice(read_lines(file, request.format), request.limit)):
-                yield from threads.map(finder.find, some)
+                if any(map(finder.asks_store, some)):
+                    yield from threads.map(finder.find, some)
+                else:  # threads cost more than the work
+                    yield from map(finder.find, some)
                 self._count(len(some), some[-1].number, until)
 
     def _count(self, images: int, line: int, until: float) -> None:
