@@ -66,7 +66,9 @@ def test_the_tools_of_the_hooks_are_pinned_alike(name: str) -> None:
 
 
 def test_every_example_is_run_by_a_test() -> None:
-    examples = {path.name for path in (ROOT / "examples").rglob("*") if path.is_file() and path.suffix not in {".md", ".pyc"}}
+    examples = {
+        path.name for path in (ROOT / "examples").rglob("*") if path.is_file() and path.suffix not in {".md", ".pyc"}
+    }
     assert len(examples) >= 5
     tests = "".join(path.read_text() for path in (ROOT / "tests").rglob("test_*.py"))
-    assert {name for name in examples if f'"{name}"' not in tests and f"/{name}\"" not in tests} == set()
+    assert {name for name in examples if f'"{name}"' not in tests and f'/{name}"' not in tests} == set()

@@ -147,7 +147,8 @@ class Dataset(BaseModel):
     created_at: datetime
     sealed_at: datetime | None
     error: DatasetError | None = Field(
-        default=None, description="Why the images could not be listed; in the state listing, why the last attempt failed."
+        default=None,
+        description="Why the images could not be listed; in the state listing, why the last attempt failed.",
     )
     version: int = Field(description="1, or more for a dataset made from an earlier version.")
     series_id: uuid.UUID = Field(description="Id of version 1; all versions have it.")
