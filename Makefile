@@ -16,7 +16,7 @@ no_python = samfleet needs Python 3.11 or 3.12, and none is on the PATH. Debian 
 NUMPY2 := 2.4.6
 # Tools that people open results with, in a separate environment: they need another numpy than ours.
 TOOLS := supervision==0.31.2 datumaro==1.13.12 fiftyone==1.22.1 pycocotools==2.0.11 lvis==0.5.3 \
-  label-studio-sdk==2.1.2 pyarrow==25.0.1 shapely==2.2.0 pillow-heif==1.8.1 pillow-jxl-plugin==1.3.8 \
+  label-studio-sdk==2.1.2 pyarrow==25.0.1 pyogrio==0.11.1 shapely==2.2.0 pillow-heif==1.8.1 pillow-jxl-plugin==1.3.8 \
   cvat-cli==2.80.0 cvat-sdk==2.80.0 mongomock==4.3.0
 # Our packages for some of them.
 INTEGRATIONS := --editable . $(patsubst %/pyproject.toml,--editable %,$(wildcard integrations/*/pyproject.toml))

@@ -32,8 +32,9 @@ READER = Path(__file__).with_name("read_exports.py")
 IMAGES = 20
 LOWEST_OF_POLYGONS = 0.98
 LOWEST_OF_SLITS = 0.9  # of a mask in distant parts that YOLO joins to one polygon
-POLYGONS = ("coco_polygons", "labelme", "label_studio_polygons", "geojson")
+POLYGONS = ("coco_polygons", "labelme", "label_studio_polygons", "geojson", "gpkg")
 PAINTED = ("png", "voc")  # of the masks, what no smaller one covers
+PLACE = {"crs": "EPSG:32633", "transform": [0.5, 0.0, 500_000.0, 0.0, -0.5, 5_000_000.0]}  # half a metre a pixel
 PICTURES = ("cutouts", "overlays", "contact_sheet")  # no tool reads masks from them
 
 
@@ -63,7 +64,9 @@ def rows() -> list[dict[str, Any]]:
         size = (image["height"], image["width"])
         shapes = [one["segmentation"] for one in document["annotations"] if one["image_id"] == image["id"]]
         masks = [mask_row(decoded(shape, size)) for shape in shapes]
-        made.append(image_row(image["id"], f"{image['id']}.png", *(m for m in masks if m["area"]), size=size))
+        stated = {"external_id": f"shelf/{image['id']}", "metadata": {"camera": "left", "place": {"row": 3}}}
+        row = image_row(image["id"], f"{image['id']}.png", *(m for m in masks if m["area"]), size=size)
+        made.append(row | stated)
     return made
 
 
@@ -97,6 +100,9 @@ def expected_masks(form: str, row: dict[str, Any]) -> list[NDArray[np.bool_]]:
 
 
 def read(form: str, rows: list[dict[str, Any]], folder: Path) -> dict[str, Any]:
+    if form == "gpkg":
+        rows = [row | {"georeference": PLACE} for row in rows]
+        (folder / "place.txt").write_text(" ".join(map(str, PLACE["transform"])))
     written = b"".join(FORMATS[form].write(source_of(rows), ExportOptions()))
     if FORMATS[form].extension == "zip":
         with zipfile.ZipFile(io.BytesIO(written)) as archive:
@@ -130,6 +136,9 @@ def test_a_tool_reads_the_masks(form: str, rows: list[dict[str, Any]], table: li
     answer = read(form, rows, tmp_path)
     shown = [row for row in rows if row["masks"] or form != "parquet"]  # whose rows are masks
     assert set(answer["images"]) == {Path(row["file_name"]).stem for row in shown}
+    if answer["stated"] is not None:  # the format has a place for what the manifest says about an image
+        stated = {Path(row["file_name"]).stem: [row["external_id"], row["metadata"]] for row in shown if row["masks"]}
+        assert {name: answer["stated"][name] for name in stated} == stated
     made = overlaps(form, shown, answer["images"])
     every = [overlap for overlap, _ in made]
     simple = min(overlap for overlap, of_one_part in made if of_one_part)
