@@ -42,7 +42,7 @@ def of_the_worker(data: bytes) -> tuple[int, int]:
 
 
 def of_the_picture(data: bytes) -> tuple[int, int]:
-    with open_picture(data, 16_384, PixelLimits(MAX_PIXELS)) as source:
+    with open_picture(data, 16_384, PixelLimits(MAX_PIXELS, MAX_PIXELS)) as source:
         height, width, _ = source.read().shape
     return width, height
 
