@@ -23,6 +23,7 @@ from samfleet.jobs.outcomes import ImageError, ImageOutcome, Quality, ShardImage
 from samfleet.jobs.task import EverythingJobTask, JobTask, PromptsJobTask, parse_job_task
 from samfleet.logging import get_logger
 from samfleet.masks.georeference import read_georeference
+from samfleet.masks.image_file import upright_size
 from samfleet.masks.large import PixelLimits, size_by_limits
 from samfleet.metrics import TRITON_RETRIES
 from samfleet.quality.segmentation import AnnotationOutlineTooLong
@@ -30,7 +31,7 @@ from samfleet.quality.sizes import AnnotationSizeMismatch, check_size
 from samfleet.storage.store import ObjectStore
 from samfleet.tracing import span
 from samfleet.variants.catalogue import get_variant
-from samfleet.variants.task import TaskParameters
+from samfleet.variants.task import Prompt, TaskParameters
 from samfleet.variants.tiling import Tiling
 from samfleet.wire.messages import SegmentRequest
 from samfleet_worker.bootstrap import Services
@@ -40,6 +41,8 @@ from samfleet_worker.prompts import build_prompts, prompt_origins
 from samfleet_worker.renewal import LeaseKeeper
 from samfleet_worker.request_window import CHECK_SECONDS, RequestWindow
 from samfleet_worker.tiles.merge import suppression_threshold
+from samfleet_worker.tiles.placing import place_prompts
+from samfleet_worker.tiles.prompted import PromptedImage, segment_prompted
 from samfleet_worker.tiles.step import TiledImage, segment_tiled
 from samfleet_worker.triton.calls import CallCancelled
 from samfleet_worker.triton.errors import InferenceFailed, InferenceRejected, ModelNotLoaded, ModelProcessDied
@@ -71,7 +74,6 @@ class ImageStep:
     parameters: TaskParameters
     attempts: int
     max_image_bytes: int
-    max_pixels: int
     image_bytes: Budget | None
     suspect: bool  # runs alone in this worker, so that the cause of a crash of Triton is certain
     reload: Callable[[], None]  # loads the variant again if the server was restarted or has unloaded it for another
@@ -99,12 +101,11 @@ class ImageStep:
             parameters=task.parameters(record),
             attempts=claimed.attempts,
             max_image_bytes=services.settings.max_image_bytes,
-            max_pixels=services.settings.max_pixels,
             suspect=claimed.suspect,
             image_bytes=services.image_bytes,
             reload=partial(load_variant, services, claimed),
             revive=partial(revive_variant, services, claimed),
-            tiling=task.tile if isinstance(task, EverythingJobTask) else None,
+            tiling=task.tile,
             tiles_in_flight=services.settings.images_in_flight,
             tile_limits=PixelLimits(services.settings.max_pixels, services.settings.max_tiled_pixels),
         )
@@ -125,7 +126,7 @@ class ImageStep:
         held = sum(held_bytes(image.uri, image.size_bytes) for image in group)
         return self.image_bytes.take(held, check=self.lease.check)
 
-    def _prepare(self, image: ShardImage) -> PreparedImage | TiledImage:
+    def _prepare(self, image: ShardImage) -> PreparedImage | TiledImage | PromptedImage:
         outcome = ImageOutcome(image)
         started = time.perf_counter()
         try:
@@ -134,48 +135,63 @@ class ImageStep:
             fetch_ms = (time.perf_counter() - started) * 1e3
             outcome = replace(outcome, fetch_ms=fetch_ms, georeference=read_georeference(data))
             origins = prompt_origins(self.task, self.parameters, image)
-            prompts = build_prompts(self.task, image, origins, data, self.max_pixels)
-            windows = self.tiling.windows(*size_by_limits(data, self.tile_limits)) if self.tiling else ()
+            prompts = build_prompts(self.task, image, origins, partial(self._size, data))
+            outcome = replace(outcome, prompted=origins, prompts=prompts)
+            tiled = self._in_tiles(outcome, data)
         except (ImageFailed, AnnotationSizeMismatch) as error:
             failed = ImageError(error.code, error.message, FETCH_STAGE)
             return PreparedImage(replace(outcome, error=failed), None)
-        request = SegmentRequest(data, self.parameters, prompts)
-        outcome = replace(outcome, prompted=origins, prompts=prompts)
-        return TiledImage(outcome, data, windows) if len(windows) > 1 else PreparedImage(outcome, request)
+        return tiled or PreparedImage(outcome, SegmentRequest(data, self.parameters, prompts))
 
-    def _segment_group(self, prepared: Sequence[PreparedImage | TiledImage]) -> list[ImageOutcome]:
+    def _size(self, data: bytes) -> tuple[int, int]:
+        return size_by_limits(data, self.tile_limits) if self.tiling else upright_size(data, self.tile_limits.whole)
+
+    def _in_tiles(self, outcome: ImageOutcome, data: bytes) -> TiledImage | PromptedImage | None:
+        """Return the image with its tiles, if the job has tiles and the image is larger than one."""
+        if self.tiling is None:
+            return None
+        size = self._size(data)
+        if max(size) <= self.tiling.size:
+            return None
+        if isinstance(self.task, PromptsJobTask):
+            return PromptedImage(outcome, data, size, place_prompts(outcome.prompts, size, self.tiling))
+        return TiledImage(outcome, data, self.tiling.windows(*size))
+
+    def _segment_group(self, prepared: Sequence[PreparedImage | TiledImage | PromptedImage]) -> list[ImageOutcome]:
         """Segment the images that could be read: those without tiles in one request."""
         together = [image for image in prepared if isinstance(image, PreparedImage) and image.request is not None]
         segmented = iter(self._segment(together) if together else ())
         outcomes = []
         for image in prepared:
-            if isinstance(image, TiledImage):
+            if isinstance(image, TiledImage | PromptedImage):
                 outcomes.append(self._segment_in_tiles(image))
             else:
                 outcomes.append(image.outcome if image.request is None else next(segmented))
         return outcomes
 
-    def _segment_in_tiles(self, image: TiledImage) -> ImageOutcome:
+    def _segment_in_tiles(self, image: TiledImage | PromptedImage) -> ImageOutcome:
         """Segment an image tile by tile. One such image of the shard is decoded at a time."""
         while not self.decoding.acquire(timeout=CHECK_SECONDS):
             self.lease.check()
         try:
-            outcome = segment_tiled(
-                image,
-                partial(self._segment_tile, image.outcome.image),
-                limits=self.tile_limits,
-                nms_thresh=suppression_threshold(self.parameters),
-                at_a_time=self.tiles_in_flight,
-                stop=self.lease.calls.cancel,
-            )
+            outcome = self._segment_tiles(image)
         finally:
             self.decoding.release()
         return outcome if outcome.error else replace(outcome, quality=self._quality(outcome))
 
-    def _segment_tile(self, image: ShardImage, file: bytes) -> ImageOutcome:
+    def _segment_tiles(self, image: TiledImage | PromptedImage) -> ImageOutcome:
+        segment, stop = partial(self._segment_tile, image.outcome.image), self.lease.calls.cancel
+        limits, at_a_time = self.tile_limits, self.tiles_in_flight
+        if isinstance(image, PromptedImage):
+            return segment_prompted(image, segment, limits=limits, at_a_time=at_a_time, stop=stop)
+        nms_thresh = suppression_threshold(self.parameters)
+        return segment_tiled(image, segment, limits=limits, nms_thresh=nms_thresh, at_a_time=at_a_time, stop=stop)
+
+    def _segment_tile(self, image: ShardImage, file: bytes, prompts: Sequence[Prompt] = ()) -> ImageOutcome:
         self.lease.check()
         alone = replace(image, annotations=())  # they are those of the whole image
-        [outcome] = self._segment([PreparedImage(ImageOutcome(alone), SegmentRequest(file, self.parameters))])
+        request = SegmentRequest(file, self.parameters, tuple(prompts))
+        [outcome] = self._segment([PreparedImage(ImageOutcome(alone), request)])
         self.lease.moved()
         return outcome
 

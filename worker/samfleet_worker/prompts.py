@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +14,6 @@ from samfleet.image_errors import ImageFailed
 from samfleet.jobs.file_prompts import file_prompt
 from samfleet.jobs.outcomes import Annotation, Detection, FilePrompt, PromptOrigin, ShardImage
 from samfleet.jobs.task import EverythingJobTask, JobTask, PromptsJobTask
-from samfleet.masks.image_file import upright_size
 from samfleet.quality.segmentation import annotation_mask
 from samfleet.quality.sizes import check_size
 from samfleet.variants.task import EverythingParameters, Prompt, TaskParameters
@@ -48,18 +47,18 @@ def prompt_origins(task: JobTask, parameters: TaskParameters, image: ShardImage)
 
 
 def build_prompts(
-    task: JobTask, image: ShardImage, origins: Sequence[PromptOrigin], data: bytes, max_pixels: int
+    task: JobTask, image: ShardImage, origins: Sequence[PromptOrigin], read_size: Callable[[], tuple[int, int]]
 ) -> tuple[Prompt, ...]:
-    """Build one prompt per origin, in order. `data` is the encoded file.
+    """Build one prompt per origin, in order. `read_size` returns (width, height) of the upright image.
 
-    For annotations and prompts of a file the image's size is read from its header: annotations must have been made for
-    this size, and the mask of a point prompt is drawn in it; prompts of a file must lie in it. Raises `ImageFailed`, or
+    The size is read for annotations and prompts of a file: annotations must have been made for this size, and the mask
+    of a point prompt is drawn in it; prompts of a file must lie in it. Raises `ImageFailed`, or
     `AnnotationSizeMismatch` for annotations of another size.
     """
     annotated = [origin for origin in origins if isinstance(origin, Annotation)]
     from_file = [origin for origin in origins if isinstance(origin, FilePrompt)]
     others = [origin for origin in origins if not isinstance(origin, FilePrompt)]
-    size = upright_size(data, max_pixels) if annotated or from_file else (0, 0)
+    size = read_size() if annotated or from_file else (0, 0)
     if from_file:
         return tuple(file_prompt(origin, size) for origin in from_file)
     check_size(annotated, image.stated_size, *size)

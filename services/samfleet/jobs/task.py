@@ -2,10 +2,12 @@
 
 - `{"kind": "everything", …}` has the fields of `EverythingParameters`; missing ones get the variant's defaults. With
   the sampler `object_aware` the prompts are boxes of the dataset's annotations or detections, or boxes of the variant's
-  detector. `tile` cuts large images into tiles (`samfleet.variants.tiling`).
+  detector.
 - `{"kind": "prompts", "prompt": "box" | "center_point" | "random_points", "from": "annotations", "multimask": …}`
   prompts with the annotated instances of each image. `random_points` also has `points` and `seed`.
 - `{"kind": "prompts", "prompt": "file", "from": "prompts"}` has the prompts of the dataset's prompts file.
+
+`tile` of either kind is for images larger than a tile (`samfleet.variants.tiling`).
 """
 
 from __future__ import annotations
@@ -73,6 +75,7 @@ class PromptsJobTask:
     multimask: bool
     points: int = 3
     seed: int = 0
+    tile: Tiling | None = None
 
     @property
     def needs_masks(self) -> bool:
@@ -87,10 +90,12 @@ class PromptsJobTask:
         return self.source
 
     def to_dict(self) -> dict[str, Any]:
-        if self.prompt == "file":
-            return {"kind": "prompts", "prompt": "file", "from": self.source}
-        task = {"kind": "prompts", "prompt": self.prompt, "from": "annotations", "multimask": self.multimask}
-        return {**task, "points": self.points, "seed": self.seed} if self.prompt == "random_points" else task
+        task: dict[str, Any] = {"kind": "prompts", "prompt": self.prompt, "from": self.source}
+        if self.prompt != "file":
+            task["multimask"] = self.multimask
+        if self.prompt == "random_points":
+            task |= {"points": self.points, "seed": self.seed}
+        return {**task, "tile": self.tile.to_dict()} if self.tile else task
 
     def resolve(self, _record: VariantRecord) -> dict[str, Any]:
         return self.to_dict()
@@ -105,19 +110,20 @@ JobTask = EverythingJobTask | PromptsJobTask
 def parse_job_task(values: Mapping[str, Any]) -> JobTask:
     """Parse the task of a request, or of a run, in which every field is filled in. Raises `TaskInvalid`."""
     kind = values.get("kind")
+    given, tile = split_tile(values)
     if kind == "everything":
-        given, tile = split_tile(values)
         task_from_dict(given)
         return EverythingJobTask({name: value for name, value in given.items() if name != "kind"}, tile)
     if kind == "prompts":
-        return _parse_prompts(values)
+        return _parse_prompts(given, tile)
     raise TaskInvalid(f"task kind {kind!r} is unknown; it is 'everything' or 'prompts'")
 
 
-def _parse_prompts(values: Mapping[str, Any]) -> PromptsJobTask:
+def _parse_prompts(values: Mapping[str, Any], tile: Tiling | None) -> PromptsJobTask:
     if unknown := sorted(set(values) - {"kind", "prompt", "from", "multimask", "points", "seed"}):
         raise TaskInvalid(
-            f"unknown parameter {', '.join(unknown)} of task 'prompts'; known are prompt, from, multimask, points, seed"
+            f"unknown parameter {', '.join(unknown)} of task 'prompts'; known are prompt, from, multimask, points, "
+            "seed, tile"
         )
     prompt = values.get("prompt")
     if not isinstance(prompt, str) or prompt not in get_args(PromptKind):
@@ -135,4 +141,4 @@ def _parse_prompts(values: Mapping[str, Any]) -> PromptsJobTask:
     points, seed = values.get("points", 3), values.get("seed", 0)
     check_integer("points", points, 1, MOST_POINTS)
     check_integer("seed", seed, 0, MOST_SEED)
-    return PromptsJobTask(cast("PromptKind", prompt), multimask, points, seed)
+    return PromptsJobTask(cast("PromptKind", prompt), multimask, points, seed, tile)

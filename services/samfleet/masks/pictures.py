@@ -73,21 +73,32 @@ class WindowedSource:
         return self.max_side**2
 
     def read(self) -> Picture:
-        """Return the picture; each of its pixels is the mean of those of the image that it covers."""
         width, height = self.windows.size
         scale = self.max_side / max(width, height)
-        small_width, small_height = max(1, round(width * scale)), max(1, round(height * scale))
-        step = height / small_height
-        rows = max(1, int(BAND_PIXELS / width / step))
         self.windows.prepare()
-        bands = []
-        for first in range(0, small_height, rows):
-            last = min(first + rows, small_height)
-            top, bottom = int(first * step), min(ceil(last * step), height)
-            band = Image.fromarray(self.windows.read((0, top, width, bottom)))
-            box = (0, first * step - top, width, min(last * step - top, bottom - top))
-            bands.append(np.asarray(band.resize((small_width, last - first), Image.Resampling.BOX, box=box)))
-        return np.concatenate(bands)
+        small = (max(1, round(width * scale)), max(1, round(height * scale)))
+        return scaled_window(self.windows.read, (0, 0, width, height), small)
+
+
+def scaled_window(read: Callable[[Window], Picture], window: Window, size: tuple[int, int] | None) -> Picture:
+    """Return a window of an image scaled down to `size` (width, height), reading some rows at a time.
+
+    Each pixel is the mean of those that it covers. Without a size, or with that of the window, it is not scaled.
+    """
+    left, top, right, bottom = window
+    width, height = right - left, bottom - top
+    if size is None or size == (width, height):
+        return read(window)
+    step = height / size[1]
+    rows = max(1, int(BAND_PIXELS / width / step))
+    bands = []
+    for first in range(0, size[1], rows):
+        last = min(first + rows, size[1])
+        above, below = int(first * step), min(ceil(last * step), height)
+        band = Image.fromarray(np.ascontiguousarray(read((left, top + above, right, top + below))))
+        box = (0, first * step - above, width, min(last * step - above, below - above))
+        bands.append(np.asarray(band.resize((size[0], last - first), Image.Resampling.BOX, box=box)))
+    return np.concatenate(bands)
 
 
 @contextmanager

@@ -55,6 +55,10 @@ def _everything_schema() -> dict[str, Any]:
     }
 
 
+PROMPT_TILE = (
+    "In images that are wider or higher than `size` pixels each prompt is answered in a tile of this size, or a crop "
+    "as large, that has `overlap` pixels around its points and box. A larger prompt gets a crop that is scaled down."
+)
 PROMPTS_SCHEMA: dict[str, Any] = {
     "title": "Prompts",
     "description": "One mask per annotated instance that is not a crowd, or per prompt of the dataset's prompts file "
@@ -89,6 +93,7 @@ PROMPTS_SCHEMA: dict[str, Any] = {
             "default": 0,
             "description": "Only for random_points: with the annotation's id it determines the pixels.",
         },
+        "tile": {**TILE_SCHEMA, "description": PROMPT_TILE},
     },
 }
 

@@ -122,6 +122,8 @@ def _task(asked: Predict, record: VariantRecord) -> TaskParameters:
     if asked.objects is not None:
         return PromptsParameters(masks="best")
     task = parse_job_task(asked.task or {"kind": "everything"})
+    if task.tile is not None:
+        raise TaskInvalid("a prediction has no tiles; leave tile out, or submit a job")
     if not isinstance(task, EverythingJobTask):
         raise TaskInvalid("the task of a prediction is 'everything'; for prompts send objects instead")
     parameters: EverythingParameters = task.parameters(record)

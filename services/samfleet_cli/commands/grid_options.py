@@ -39,7 +39,7 @@ GRID_OPTIONS: dict[str, tuple[type, str]] = {
 }
 
 TILE_OPTIONS: dict[str, tuple[type, str]] = {
-    "tile_size": (int, "Cut larger images into tiles of this many pixels a side, and merge the masks."),
+    "tile_size": (int, "Cut larger images into tiles of this many pixels a side, with any --task."),
     "tile_overlap": (int, "Pixels that neighbouring tiles share; an eighth of the size by default."),
 }
 

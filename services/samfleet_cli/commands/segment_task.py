@@ -43,23 +43,25 @@ def task_from_options(
         if multimask is not None:
             raise typer.BadParameter("--multimask and --single-mask need --task box, center_point or random_points")
         return _everything(grid, files)
-    if grid:
-        options = ["tile_size" if name == "tile" else name for name in grid]
-        named = ", ".join(f"--{name.replace('_', '-')}" for name in options)
+    tile = {"tile": grid["tile"]} if "tile" in grid else {}
+    if set(grid) - set(tile):
+        named = ", ".join(f"--{name.replace('_', '-')}" for name in grid if name not in tile)
         raise typer.BadParameter(f"{named}: needs --task everything")
     if "detections" in files:
         raise typer.BadParameter("--detections needs --sampler object_aware")
     if task is TaskName.FILE:
         if "prompts" not in files:
             raise typer.BadParameter("--task file needs --prompts")
-        return _prompts(task, "prompts", multimask, random)
+        return _prompts(task, "prompts", multimask, random, tile)
     if "annotations" not in files:
         raise typer.BadParameter(f"--task {task.value} needs --annotations for its prompts")
-    return _prompts(task, "annotations", multimask, random)
+    return _prompts(task, "annotations", multimask, random, tile)
 
 
-def _prompts(task: TaskName, source: PromptSource, multimask: bool | None, random: dict[str, int]) -> dict[str, Any]:
-    values = {"kind": "prompts", "prompt": task.value, "from": source, **random}
+def _prompts(
+    task: TaskName, source: PromptSource, multimask: bool | None, random: dict[str, int], tile: dict[str, Any]
+) -> dict[str, Any]:
+    values = {"kind": "prompts", "prompt": task.value, "from": source, **random, **tile}
     asked = values if multimask is None else {**values, "multimask": multimask}
     try:
         parse_job_task(asked)

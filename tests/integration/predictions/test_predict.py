@@ -151,6 +151,7 @@ BOX = {"box": [0, 0, 2, 2]}
         ({"objects": [BOX], "task": {"kind": "everything"}}, (422, "payload_invalid")),
         ({"dataset_id": "5f0c0a52-9b0e-4a71-8d5a-0d2f6f0a1c11", "image_id": 1}, (422, "payload_invalid")),
         ({"task": {"kind": "prompts", "prompt": "box"}}, (422, "task_invalid")),
+        ({"task": {"kind": "everything", "tile": {"size": 512}}}, (422, "task_invalid")),
         ({"task": {"kind": "everything", "sampler": "object_aware"}}, (422, "task_invalid")),
         ({"task": {"kind": "everything", "points_per_side": 256, "crop_n_layers": 4}}, (422, "prompts_too_many")),
         ({"objects": [{"points": [[1, 1]], "labels": [2]}]}, (422, "prompts_invalid")),

@@ -53,6 +53,15 @@ def test_prompts_of_a_file_have_no_settings() -> None:
     assert task_words(full) == "prompts, file"
 
 
+@pytest.mark.parametrize("prompt", ["box", "random_points", "file"])
+def test_tasks_with_prompts_take_tiles(prompt: str) -> None:
+    task = parse_job_task({"kind": "prompts", "prompt": prompt, "tile": {"size": 1024}})
+    resolved = task.resolve(RECORD)
+    assert resolved["tile"] == {"size": 1024, "overlap": 128}
+    assert parse_job_task(resolved) == task
+    assert "tile" not in parse_job_task({"kind": "prompts", "prompt": prompt}).to_dict()
+
+
 @pytest.mark.parametrize("boxes_from", ["annotations", "detections"])
 def test_object_aware_sampling_uses_boxes_of_the_dataset(boxes_from: str) -> None:
     task = parse_job_task({"kind": "everything", "sampler": "object_aware", "boxes_from": boxes_from})

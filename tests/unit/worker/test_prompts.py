@@ -2,12 +2,14 @@ from __future__ import annotations
 
 import io
 from dataclasses import replace
+from functools import partial
 
 import pytest
 from PIL import Image
 
 from samfleet.jobs.outcomes import Annotation, Detection, ShardImage
 from samfleet.jobs.task import JobTask, parse_job_task
+from samfleet.masks.image_file import upright_size
 from samfleet.quality.sizes import AnnotationSizeMismatch
 from samfleet.variants.catalogue import get_variant
 from samfleet.variants.task import Prompt
@@ -34,7 +36,7 @@ def png() -> bytes:
 
 def prompts_of(task: JobTask, image: ShardImage, data: bytes | None = None) -> tuple[Prompt, ...]:
     origins = prompt_origins(task, task.parameters(get_variant("mobile_sam")), image)
-    return build_prompts(task, image, origins, png() if data is None else data, 1000)
+    return build_prompts(task, image, origins, partial(upright_size, png() if data is None else data, 1000))
 
 
 def test_boxes_are_unrounded_corners() -> None:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import TypeVar
 
 from samfleet.image_errors import ImageFailed
 from samfleet.jobs.outcomes import ImageError, ImageOutcome
@@ -15,6 +16,8 @@ from samfleet.variants.tiling import Window
 from samfleet_worker.tiles.merge import merge_tiles
 from samfleet_worker.tiles.pixels import open_tiles
 from samfleet_worker.tiles.reports import sum_reports
+
+Tile = TypeVar("Tile")
 
 READ_STAGE = "preprocess"  # where an image without tiles is decoded
 
@@ -46,28 +49,37 @@ def segment_tiled(
         try:
             file = read(window)
         except ImageFailed as error:
-            return _failed(image.outcome, error)
+            return failed_outcome(image.outcome, error)
         return segment(file)
 
     try:
         with open_tiles(image.data, limits) as read:
-            tiles = _segment_each(image.windows, partial(segment_window, read), at_a_time, stop)
+            tiles = segment_each(image.windows, partial(segment_window, read), at_a_time, stop)
     except ImageFailed as error:
-        return _failed(image.outcome, error)
-    return _merged(image, tiles, nms_thresh)
+        return failed_outcome(image.outcome, error)
+    width, height = image.windows[-1][2:]
+    outcome = summed_outcome(image.outcome, tiles, image.windows, (width, height))
+    if outcome.error is not None:
+        return outcome
+    masks = merge_tiles((height, width), image.windows, [tile.masks for tile in tiles], nms_thresh)
+    return replace(outcome, masks=masks)
 
 
-def _failed(outcome: ImageOutcome, error: ImageFailed) -> ImageOutcome:
+def failed_outcome(outcome: ImageOutcome, error: ImageFailed) -> ImageOutcome:
+    """Return the outcome of an image, or of a tile of it, that could not be decoded."""
     return replace(outcome, error=ImageError(error.code, error.message, READ_STAGE))
 
 
-def _segment_each(
-    windows: Sequence[Window], segment: Callable[[Window], ImageOutcome], at_a_time: int, stop: Callable[[], None]
+def segment_each(
+    tiles: Sequence[Tile], segment: Callable[[Tile], ImageOutcome], at_a_time: int, stop: Callable[[], None]
 ) -> list[ImageOutcome]:
-    """Segment tiles until one fails; return their outcomes in order, up to the failed one."""
+    """Segment tiles until one fails; return their outcomes in order, up to the failed one.
+
+    `stop` is called if `segment` raises.
+    """
     done: list[ImageOutcome] = []
-    with ThreadPoolExecutor(min(at_a_time, len(windows)), thread_name_prefix="tile") as pool:
-        futures = [pool.submit(contextvars.copy_context().run, segment, window) for window in windows]
+    with ThreadPoolExecutor(min(at_a_time, len(tiles)), thread_name_prefix="tile") as pool:
+        futures = [pool.submit(contextvars.copy_context().run, segment, tile) for tile in tiles]
         try:
             for future in futures:
                 done.append(future.result())
@@ -82,19 +94,21 @@ def _segment_each(
     return done
 
 
-def _merged(image: TiledImage, tiles: Sequence[ImageOutcome], nms_thresh: float) -> ImageOutcome:
-    """Return the outcome of the whole image; the error of its last tile, if any, names the tile."""
-    windows = image.windows
-    width, height = windows[-1][2:]
+def summed_outcome(
+    outcome: ImageOutcome, tiles: Sequence[ImageOutcome], windows: Sequence[Window], size: tuple[int, int]
+) -> ImageOutcome:
+    """Return the outcome of an image of `size` (width, height) without its masks, from those of its tiles.
+
+    The error of the last tile, if any, becomes that of the image and names the tile.
+    """
     reports = [tile.report for tile in tiles if tile.report is not None]
     outcome = replace(
-        image.outcome,
-        report=sum_reports(reports, (width, height)) if reports else None,
+        outcome,
+        report=sum_reports(reports, size) if reports else None,
         round_trip_ms=sum(tile.round_trip_ms or 0.0 for tile in tiles) if reports else None,
     )
-    if (error := tiles[-1].error) is not None:
-        x0, y0, x1, y1 = windows[len(tiles) - 1]
-        where = f"tile {len(tiles)} of {len(windows)} (x {x0} to {x1}, y {y0} to {y1})"
-        return replace(outcome, error=ImageError(error.code, f"{where}: {error.message}", error.stage))
-    masks = merge_tiles((height, width), windows, [tile.masks for tile in tiles], nms_thresh)
-    return replace(outcome, masks=masks)
+    if (error := tiles[-1].error) is None:
+        return outcome
+    x0, y0, x1, y1 = windows[len(tiles) - 1]
+    where = f"tile {len(tiles)} of {len(windows)} (x {x0} to {x1}, y {y0} to {y1})"
+    return replace(outcome, error=ImageError(error.code, f"{where}: {error.message}", error.stage))

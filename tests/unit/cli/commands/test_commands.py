@@ -70,8 +70,10 @@ def test_only_given_parameters_are_sent() -> None:
     assert task == {"kind": "everything", "points_per_side": 4}
     tiled = task_from_options(TaskName.EVERYTHING, {"tile": {"size": 512}}, None, files=[])
     assert tiled == {"kind": "everything", "tile": {"size": 512}}
-    with pytest.raises(typer.BadParameter, match="--tile-size: needs --task everything"):
-        task_from_options(TaskName.BOX, {"tile": {"size": 512}}, None, files=["annotations"])
+    boxes = task_from_options(TaskName.BOX, {"tile": {"size": 512}}, None, files=["annotations"])
+    assert boxes == {"kind": "prompts", "prompt": "box", "from": "annotations", "tile": {"size": 512}}
+    with pytest.raises(typer.BadParameter, match="--sampler: needs --task everything"):
+        task_from_options(TaskName.BOX, {"tile": {"size": 512}, "sampler": "grid"}, None, files=["annotations"])
     with pytest.raises(typer.BadParameter, match="tile size is 5"):
         task_from_options(TaskName.EVERYTHING, {"tile": {"size": 5}}, None, files=[])
     prompts = {"kind": "prompts", "prompt": "box", "from": "annotations"}
