@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from samfleet.image_errors import ImageTooLarge
+from samfleet.image_errors import ImageTooLarge, SourceChanged
 from samfleet.masks import tiff
 from samfleet.masks.image_file import check_pixels, upright_size
 from samfleet.masks.rasters import has_rasterio
@@ -39,6 +39,15 @@ def size_by_limits(data: bytes, limits: PixelLimits) -> tuple[int, int]:
             raise
         advice = "store it in tiles" if has_rasterio() else "install samfleet[geo] on the worker to read it by window"
         raise ImageTooLarge(f"{error.message}, or {advice}") from error
+
+
+def require_size(data: bytes, was: tuple[int, int], limits: PixelLimits) -> None:
+    """Raise `SourceChanged` if the image no longer has the (width, height) that its masks have; else like the above."""
+    width, height = size_by_limits(data, limits)
+    if (width, height) != was:
+        raise SourceChanged(
+            f"the image has {width} x {height} pixels, and had {was[0]} x {was[1]} when it was segmented"
+        )
 
 
 @contextmanager

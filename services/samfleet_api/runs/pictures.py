@@ -15,7 +15,7 @@ from samfleet.db.models import DatasetImage, ImageResult
 from samfleet.db.session import transaction
 from samfleet.jobs.parts import run_prefix
 from samfleet.logging import get_logger
-from samfleet.masks.large import PixelLimits
+from samfleet.masks.large import PixelLimits, require_size
 from samfleet.masks.overlay import render_overlay
 from samfleet.masks.record import MaskRecord
 from samfleet.storage.store import ObjectNotFound, ObjectStore, StorageFull, StorageUnavailable
@@ -53,7 +53,10 @@ def picture_of(
     max_side: int,
     with_masks: bool,
 ) -> bytes:
-    """Return the overlay as PNG. Recorded results never change, so cached overlays stay valid."""
+    """Return the overlay as PNG. Recorded results never change, so cached overlays stay valid.
+
+    Raises a subclass of `ImageFailed`, such as `SourceChanged` for an image of another size than the masks.
+    """
     key = picture_key(result.run_id, result.image_id, max_side, with_masks=with_masks)
     if max_side in KEPT_SIDES:
         try:
@@ -63,6 +66,8 @@ def picture_of(
     masks = [MaskRecord.from_dict(mask) for mask in read_masks(store, result)] if with_masks else []
     content = read_image(store, image.uri, settings.max_image_bytes, remote)
     limits = PixelLimits(settings.max_pixels, settings.max_tiled_pixels)
+    if result.width and result.height:
+        require_size(content, (result.width, result.height), limits)
     picture = render_overlay(content, masks, max_side=max_side, limits=limits, budget=budget)
     if max_side in KEPT_SIDES:
         _keep(engine, store, result.run_id, key, picture)

@@ -43,3 +43,7 @@ def test_a_missing_image_file_has_no_picture(tenant: Tenant, folder: Path, run_p
     (folder / "2.png").write_bytes(b"text")
     answer = tenant.http.get(f"{run_path}/images/3/overlay.png")
     assert (answer.status_code, answer.json()["code"]) == (422, "image_unreadable")
+    Image.new("RGB", (WIDTH, HEIGHT + 1)).save(folder / "2.png")
+    answer = tenant.http.get(f"{run_path}/images/3/overlay.png")
+    assert (answer.status_code, answer.json()["code"]) == (422, "source_changed")
+    assert f"has {WIDTH} x {HEIGHT + 1} pixels, and had {WIDTH} x {HEIGHT}" in answer.json()["detail"]

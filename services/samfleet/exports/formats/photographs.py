@@ -9,8 +9,8 @@ from typing import Any, TypeVar
 from samfleet.exports.errors import ExportFailed
 from samfleet.exports.formats.archive import Member, report_of
 from samfleet.exports.formats.base import ExportSource
-from samfleet.image_errors import ImageFailed, SourceChanged
-from samfleet.masks.large import size_by_limits
+from samfleet.image_errors import ImageFailed
+from samfleet.masks.large import require_size
 
 T = TypeVar("T")
 
@@ -32,10 +32,7 @@ class Photographs:
             raise ExportFailed("this export shows images, and this process cannot read them")
         try:
             data = self.source.read_image(row["dataset_image_id"])
-            size = size_by_limits(data, self.source.limits)
-            if size != (row["width"], row["height"]):
-                was = f"{row['width']} x {row['height']}"
-                raise SourceChanged(f"the image has {size[0]} x {size[1]} pixels, and had {was} when it was segmented")
+            require_size(data, (row["width"], row["height"]), self.source.limits)
             drawn = draw(data)
         except ImageFailed as error:
             entry = {"file_name": row["file_name"], "code": error.code, "message": error.message}
