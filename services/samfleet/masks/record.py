@@ -13,7 +13,7 @@ class MaskRecord:
     `counts` is the COCO compressed RLE (column-major) for `size` = (height, width). `bbox` is (x, y, width, height) as
     the official generator writes it: inclusive maxima minus minima. `prompt_index` is the prompt's position in its
     request; None for SegEvery with points. `point_coords` and `crop_box` (x, y, width, height) are fields of the
-    generator; None for prompted masks.
+    generator; None for prompted masks, but one on a large image has the window that was sent as its `crop_box`.
     """
 
     counts: str
