@@ -22,12 +22,17 @@ class PlainHeads(nn.Module):
         load_state(self, heads_of(state))
         self.eval()
 
-    def forward(self, embedding: Tensor, coords: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(
+        self, embedding: Tensor, coords: Tensor, labels: Tensor, mask: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
         """Return logits [B, 4, S/4, S/4] and predicted IoUs [B, 4] of B prompts; all prompts in one pass.
 
         `embedding` [1, 256, S/16, S/16]; `coords` [B, T, 2] (x, y) in pixels of the network input; `labels` [B, T].
+        `mask` [S/4, S/4] has the logits of a mask that all prompts have.
         """
         dense = self.prompt_encoder.no_mask_embed.weight.reshape(1, -1, 1, 1)
+        if mask is not None:
+            dense = self.prompt_encoder.mask_downscaling(mask[None, None])
         tokens = self.prompt_encoder(coords, labels)
         logits, ious = self.mask_decoder(embedding + dense, self.prompt_encoder.image_positions(), tokens)
         return logits, ious

@@ -36,12 +36,13 @@ class NewImage:
 
 @dataclass(frozen=True, slots=True)
 class PromptsRow:
-    """The prompts of an image, in the form of `DatasetPrompts`."""
+    """The prompts of an image, in the form of `DatasetPrompts`; `mask_count` of them have a mask."""
 
     image_id: int
     coordinates: str
     prompt_count: int
     objects: list[dict[str, Any]]
+    mask_count: int = 0
 
 
 def copy_images(

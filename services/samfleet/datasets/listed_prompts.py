@@ -20,7 +20,7 @@ from samfleet.db.models import Dataset
 
 @dataclass(frozen=True, slots=True)
 class ListedPrompts:
-    """Where the prompts of a listed dataset may be, and how to read them.
+    """The places where a listed dataset may have its prompts.
 
     `path` is a path on the server or an s3:// address, and `profile` a name of SAMFLEET_S3_SOURCES. A `limited` dataset
     has only some of the images that its source has, so lines of the others are skipped.

@@ -7,17 +7,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import IO, Any, Literal, get_args
 
 from samfleet.datasets.annotation_entries import MAX_ID, AnnotationLimits
-from samfleet.datasets.segmentation import is_number
+from samfleet.datasets.segmentation import SegmentationInvalid, check_segmentation, compressed_counts, is_number
 from samfleet.errors import InvalidInput, TooLarge
-from samfleet.variants.task import Prompt, TaskInvalid
+from samfleet.variants.task import Prompt, PromptMask, TaskInvalid
 
 Coordinates = Literal["pixels", "relative"]
 ImageKey = Literal["file_name", "image_id", "external_id"]
 
+DEFAULT_LIMITS = AnnotationLimits()
 MOST_POINTS = 64  # of one prompt, as in the task `random_points`
 MOST_CHARACTERS = 200  # of an object's id, and of a category
 BOX_NUMBERS = 4
@@ -25,7 +26,7 @@ UTF8_MARK = b"\xef\xbb\xbf"  # which Windows writes at the start of a text
 
 _KEYS: tuple[ImageKey, ...] = get_args(ImageKey)
 _OF_LINE = frozenset({*_KEYS, "coordinates", "objects"})
-_OF_PROMPT = frozenset({"points", "labels", "box", "multimask"})
+_OF_PROMPT = frozenset({"points", "labels", "box", "mask", "multimask"})
 _OF_OBJECT = frozenset({"id", "category", "category_id", "prompts"}) | _OF_PROMPT
 
 
@@ -80,7 +81,7 @@ def read_prompt_lines(file: IO[bytes], limits: AnnotationLimits | None = None) -
     """
     limits, prompts = limits or AnnotationLimits(), 0
     for number, text in _lines(file, limits.segmentation_bytes):
-        image = _image(_Place(f"line {number}"), number, _parse(number, text))
+        image = _image(_Place(f"line {number}", limits.pixels), number, _parse(number, text))
         prompts += image.prompt_count
         if image.prompt_count > limits.objects:
             raise PromptsTooLarge(
@@ -97,9 +98,12 @@ def read_prompt_lines(file: IO[bytes], limits: AnnotationLimits | None = None) -
         raise PromptsInvalid("the file has no prompts; write one line per image, with points or a box of its objects")
 
 
-def check_line(where: str, value: Any) -> ImagePrompts:
-    """Validate the content of a line that is not from a file; raises `PromptsInvalid`, which begins with `where`."""
-    return _image(_Place(where), 1, value)
+def check_line(where: str, value: Any, max_pixels: int = DEFAULT_LIMITS.pixels) -> ImagePrompts:
+    """Validate the content of a line that is not from a file; raises `PromptsInvalid`, which begins with `where`.
+
+    A mask has at most `max_pixels` pixels.
+    """
+    return _image(_Place(where, max_pixels), 1, value)
 
 
 def _lines(file: IO[bytes], most: int) -> Iterator[tuple[int, bytes]]:
@@ -134,15 +138,16 @@ def _refuse(constant: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """A place in the file, for the messages of errors."""
+    """A place in the file, for the messages of errors. Masks have at most `max_pixels` pixels."""
 
     name: str
+    max_pixels: int
 
     def error(self, message: str) -> PromptsInvalid:
         return PromptsInvalid(f"{self.name}: {message}")
 
     def within(self, part: str) -> _Place:
-        return _Place(f"{self.name}, {part}")
+        return replace(self, name=f"{self.name}, {part}")
 
     def members(self, value: Any, known: frozenset[str], what: str) -> Mapping[str, Any]:
         if not isinstance(value, dict):
@@ -215,7 +220,7 @@ def _prompts(place: _Place, members: Mapping[str, Any]) -> tuple[Prompt, ...]:
         raise place.error(f"give either prompts, or {both[0]} of the only prompt")
     listed = place.list_of(members, "prompts")
     if not listed:
-        raise place.error("it has no prompts; give points or a box")
+        raise place.error("it has no prompts; give points, a box or a mask")
     places = [place.within(f"prompts[{index}]") for index in range(len(listed))]
     return tuple(
         _prompt(where, where.members(one, _OF_PROMPT, "a prompt")) for where, one in zip(places, listed, strict=True)
@@ -226,13 +231,14 @@ def _prompt(place: _Place, members: Mapping[str, Any]) -> Prompt:
     points = [_numbers(place, "a point", one, 2) for one in _optional(place, members, "points")]
     labels = _optional(place, members, "labels") if members.get("labels") is not None else [1] * len(points)
     box = None if members.get("box") is None else _numbers(place, "box", members["box"], BOX_NUMBERS)
+    mask = None if members.get("mask") is None else _mask(place, members["mask"])
     multimask = members.get("multimask")
     if len(points) > MOST_POINTS:
         raise place.error(f"a prompt has {len(points)} points; give at most {MOST_POINTS}")
     if not all(type(label) is int for label in labels):
         raise place.error("labels must be 1 (foreground) or 0 (background)")
     if multimask is None:
-        multimask = box is None and len(points) == 1  # only a single point is ambiguous
+        multimask = box is None and mask is None and len(points) == 1  # only a single point is ambiguous
     if not isinstance(multimask, bool):
         raise place.error("multimask must be true or false")
     try:
@@ -241,9 +247,24 @@ def _prompt(place: _Place, members: Mapping[str, Any]) -> Prompt:
             labels=tuple(labels),
             box=None if box is None else (box[0], box[1], box[2], box[3]),
             multimask=multimask,
+            mask=mask,
         )
     except TaskInvalid as error:
         raise place.error(error.message) from error
+
+
+def _mask(place: _Place, value: Any) -> PromptMask:
+    """Return a mask of the whole image, from COCO's RLE as a string or as a list of run lengths."""
+    if not isinstance(value, dict) or set(value) != {"size", "counts"}:
+        raise place.error("mask must be COCO's RLE, an object with size and counts")
+    try:
+        extent = check_segmentation(value, None, place.max_pixels)
+    except SegmentationInvalid as error:
+        raise place.error(f"mask: {error}") from error
+    if not extent.area:
+        raise place.error("mask has no pixels; leave the object out")
+    height, width = value["size"]
+    return PromptMask((height, width), compressed_counts(value))
 
 
 def _optional(place: _Place, members: Mapping[str, Any], name: str) -> Sequence[Any]:

@@ -26,7 +26,7 @@ from samfleet.datasets.prompt_lines import (
 )
 from samfleet.db.models import Dataset
 from samfleet.errors import InvalidInput
-from samfleet.variants.task import Prompt
+from samfleet.variants.task import Prompt, PromptMask
 
 _MEANINGS: Mapping[ImageKey, str] = {
     "file_name": "it is the path relative to the dataset; GET /v1/datasets/{id}/images lists the names",
@@ -60,7 +60,7 @@ def write_prompts(
     """
     categories = _Categories(dataset)
     seen: set[int] = set()
-    dataset.prompt_count = dataset.prompted_image_count = 0
+    dataset.prompt_count = dataset.prompted_image_count = dataset.mask_prompt_count = 0
     with opened() as file:
         for lines in _batches(read_prompt_lines(file, limits)):
             rows = [
@@ -70,6 +70,7 @@ def write_prompts(
             ]
             copying.copy_prompts(session, dataset.id, rows)
             dataset.prompt_count += sum(row.prompt_count for row in rows)
+            dataset.mask_prompt_count += sum(row.mask_count for row in rows)
     if not seen:
         raise PromptsInvalid("no line names an image of this dataset; file_name is the path relative to its folder")
     dataset.prompted_image_count = len(seen)
@@ -120,7 +121,8 @@ def _is_new(line: ImagePrompts, image_id: int, seen: set[int]) -> bool:
 
 def _row(line: ImagePrompts, image_id: int, categories: _Categories) -> PromptsRow:
     objects = [_stored(one, categories.id_of(one, line.line)) for one in line.objects]
-    return PromptsRow(image_id, line.coordinates, line.prompt_count, objects)
+    masks = sum(prompt.mask is not None for one in line.objects for prompt in one.prompts)
+    return PromptsRow(image_id, line.coordinates, line.prompt_count, objects, masks)
 
 
 def _stored(one: PromptedObject, category_id: int | None) -> dict[str, Any]:
@@ -131,7 +133,8 @@ def _stored(one: PromptedObject, category_id: int | None) -> dict[str, Any]:
 def _stored_prompt(prompt: Prompt) -> dict[str, Any]:
     points = {"points": prompt.points, "labels": prompt.labels} if prompt.points else {}
     box = {} if prompt.box is None else {"box": prompt.box}
-    return {**points, **box, "multimask": prompt.multimask}
+    mask = {} if prompt.mask is None else {"mask": {"size": prompt.mask.size, "counts": prompt.mask.counts}}
+    return {**points, **box, **mask, "multimask": prompt.multimask}
 
 
 def read_stored(objects: Sequence[dict[str, Any]]) -> Iterator[PromptedObject]:
@@ -143,10 +146,16 @@ def read_stored(objects: Sequence[dict[str, Any]]) -> Iterator[PromptedObject]:
                 labels=tuple(prompt.get("labels", ())),
                 box=tuple(prompt["box"]) if "box" in prompt else None,
                 multimask=prompt["multimask"],
+                mask=_read_mask(prompt["mask"]) if "mask" in prompt else None,
             )
             for prompt in one["prompts"]
         )
         yield PromptedObject(one["id"], prompts, category_id=one.get("category_id"))
+
+
+def _read_mask(stored: dict[str, Any]) -> PromptMask:
+    height, width = stored["size"]
+    return PromptMask((height, width), stored["counts"])
 
 
 class _Categories:

@@ -84,6 +84,16 @@ def segmentation_bytes(value: Any) -> int:
     return len(counts) if isinstance(counts, str) else 8 * len(counts)
 
 
+def compressed_counts(rle: dict[str, Any]) -> str:
+    """Return the compressed string of valid run lengths."""
+    counts = rle["counts"]
+    if isinstance(counts, str):
+        return counts
+    height, width = rle["size"]
+    packed: bytes = coco_mask.frPyObjects({"size": [height, width], "counts": counts}, height, width)["counts"]
+    return packed.decode("ascii")
+
+
 def _shoelace(polygon: list[float]) -> float:
     xs, ys = polygon[0::2], polygon[1::2]
     before = zip([xs[-1], *xs], [ys[-1], *ys], xs, ys, strict=False)

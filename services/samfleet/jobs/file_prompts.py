@@ -14,6 +14,12 @@ TOLERANCE = 1.0  # pixels beyond the edge: tools count from 0 or 1, and round
 Size = tuple[int, int]  # width, height in pixels
 
 
+class PromptMaskMismatch(ImageFailed):
+    """A mask prompt has another size than this image; make the mask for the upright image."""
+
+    code = "prompt_mask_mismatch"
+
+
 class PromptOutsideImage(ImageFailed):
     """A prompt lies outside this image; correct its coordinates."""
 
@@ -21,7 +27,8 @@ class PromptOutsideImage(ImageFailed):
 
 
 def file_prompt(origin: FilePrompt, size: Size) -> Prompt:
-    """Return the prompt in pixels. Raises `PromptOutsideImage` if it exceeds the image by more than a pixel.
+    """Return the prompt in pixels. Raises `PromptOutsideImage` if it exceeds the image by more than a pixel, and
+    `PromptMaskMismatch` for a mask of another size.
 
     A box is not cut at the edge, so that the model gets what the file has.
     """
@@ -33,6 +40,12 @@ def file_prompt(origin: FilePrompt, size: Size) -> Prompt:
                 f"object {origin.object_id!r} has a prompt at ({x:g}, {y:g}), outside the image, which has {size[0]} x "
                 f"{size[1]} pixels (width x height, upright); correct the prompts file"
             )
+    if prompt.mask is not None and prompt.mask.size != (size[1], size[0]):
+        height, width = prompt.mask.size
+        raise PromptMaskMismatch(
+            f"object {origin.object_id!r} has a mask of {width} x {height} pixels, but the image has {size[0]} x "
+            f"{size[1]} (width x height, upright); correct the prompts file"
+        )
     return prompt
 
 

@@ -9,14 +9,16 @@ from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
 from samfleet.db.models import Dataset, DatasetAnnotation, DatasetDetection, DatasetPrompts
-from samfleet.jobs.task import PromptSource
+from samfleet.jobs.task import PromptsJobTask, PromptSource
 from samfleet.limits import MAX_PROMPTS_PER_IMAGE, MAX_PROMPTS_PER_JOB
+from samfleet.quality.measures import require_masks
 from samfleet.variants.budget import (
     check_prompts_per_image,
     check_prompts_per_job,
     check_task,
     prompts_per_image,
 )
+from samfleet.variants.record import VariantRecord
 from samfleet.variants.task import EverythingParameters, TaskParameters
 
 
@@ -54,6 +56,18 @@ def check_budget(
             _check_most(session, dataset, source, most, limits.per_image, cost)
             prompts += _total(dataset, source) * cost
     check_prompts_per_job(prompts * runs_each, limits.per_job)
+
+
+def check_prompts(task: PromptsJobTask, dataset: Dataset, records: Sequence[VariantRecord]) -> None:
+    """Check that the dataset's prompts are of a kind that the task and the variants take.
+
+    Raises `AnnotationMasksMissing` if points need masks, and `PromptUnsupported` if a variant takes no mask prompts.
+    """
+    if task.needs_masks:
+        require_masks(dataset.box_annotation_count, dataset.annotation_count, "a point prompt")
+    if task.prompt == "file" and dataset.mask_prompt_count:
+        for record in records:
+            record.conventions.check_masks(record.name)
 
 
 def _source(task: TaskParameters, *, from_file: bool) -> PromptSource:

@@ -17,7 +17,7 @@ from samfleet.datasets.directory import DatasetEmpty
 from samfleet.datasets.service import DatasetNotFound, DatasetNotSealed, require_listed
 from samfleet.db.models import Dataset, DatasetState, Job, JobState, Run, RunState
 from samfleet.errors import Conflict, InvalidInput, TooManyRequests
-from samfleet.jobs.prompt_budget import DEFAULT_LIMITS, PromptLimits, check_budget
+from samfleet.jobs.prompt_budget import DEFAULT_LIMITS, PromptLimits, check_budget, check_prompts
 from samfleet.jobs.queue import TaskName, TaskQueue, wake_after_commit
 from samfleet.jobs.quotas import UNLIMITED, Quotas, require_place
 from samfleet.jobs.reuse import model_sha256
@@ -150,8 +150,8 @@ def submit_job(
     pools = _check_pools(request.pools, known_pools)
     require_weights(session, records, pools, weights_dir)
     dataset = _check_dataset(session, request, {task.prompted_by(record) for record in records})
-    if isinstance(task, PromptsJobTask) and task.needs_masks:
-        require_masks(dataset.box_annotation_count, dataset.annotation_count, "a point prompt")
+    if isinstance(task, PromptsJobTask):
+        check_prompts(task, dataset, records)
     tasks = [(task.parameters(record), record.conventions.prompts.cost) for record in records]
     check_budget(session, dataset, tasks, limits, runs_each=len(pools), from_file=request.task.get("prompt") == "file")
     _check_failure_rate(request.max_failure_rate)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import struct
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Self
 
 from samfleet.errors import SamfleetError
 from samfleet.masks.record import MaskRecord
 from samfleet.predictions.errors import error_of, told
-from samfleet.variants.task import Prompt, task_from_dict
+from samfleet.variants.task import Prompt, PromptMask, task_from_dict
 from samfleet.wire.messages import ImageReport, SegmentRequest
 
 _LENGTH = struct.Struct("<I")
@@ -26,10 +26,7 @@ class PredictionRequest:
     correlation_id: str = ""
 
     def to_bytes(self) -> bytes:
-        prompts = [
-            {"points": one.points, "labels": one.labels, "box": one.box, "multimask": one.multimask}
-            for one in self.request.prompts
-        ]
+        prompts = [asdict(one) for one in self.request.prompts]
         task, correlation = self.request.task.to_dict(), self.correlation_id
         header = {"variant": self.variant, "task": task, "prompts": prompts, "correlation_id": correlation}
         text = json.dumps(header).encode()
@@ -73,10 +70,11 @@ def read_reply(data: bytes) -> PredictionReply:
 
 
 def _prompt(fields: dict[str, Any]) -> Prompt:
-    box = fields["box"]
+    box, mask = fields["box"], fields["mask"]
     return Prompt(
         points=tuple((x, y) for x, y in fields["points"]),
         labels=tuple(fields["labels"]),
         box=None if box is None else (box[0], box[1], box[2], box[3]),
         multimask=fields["multimask"],
+        mask=None if mask is None else PromptMask((mask["size"][0], mask["size"][1]), mask["counts"]),
     )

@@ -47,8 +47,9 @@ class PromptRules:
     """The prompts that a family takes, and their tokens (`samfleet_models.mask_generation.prompt_tokens`).
 
     `frame_size` is the side in pixels of the square that coordinates refer to; None if it is the input's. `most_points`
-    counts a box as two. `mixed` allows a box and points in one prompt. `cost` is the number of prompts as which each
-    prompt counts against the limits (`samfleet.variants.budget`): more than one if it runs more than a mask decoder.
+    counts a box as two. `masks` are mask prompts, alone or with the others. `mixed` allows a box and points in one
+    prompt. `cost` is the number of prompts as which each prompt counts against the limits (`samfleet.variants.budget`):
+    more than one if it runs more than a mask decoder.
     """
 
     layout: PromptLayout = "sam"
@@ -56,6 +57,7 @@ class PromptRules:
     boxes: bool = True
     points: bool = True
     negative_points: bool = True
+    masks: bool = True
     mixed: bool = True
     most_points: int | None = None
     cost: int = 1
@@ -105,6 +107,8 @@ class Conventions:
             raise PromptUnsupported(f"{variant} takes no boxes; use points")
         if prompt.points and prompt.box is not None and not rules.mixed:
             raise PromptUnsupported(f"{variant} takes points or a box, not both in one prompt; leave one of them out")
+        if prompt.mask is not None:
+            self.check_masks(variant)
         if 0 in prompt.labels and not rules.negative_points:
             raise PromptUnsupported(f"{variant} takes no background points (label 0); use foreground points only")
         if rules.most_points is not None and points > rules.most_points:
@@ -112,6 +116,11 @@ class Conventions:
                 f"{variant} takes at most {rules.most_points} points, a box counting as {BOX_POINTS}; this prompt "
                 f"has {points}"
             )
+
+    def check_masks(self, variant: str) -> None:
+        """Raise `PromptUnsupported` if the family takes no masks as prompts."""
+        if not self.prompts.masks:
+            raise PromptUnsupported(f"{variant} takes no masks as prompts; use points or boxes, or another variant")
 
     def check_task(self, task: TaskParameters, variant: str) -> None:
         """Raise `TaskInvalid` for a SegEvery task that the family does not support."""

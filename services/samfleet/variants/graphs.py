@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Literal
 
 from samfleet.variants.conventions import MaskRules, PromptRules, Upsampling
@@ -59,7 +60,7 @@ class Dialect:
 
     encoder: EncoderGraph
     decoder: DecoderGraph
-    prompts: PromptRules = field(default_factory=PromptRules)
+    prompts: PromptRules = field(default_factory=partial(PromptRules, masks=False))  # the graphs get no mask
 
 
 _SAM2_FEATURES = ("image_embeddings.2", "image_embeddings.0", "image_embeddings.1")  # the embedding and two skips
@@ -101,7 +102,7 @@ DIALECTS: dict[str, Dialect] = {
             ious="iou_scores",
             mask_count=3,
         ),
-        PromptRules("unpadded", boxes=False),
+        PromptRules("unpadded", boxes=False, masks=False),
     ),
     # Sam2Model and its successors in the exports of onnx-community for transformers.js
     "transformers_sam2": Dialect(
@@ -115,7 +116,7 @@ DIALECTS: dict[str, Dialect] = {
             ious="iou_scores",
             mask_count=3,
         ),
-        PromptRules("unpadded"),
+        PromptRules("unpadded", masks=False),
     ),
 }
 

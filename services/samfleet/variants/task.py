@@ -163,25 +163,35 @@ TaskParameters = EverythingParameters | PromptsParameters
 
 
 @dataclass(frozen=True, slots=True)
+class PromptMask:
+    """A binary mask of the whole upright image: its `size` (height, width) in pixels, and COCO's compressed RLE."""
+
+    size: tuple[int, int]
+    counts: str
+
+
+@dataclass(frozen=True, slots=True)
 class Prompt:
     """A prompt for one object, in pixels of the upright original image, x to the right and y down.
 
-    `points` are (x, y) with `labels` 1 (foreground) or 0 (background); `box` is (x0, y0, x1, y1). At least one of the
-    two is given. `multimask` requests the three ambiguity-aware masks instead of the single one.
+    `points` are (x, y) with `labels` 1 (foreground) or 0 (background); `box` is (x0, y0, x1, y1); `mask` is a rough
+    mask of the object. At least one of the three is given. `multimask` requests the three ambiguity-aware masks instead
+    of the single one.
     """
 
     points: tuple[tuple[float, float], ...] = ()
     labels: tuple[int, ...] = ()
     box: tuple[float, float, float, float] | None = None
     multimask: bool = False
+    mask: PromptMask | None = None
 
     def __post_init__(self) -> None:
         if len(self.points) != len(self.labels):
             raise TaskInvalid(
                 f"a prompt has {len(self.points)} points but {len(self.labels)} labels; give one label per point"
             )
-        if not self.points and self.box is None:
-            raise TaskInvalid("a prompt has neither points nor a box; give at least one of them")
+        if not self.points and self.box is None and self.mask is None:
+            raise TaskInvalid("a prompt has neither points nor a box nor a mask; give at least one of them")
         numbers = [*(value for point in self.points for value in point), *(self.box or ())]
         if not all(math.isfinite(value) for value in numbers):
             raise TaskInvalid(f"a prompt has a coordinate that is not a finite number: {numbers}")

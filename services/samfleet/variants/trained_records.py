@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from samfleet.licences import OWN
-from samfleet.variants.conventions import Conventions
+from samfleet.variants.conventions import Conventions, PromptRules
 from samfleet.variants.record import Checkpoint, VariantRecord
 from samfleet.variants.typed_fields import FieldInvalid, changed, mapping, value_of
 
@@ -53,7 +53,7 @@ def trained_record(
     old = like.conventions
     conventions = Conventions(
         preprocessing=changed(old.preprocessing, sections.get("preprocessing", {}), "preprocessing"),
-        prompts=changed(old.prompts, sections.get("prompts", {}), "prompts"),
+        prompts=own_prompts(old.prompts, sections.get("prompts", {})),
         masks=changed(old.masks, sections.get("masks", {}), "masks"),
         samplers=old.samplers,
         box_sources=old.box_sources,
@@ -80,3 +80,11 @@ def trained_record(
 def _origin(values: object) -> Mapping[str, str]:
     given = mapping(values, ORIGIN)
     return {key: value_of(str, value, f"{ORIGIN}.{key}") for key, value in given.items()}
+
+
+def own_prompts(known: PromptRules, values: object) -> PromptRules:
+    """Return the rules of a user's variant. Raises `FieldInvalid` for masks that its decoder does not take."""
+    prompts = changed(known, values, "prompts")
+    if prompts.masks and not known.masks:
+        raise FieldInvalid("prompts.masks is true, but this decoder gets no masks; leave it out")
+    return prompts

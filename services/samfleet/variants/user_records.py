@@ -21,7 +21,7 @@ from samfleet.variants.fixed_records import FIXED, fixed_record
 from samfleet.variants.graphs import DIALECTS, DecoderGraph, EncoderGraph, mask_rules
 from samfleet.variants.record import Checkpoint, FileSource, HttpsSource, Paper, VariantRecord
 from samfleet.variants.task import EverythingParameters, Sampler
-from samfleet.variants.trained_records import NETWORK, ORIGIN, TrainedFacts, trained_record
+from samfleet.variants.trained_records import NETWORK, ORIGIN, TrainedFacts, own_prompts, trained_record
 from samfleet.variants.typed_fields import FieldInvalid, changed, mapping, value_of
 from samfleet.variants.weights.verify import file_sha256
 
@@ -97,7 +97,7 @@ def _record(path: Path, content: Mapping[str, object], known: Mapping[str, Varia
     facts = changed(_Facts(), rest, "variant")
     encoder, decoder = _graphs(facts.dialect, {name: mapping(sections.get(name), name) for name in FILES})
     _check_facts(facts.weights_licence, facts.input_size)
-    prompts = changed(DIALECTS[facts.dialect].prompts, sections.get("prompts", {}), "prompts")
+    prompts = own_prompts(DIALECTS[facts.dialect].prompts, sections.get("prompts", {}))
     record = VariantRecord(
         name=path.stem,
         title=facts.title or path.stem,

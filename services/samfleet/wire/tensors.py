@@ -8,9 +8,10 @@ so images and tasks of any shape share one batch, and no tensor is ragged. Numbe
 | input | the string of one image |
 |---|---|
 | IMAGE | the encoded image file |
-| PROMPTS | empty without prompts; otherwise their number n as INT32, then INT32 [n, 3] (has a box (0/1), number of \
-points, multimask (0/1)), FP32 [boxes, 4] (x0, y0, x1, y1 of the prompts that have one, in order), \
-FP32 [points, 3] (x, y, label of all prompts' points, in order) |
+| PROMPTS | empty without prompts; otherwise their number n as INT32, then INT32 [n, 3] (has a box (1) and a mask (2), \
+added, number of points, multimask (0/1)), FP32 [boxes, 4] (x0, y0, x1, y1 of the prompts that have one, in order), \
+FP32 [points, 3] (x, y, label of all prompts' points, in order), then, if there are masks, INT32 [masks, 3] (height, \
+width, number of characters) and the COCO RLE counts of all |
 | TASK | JSON of the task's parameters (`samfleet.variants.task`) |
 
 | output | the string of one image |
@@ -31,7 +32,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from samfleet.errors import SamfleetError
-from samfleet.variants.task import EverythingParameters, Prompt, TaskParameters, task_from_dict
+from samfleet.variants.task import EverythingParameters, Prompt, PromptMask, TaskParameters, task_from_dict
 from samfleet.wire.messages import ImageReport, SegmentReply, SegmentRequest
 from samfleet.wire.packed_masks import COUNT, PackedMasks, pack_masks, read_count
 
@@ -42,6 +43,7 @@ STRING: tuple[str, Dims] = ("TYPE_STRING", (1,))
 INPUTS: dict[str, tuple[str, Dims]] = {"IMAGE": STRING, "PROMPTS": STRING, "TASK": STRING}
 OUTPUTS: dict[str, tuple[str, Dims]] = {"MASKS": STRING, "REPORT": STRING}
 
+BOX, MASK = 1, 2  # flags of a prompt
 TASKS_KEPT = 64  # all images of a run have the same task
 
 
@@ -106,11 +108,19 @@ def _strings(arrays: Arrays, name: str) -> list[bytes]:
 def _pack_prompts(prompts: Sequence[Prompt]) -> bytes:
     if not prompts:
         return b""
-    table = [(prompt.box is not None, len(prompt.points), prompt.multimask) for prompt in prompts]
+    table = [
+        ((prompt.box is not None) + MASK * (prompt.mask is not None), len(prompt.points), prompt.multimask)
+        for prompt in prompts
+    ]
     boxes = [prompt.box for prompt in prompts if prompt.box is not None]
     points = [(x, y, label) for prompt in prompts for (x, y), label in zip(prompt.points, prompt.labels, strict=True)]
     parts = (np.array(len(prompts), COUNT), np.array(table, COUNT), np.array(boxes, "<f4"), np.array(points, "<f4"))
-    return b"".join(part.tobytes() for part in parts)
+    packed = b"".join(part.tobytes() for part in parts)
+    masks = [prompt.mask for prompt in prompts if prompt.mask is not None]
+    if not masks:
+        return packed
+    sizes = np.array([(*mask.size, len(mask.counts)) for mask in masks], COUNT)
+    return packed + sizes.tobytes() + "".join(mask.counts for mask in masks).encode("ascii")
 
 
 def _unpack_prompts(packed: bytes) -> tuple[Prompt, ...]:
@@ -119,24 +129,46 @@ def _unpack_prompts(packed: bytes) -> tuple[Prompt, ...]:
     try:
         count = read_count(packed)
         table = np.frombuffer(packed, COUNT, 3 * count, COUNT.itemsize).reshape(count, 3)
-        numbers = np.frombuffer(packed, "<f4", -1, COUNT.itemsize * (1 + 3 * count))
+        if table.min() < 0 or table[:, 0].max() > BOX + MASK:
+            raise WireMismatch("PROMPTS has numbers or kinds of prompts that this version does not know")
+        with_mask = int((table[:, 0] & MASK > 0).sum())
+        boxes, points = int((table[:, 0] & BOX).sum()), int(table[:, 1].sum(dtype=np.int64))
+        start = COUNT.itemsize * (1 + 3 * count)
+        numbers = np.frombuffer(packed, "<f4", 4 * boxes + 3 * points, start)
+        masks = _unpack_masks(packed, with_mask, start + numbers.nbytes)
     except ValueError as error:
         raise WireMismatch(f"PROMPTS cannot be read: {error}") from error
-    boxes, points = (int(total) for total in table[:, :2].sum(axis=0, dtype=np.int64))
-    if table.min() < 0 or len(numbers) != 4 * boxes + 3 * points:
-        raise WireMismatch("PROMPTS has other boxes and points than it says")
-    return tuple(_prompts(table, numbers[: 4 * boxes].reshape(-1, 4), numbers[4 * boxes :].reshape(-1, 3)))
+    return tuple(_prompts(table, numbers[: 4 * boxes].reshape(-1, 4), numbers[4 * boxes :].reshape(-1, 3), masks))
 
 
-def _prompts(table: NDArray[np.int32], boxes: NDArray[np.float32], points: NDArray[np.float32]) -> Iterator[Prompt]:
+def _unpack_masks(packed: bytes, count: int, start: int) -> Iterator[PromptMask]:
+    """Return the masks, which begin at byte `start`. Raises `ValueError` or `WireMismatch`."""
+    sizes = np.frombuffer(packed, COUNT, 3 * count, start).reshape(count, 3).tolist() if count else []
+    at, masks = start + 3 * count * COUNT.itemsize, []
+    for height, width, length in sizes:
+        counts = packed[at : at + length].decode("ascii")
+        if min(height, width, length) < 1 or len(counts) != length:
+            raise WireMismatch("PROMPTS has other masks than it says")
+        masks.append(PromptMask((height, width), counts))
+        at += length
+    if at != len(packed):
+        raise WireMismatch("PROMPTS has other boxes, points and masks than it says")
+    return iter(masks)
+
+
+def _prompts(
+    table: NDArray[np.int32], boxes: NDArray[np.float32], points: NDArray[np.float32], masks: Iterator[PromptMask]
+) -> Iterator[Prompt]:
     box_at = point_at = 0
-    for has_box, n_points, multimask in table.tolist():
+    for kinds, n_points, multimask in table.tolist():
+        has_box = kinds & BOX
         own = points[point_at : point_at + n_points].tolist()
         yield Prompt(
             points=tuple((x, y) for x, y, _ in own),
             labels=tuple(int(label) for _, _, label in own),
             box=tuple(boxes[box_at].tolist()) if has_box else None,
             multimask=bool(multimask),
+            mask=next(masks) if kinds & MASK else None,
         )
         box_at, point_at = box_at + has_box, point_at + n_points
 

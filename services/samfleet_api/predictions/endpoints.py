@@ -11,7 +11,7 @@ from samfleet.datasets.s3_sources import BucketNotAllowed, S3ProfileUnknown
 from samfleet.datasets.service import DatasetNotFound
 from samfleet.datasets.url_sources import UrlNotAllowed
 from samfleet.image_errors import ImageFailed
-from samfleet.jobs.file_prompts import PromptOutsideImage
+from samfleet.jobs.file_prompts import PromptMaskMismatch, PromptOutsideImage
 from samfleet.jobs.queue import QueueUnavailable
 from samfleet.jobs.submit import PoolNotFound
 from samfleet.jobs.weights import VariantWithoutWeights
@@ -66,6 +66,7 @@ InFlightValue = Annotated[InFlight, Depends(get_in_flight)]
         PredictionRejected,
         PredictionTimeout,
         PredictionsBusy,
+        PromptMaskMismatch,
         PromptOutsideImage,
         PromptUnsupported,
         PromptsInvalid,

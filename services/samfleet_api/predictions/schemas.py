@@ -43,7 +43,8 @@ class Predict(RequestModel):
         default=None,
         min_length=1,
         max_length=MOST_OBJECTS,
-        description="Objects as in a prompts file (points, labels, box, prompts); without `id` they are 1, 2, 3, …",
+        description="Objects as in a prompts file (points, labels, box, mask, prompts); without `id` they are 1, 2, "
+        "3, …",
     )
     coordinates: Coordinates = Field(default="pixels", description="`pixels`, or `relative` to the width and height.")
 

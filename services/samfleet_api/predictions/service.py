@@ -103,7 +103,7 @@ def prepare(body: PredictBody, tenant_id: uuid.UUID, settings: Settings, sources
     pool = _pool(asked, tuple(settings.pools))
     with read_only(sources.engine) as session:
         require_weights(session, [record], [pool], settings.weights_dir)
-    task, origins = _task(asked, record), _origins(asked)
+    task, origins = _task(asked, record), _origins(asked, settings.max_pixels)
     data = _read(body, tenant_id, settings.max_predict_image_bytes, sources)
     size = upright_size(data, settings.max_pixels)
     prompts = tuple(file_prompt(origin, size) for origin in origins)
@@ -132,9 +132,10 @@ def _task(asked: Predict, record: VariantRecord) -> TaskParameters:
     return parameters
 
 
-def _origins(asked: Predict) -> tuple[FilePrompt, ...]:
+def _origins(asked: Predict, max_pixels: int) -> tuple[FilePrompt, ...]:
     objects = [{"id": number, **one} for number, one in enumerate(asked.objects or (), start=1)]
-    line = check_line("body", {"file_name": "image", "coordinates": asked.coordinates, "objects": objects})
+    members = {"file_name": "image", "coordinates": asked.coordinates, "objects": objects}
+    line = check_line("body", members, max_pixels)
     return tuple(
         FilePrompt(one.object_id, number, one.category_id, prompt, relative=line.coordinates == "relative")
         for one in line.objects

@@ -24,6 +24,7 @@ from samfleet.datasets.uploads import put_annotations, put_prompts, seal
 from samfleet.db.models import Dataset, DatasetPrompts, Tenant
 from samfleet.db.session import read_only, transaction
 from samfleet.storage.memory_store import MemoryStore
+from samfleet.variants.task import PromptMask
 
 LIMITS = InputLimits()
 BOX = {"box": [0, 0, 2, 2]}
@@ -241,3 +242,13 @@ def test_labels_of_another_image_are_an_error_when_the_dataset_is_sealed(upload:
         upload.seal()
     upload.prompt(line("a.jpg", {"id": 1, **BOX}))
     assert upload.seal().prompt_count == 1
+
+
+def test_masks_are_kept_and_counted(upload: Upload) -> None:
+    mask = {"size": [2, 2], "counts": [1, 3]}
+    upload.prompt(line("a.jpg", {"id": 1, **BOX, "mask": mask}, {"id": 2, "mask": mask}, {"id": 3, **BOX}))
+    sealed = upload.seal()
+    assert (sealed.prompt_count, sealed.mask_prompt_count) == (3, 2)
+    (row,) = upload.rows()
+    masks = [prompt.mask for one in prompts_module.read_stored(row.objects) for prompt in one.prompts]
+    assert masks == [PromptMask((2, 2), "13"), PromptMask((2, 2), "13"), None]

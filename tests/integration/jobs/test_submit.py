@@ -30,6 +30,7 @@ from samfleet.jobs.weights import VariantWithoutWeights
 from samfleet.licences import LicenceNotAccepted
 from samfleet.quality.measures import AnnotationMasksMissing
 from samfleet.variants.budget import PromptsTooMany
+from samfleet.variants.conventions import PromptUnsupported
 
 
 def test_a_job_has_a_run_per_variant_and_pool_and_wakes_a_planner(session: Session) -> None:
@@ -231,3 +232,14 @@ def test_a_variant_whose_weights_a_pool_could_not_load_is_refused(
             submit(session, None)
     else:
         submit(session, None)
+
+
+def test_masks_are_refused_for_variants_that_take_none(session: Session) -> None:
+    row = PromptsRow(101, "pixels", 1, [{"id": "1", "prompts": [{"box": [0, 0, 1, 1], "multimask": False}]}])
+    dataset = make_dataset(session, 1, prompted=[row])
+    make_job(session, MemoryTaskQueue(), dataset, variants=["efficient_sam_ti"], task=FROM_FILE)
+    dataset.mask_prompt_count = 1
+    make_job(session, MemoryTaskQueue(), dataset, variants=["mobile_sam", "sam2_1_hiera_t"], task=FROM_FILE)
+    make_job(session, MemoryTaskQueue(), dataset, variants=["efficient_sam_ti"])
+    with pytest.raises(PromptUnsupported, match="efficient_sam_ti takes no masks as prompts"):
+        make_job(session, MemoryTaskQueue(), dataset, variants=["mobile_sam", "efficient_sam_ti"], task=FROM_FILE)

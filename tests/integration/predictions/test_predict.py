@@ -69,6 +69,21 @@ def test_a_prediction_has_the_request_and_the_masks_of_a_job(
 
 
 @pytest.mark.usefixtures("worker")
+def test_a_mask_reaches_triton_and_is_refused_for_variants_without(
+    client: PredictClient, segmenter: MemorySegmenter
+) -> None:
+    mask = {"size": [SIDE, SIDE], "counts": [1, SIDE * SIDE - 1]}
+    point = {"points": [[1.0, 2.0]], "labels": [0], "mask": mask}
+    assert client.predict(objects=[point]).status_code == 200
+    (request,) = segmenter.requests
+    (prompt,) = request.prompts
+    assert (prompt.labels, prompt.mask and prompt.mask.size) == ((0,), (SIDE, SIDE))
+    wrong = {"mask": {"size": [1, 2], "counts": [1, 1]}}
+    assert client.predict(objects=[wrong]).json()["code"] == "prompt_mask_mismatch"
+    assert client.predict(variant="efficient_sam_ti", objects=[point]).json()["code"] == "prompt_unsupported"
+
+
+@pytest.mark.usefixtures("worker")
 def test_without_objects_everything_is_segmented(client: PredictClient, segmenter: MemorySegmenter) -> None:
     response = client.predict(task={"kind": "everything", "points_per_side": 4})
     assert [mask["point_coords"] for mask in response.json()["masks"]] == [[[1.5, 1.5]]]

@@ -9,7 +9,7 @@ from fixtures.worker.worker_services import make_services, upload_picture, work_
 from samfleet.datasets.copying import PromptsRow
 from samfleet.jobs.coco_files import BoxForm, result_entry
 from samfleet.jobs.parts import read_parts
-from samfleet.variants.task import Prompt
+from samfleet.variants.task import Prompt, PromptMask
 from samfleet_worker.triton.memory_segmenter import MemorySegmenter
 
 FIRST_IMAGE = 101  # of job_rows.make_dataset
@@ -61,3 +61,24 @@ def test_a_prompt_outside_its_image_fails_only_that_image(engine: Engine) -> Non
     results = results_of(engine, run)
     assert [result.error_code for result in results] == ["prompt_outside_image", None]
     assert "object 'far' has a prompt at (60, 3)" in (results[0].error_message or "")
+
+
+def test_masks_of_a_file_are_sent_with_points_and_box(engine: Engine) -> None:
+    segmenter = MemorySegmenter()
+    services = make_services(engine, segmenter)
+    mask = {"size": [4, 4], "counts": "4<"}
+    several = {
+        "id": "cat",
+        "prompts": [{**POINTS, "box": [0.0, 0.0, 3.0, 3.0], "mask": mask}, {"mask": mask, "multimask": False}],
+    }
+    wrong = {"id": "cat", "prompts": [{"mask": {"size": [4, 5], "counts": "4<"}, "multimask": False}]}
+    rows = [row(0, "pixels", several), row(1, "pixels", wrong)]
+    run = start_job(engine, services.queue, 2, uris=upload_picture(services) * 2, prompted=rows, task=FROM_FILE)
+    work_on_all(services, run)
+    sent = PromptMask((4, 4), "4<")
+    both = Prompt(((1.0, 2.0), (3.0, 3.0)), (1, 0), (0.0, 0.0, 3.0, 3.0), mask=sent)
+    assert [request.prompts for request in segmenter.requests] == [(both, Prompt(mask=sent))]
+    results = results_of(engine, run)
+    assert [result.error_code for result in results] == [None, "prompt_mask_mismatch"]
+    first, _ = read_parts(services.store, [results[0].part_key])
+    assert [(mask["object_id"], mask["object_prompt"]) for mask in first["masks"]] == [("cat", 0), ("cat", 1)]

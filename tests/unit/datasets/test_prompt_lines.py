@@ -14,7 +14,7 @@ from samfleet.datasets.prompt_lines import (
     PromptsTooLarge,
     read_prompt_lines,
 )
-from samfleet.variants.task import Prompt
+from samfleet.variants.task import Prompt, PromptMask
 
 
 def read(*lines: Any, limits: AnnotationLimits | None = None) -> list[ImagePrompts]:
@@ -94,7 +94,15 @@ def test_only_a_single_point_predicts_three_masks_by_default(members: dict[str, 
         (one(prompts=[]), "it has no prompts"),
         (one(prompts=[{"box": [0, 0, 1, 1]}], box=[0, 0, 1, 1]), "give either prompts, or box"),
         (one(prompts=[{"box": [0, 0, 1, 1]}, {}]), r"prompts\[1\]: a prompt has neither points nor a box"),
-        (one(prompts=[{"mask": "m"}]), "unknown member 'mask'"),
+        (one(prompts=[{"mark": "m"}]), "unknown member 'mark'"),
+        (one(prompts=[{"mask": "m"}]), "mask must be COCO's RLE"),
+        (one(mask={"size": [2, 2], "counts": [4], "area": 0}), "mask must be COCO's RLE"),
+        (one(mask={"size": [2, 2], "counts": [4]}), "mask has no pixels"),
+        (one(mask={"size": [2, 2], "counts": [1, 2]}), "mask: counts describe 3 pixels"),
+        (one(mask={"size": [2, 2], "counts": "~"}), "mask: counts are not a compressed"),
+        (one(mask={"size": [2, -2], "counts": [1, 3]}), "mask: size must be"),
+        (one(mask={"size": [10**6, 10**6], "counts": [0, 10**12]}), "more pixels than the limit"),
+        (one(mask={"size": [2, 2], "counts": [[]]}), "mask: counts must be whole numbers"),
         (one(points=[[1, 1]], labels=[2]), "point labels are 1"),
         (one(points=[[1, 1]], labels=[True]), "labels must be 1"),
         (one(points=[[1, 1]], labels=[1, 1]), "1 points but 2 labels"),
@@ -143,3 +151,13 @@ def test_the_size_of_a_line_and_the_numbers_of_prompts_are_bounded() -> None:
         read(line, two, limits=AnnotationLimits(entries=2))
     with pytest.raises(PromptsTooLarge, match="line 2: the file has more than 1 prompts or lines"):
         read(line, {"file_name": "b", "objects": []}, limits=AnnotationLimits(entries=1))
+
+
+def test_a_mask_is_run_lengths_as_a_list_or_compressed() -> None:
+    runs, text = {"size": [2, 3], "counts": [1, 4, 1]}, {"size": [2, 3], "counts": "141"}
+    (image,) = read(
+        {"file_name": "a", "objects": [{"id": 1, "mask": runs}, {"id": 2, "points": [[1, 1]], "mask": text}]}
+    )
+    first, second = (prompt for thing in image.objects for prompt in thing.prompts)
+    assert first == Prompt(mask=PromptMask((2, 3), "141"))
+    assert second == Prompt(((1.0, 1.0),), (1,), mask=PromptMask((2, 3), "141"))  # no multimask: it is not ambiguous

@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from samfleet.jobs.file_prompts import PromptOutsideImage, file_prompt
+from samfleet.jobs.file_prompts import PromptMaskMismatch, PromptOutsideImage, file_prompt
 from samfleet.jobs.outcomes import FilePrompt
-from samfleet.variants.task import Prompt
+from samfleet.variants.task import Prompt, PromptMask
 
 SIZE = (12, 10)  # width, height
 
@@ -32,3 +32,12 @@ def test_relative_coordinates_are_fractions_of_width_and_height() -> None:
 def test_a_prompt_more_than_a_pixel_outside_the_image_is_an_error(prompt: Prompt) -> None:
     with pytest.raises(PromptOutsideImage, match=r"object 'a' has a prompt at .* 12 x 10 pixels"):
         file_prompt(FilePrompt("a", 0, None, prompt), SIZE)
+
+
+@pytest.mark.parametrize("relative", [False, True])
+def test_a_mask_has_the_size_of_the_image(*, relative: bool) -> None:
+    prompt = Prompt(mask=PromptMask((10, 12), "0h3"))
+    assert file_prompt(FilePrompt("a", 0, None, prompt, relative=relative), SIZE) == prompt
+    turned = Prompt(mask=PromptMask((12, 10), "0h3"))
+    with pytest.raises(PromptMaskMismatch, match="object 'a' has a mask of 10 x 12 pixels, but the image has 12 x 10"):
+        file_prompt(FilePrompt("a", 0, None, turned, relative=relative), SIZE)

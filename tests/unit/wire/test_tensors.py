@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from samfleet.masks.record import MaskRecord
-from samfleet.variants.task import EverythingParameters, Prompt, PromptsParameters, TaskInvalid
+from samfleet.variants.task import EverythingParameters, Prompt, PromptMask, PromptsParameters, TaskInvalid
 from samfleet.wire.messages import ImageReport, SegmentReply, SegmentRequest
 from samfleet.wire.packed_masks import PackedMasks
 from samfleet.wire.tensors import (
@@ -26,6 +26,11 @@ PROMPTS = (
     Prompt(box=(0.0, 0.5, 9.0, 8.0), multimask=True),
     Prompt(points=((7.0, 7.0),), labels=(1,), box=(1.0, 1.0, 2.0, 2.0)),
 )
+OF_MASKS = (
+    Prompt(mask=PromptMask((4, 6), "04_2")),
+    *PROMPTS,
+    Prompt(points=((1.0, 1.0),), labels=(0,), box=(0.0, 0.0, 4.0, 4.0), multimask=True, mask=PromptMask((5, 7), "a")),
+)
 MASKS = (
     MaskRecord("abc", (4, 6), 5, (0.0, 1.0, 2.0, 3.0), 0.875, 0.5, point_coords=(0.0, 0.5), crop_box=(0, 0, 6, 4)),
     MaskRecord("d", (4, 6), 2**40, (1.0, 1.0, 1.0, 1.0), 1.25, 1.0, prompt_index=0),
@@ -34,6 +39,7 @@ REQUESTS = [
     SegmentRequest(b"\xff\xd8jpeg", EverythingParameters(points_per_side=3)),
     SegmentRequest(b"", PromptsParameters("all"), PROMPTS),
     SegmentRequest(b"x", PromptsParameters()),
+    SegmentRequest(b"x", PromptsParameters(), OF_MASKS),
     SegmentRequest(b"x", EverythingParameters(sampler="object_aware"), (Prompt(box=(0.0, 0.5, 9.0, 8.0)),)),
     SegmentRequest(b"x\0", EverythingParameters(sampler="hierarchical", hierarchical_coarse_factor=2)),
 ]
@@ -94,6 +100,23 @@ def test_replies_of_a_request_keep_their_order() -> None:
 )
 def test_inconsistent_prompts_are_refused(damaged: Callable[[bytes], bytes]) -> None:
     arrays = pack_requests([SegmentRequest(b"", PromptsParameters(), PROMPTS)])
+    (row,) = image_rows(arrays)
+    with pytest.raises(WireMismatch, match="PROMPTS"):
+        unpack_request(row[0], damaged(row[1]), row[2])
+
+
+@pytest.mark.parametrize(
+    "damaged",
+    [
+        lambda packed: packed[:-1],
+        lambda packed: packed + b"0",
+        lambda packed: packed[:-1] + b"\xff",
+        lambda packed: packed[:4] + b"\4\0\0\0" + packed[8:],  # a kind that is not known
+        lambda packed: packed[:-13] + b"\0\0\0\0" + packed[-9:],  # a mask without characters
+    ],
+)
+def test_inconsistent_mask_prompts_are_refused(damaged: Callable[[bytes], bytes]) -> None:
+    arrays = pack_requests([SegmentRequest(b"", PromptsParameters(), OF_MASKS)])
     (row,) = image_rows(arrays)
     with pytest.raises(WireMismatch, match="PROMPTS"):
         unpack_request(row[0], damaged(row[1]), row[2])

@@ -5,12 +5,13 @@ After dynamic_multimask_via_stability of sam2/modeling/sam/mask_decoder.py (arXi
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, cast
 
 import torch
 from torch import Tensor
 
-from samfleet_models.decoder.interface import Decoder, DrawnMasks, Scored
+from samfleet_models.decoder.interface import Decoder, DrawnMasks, MaskedDecoder, Scored
 from samfleet_models.device.transfers import to_device
 from samfleet_models.modeling.common import Features
 from samfleet_models.modeling.mask_decoder import MULTI, SINGLE
@@ -34,6 +35,9 @@ class DynamicSingle:
 
     def prepare(self, features: Features) -> Any:
         return self.inner.prepare(features)
+
+    def prepare_masked(self, features: Features, mask: Callable[[int], Tensor]) -> Any:
+        return cast("MaskedDecoder", self.inner).prepare_masked(features, mask)
 
     def score(self, images: Any, coords: Tensor, labels: Tensor) -> Scored:
         return self.inner.score(images, coords, labels)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
+from typing import cast
 
 import torch
 from torch import Tensor
@@ -24,7 +25,7 @@ from samfleet_models.device.transfers import to_device
 from samfleet_models.modeling.common import Features
 from samfleet_models.modeling.hq_mask_decoder import RefinedMaskDecoder
 from samfleet_models.modeling.mask_decoder import MaskDecoder
-from samfleet_models.modeling.prompt_encoder import PointEncoder
+from samfleet_models.modeling.prompt_encoder import PointEncoder, PromptEncoder
 from samfleet_models.modeling.transformer import HEADS
 
 # Prompts whose image-sized tensors are computed together. In the transformer a GPU's product for one head of 256
@@ -97,6 +98,17 @@ class FoldedDecoder:
         `features` are the input of `MaskDecoder.image_features`.
         """
         image, dense = self._mask_decoder.image_features(features), self._prompt_encoder.dense
+        return ImageContext.of(self._weights, self._positions, image, dense, self._types)
+
+    @torch.inference_mode()
+    def prepare_masked(self, features: Features, mask: Callable[[int], Tensor]) -> ImageContext:
+        """Return the context of one image for the prompts that have this mask.
+
+        `mask` returns the logits [M, M] of the mask in the frame, for the side M that the prompt encoder takes.
+        """
+        encoder = cast("PromptEncoder", self._prompt_encoder)  # only its families have `PromptRules.masks`
+        dense = encoder.embed_mask(to_device(mask(encoder.mask_side), self._device))
+        image = self._mask_decoder.image_features(features)
         return ImageContext.of(self._weights, self._positions, image, dense, self._types)
 
     @torch.inference_mode()

@@ -78,7 +78,9 @@ class ImageContext:
     def of(
         cls, weights: FoldedWeights, positions: Positions, features: ImageFeatures, dense: Tensor, types: Types
     ) -> ImageContext:
-        """Make the context of one image's `features`, with `dense` [1, 256] added to the embedding.
+        """Make the context of one image's `features`, with `dense` added to the embedding.
+
+        `dense` is [1, 256], or [N, 256] for a mask prompt.
 
         It is computed in float32 and kept in `types`.
         """

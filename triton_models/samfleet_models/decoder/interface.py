@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -64,4 +65,12 @@ class Decoder(Protocol):
 
     def release_memory(self) -> None:
         """Release all work tensors after a failure; scored prompts become invalid."""
+        ...
+
+
+class MaskedDecoder(Decoder, Protocol):
+    """A decoder of a family with mask prompts (`PromptRules.masks`)."""
+
+    def prepare_masked(self, features: Features, mask: Callable[[int], Tensor]) -> Any:
+        """Return the context that the prompts with one mask share; `mask` returns its logits [M, M] for a side M."""
         ...

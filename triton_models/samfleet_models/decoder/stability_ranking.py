@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor
 
-from samfleet_models.decoder.interface import Decoder, DrawnMasks
+from samfleet_models.decoder.interface import Decoder, DrawnMasks, MaskedDecoder
 from samfleet_models.device.transfers import to_device
 from samfleet_models.modeling.common import Features
 from samfleet_models.postprocess.threshold import stability_scores
@@ -45,6 +46,9 @@ class StabilityRanked:
 
     def prepare(self, features: Features) -> Any:
         return self.inner.prepare(features)
+
+    def prepare_masked(self, features: Features, mask: Callable[[int], Tensor]) -> Any:
+        return cast("MaskedDecoder", self.inner).prepare_masked(features, mask)
 
     @torch.inference_mode()
     def score(self, images: Any, coords: Tensor, labels: Tensor) -> Ranked:

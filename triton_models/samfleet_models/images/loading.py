@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from samfleet.errors import InvalidInput, SamfleetError
+from samfleet.masks.rle import run_lengths
 from samfleet.variants.budget import check_request
 from samfleet.variants.conventions import Conventions
-from samfleet.variants.task import EverythingParameters, TaskInvalid
+from samfleet.variants.task import EverythingParameters, PromptMask, TaskInvalid
 from samfleet.wire.messages import SegmentRequest
 from samfleet_models.device.memory import NotEnoughMemory, attempt
 from samfleet_models.images.decode import PixelBudget, read_image
@@ -83,7 +84,17 @@ def load(request: SegmentRequest, variant: str, processor: Processor, limits: Li
 def _read(request: SegmentRequest, processor: Processor, limits: Limits) -> LoadedImage:
     pixels = read_image(request.image, limits.max_pixels, limits.pixels)
     height, width, _ = pixels.shape
+    for prompt in request.prompts:
+        if prompt.mask is not None:
+            _check_mask(prompt.mask, (height, width))
     return LoadedImage(pixels, processor.resize(pixels), processor.frame(height, width))
+
+
+def _check_mask(mask: PromptMask, size: tuple[int, int]) -> None:
+    """Raise `TaskInvalid` unless the mask has the image's `size`: the runs of another one would not end in it."""
+    runs = run_lengths(mask.counts)
+    if mask.size != size or runs.min() < 0 or runs.sum() != size[0] * size[1]:
+        raise TaskInvalid(f"a mask prompt of size {mask.size} (height, width) does not fit the image, {size}")
 
 
 def _check_task(request: SegmentRequest) -> None:

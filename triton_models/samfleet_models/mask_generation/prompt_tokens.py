@@ -69,8 +69,11 @@ def prompt_tokens(
 ) -> tuple[NDArray[np.float32], Labels]:
     """Return coordinates [T, 2] in the frame and labels [T] of `samfleet_models.modeling.prompt_encoder.Label`.
 
-    Coordinates are scaled in float64, then rounded to float32, as in the official predictors.
+    Coordinates are scaled in float64, then rounded to float32, as in the official predictors. A mask alone has no
+    tokens, not even a padding point.
     """
+    if prompt.mask is not None and not prompt.points and prompt.box is None:
+        return np.zeros((0, 2), np.float32), np.zeros(0, np.int64)
     points = frame.to_input(np.array(prompt.points, dtype=np.float64).reshape(-1, 2))
     box = None if prompt.box is None else frame.to_input(np.array(prompt.box, dtype=np.float64).reshape(2, 2))
     coords, labels = LAYOUTS[layout](points, np.array(prompt.labels, dtype=np.int64), box)

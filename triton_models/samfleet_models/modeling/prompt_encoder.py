@@ -79,10 +79,7 @@ class PointEncoder(nn.Module, ABC):
 
 
 class PromptEncoder(PointEncoder):
-    """SAM's prompt encoder.
-
-    `mask_downscaling` is never run, because no task has a mask prompt; its keys belong to the checkpoint.
-    """
+    """SAM's prompt encoder."""
 
     def __init__(self, input_size: int, embedding_size: int) -> None:
         super().__init__(input_size, embedding_size)
@@ -114,3 +111,16 @@ class PromptEncoder(PointEncoder):
     @property
     def dense(self) -> Tensor:
         return torch.as_tensor(self.no_mask_embed.weight)
+
+    @property
+    def mask_side(self) -> int:
+        """Side of a mask prompt in pixels."""
+        return 4 * self.embedding_size
+
+    def embed_mask(self, logits: Tensor) -> Tensor:
+        """Return what a mask prompt adds to the N pixels of the embedding, [N, 256], row by row.
+
+        `logits` [M, M] of `mask_side` M cover the frame.
+        """
+        embedded: Tensor = self.mask_downscaling(logits[None, None].to(self.no_mask_embed.weight.dtype))
+        return embedded[0].flatten(1).T

@@ -63,6 +63,7 @@ class Dataset(HasId, HasCreatedAt, HasLabels, Base):
     detections_key: Mapped[str | None]  # like `annotations_key`
     detections_bytes: Mapped[int | None] = mapped_column(BigInteger)
     prompt_count: Mapped[int | None]  # None: no prompts were given
+    mask_prompt_count: Mapped[int | None]  # prompts with a mask; None like the next one
     prompted_image_count: Mapped[int | None]  # images with a line in the prompts file; None until the dataset is sealed
     prompts_key: Mapped[str | None]  # like `annotations_key`
     prompts_bytes: Mapped[int | None] = mapped_column(BigInteger)
@@ -192,8 +193,9 @@ class DatasetDetection(Base):
 class DatasetPrompts(Base):
     """The prompts of one image, from a prompts file.
 
-    `objects` is a list of {id, category_id, prompts: [{points, labels, box, multimask}]}, `prompt_count` the number of
-    prompts of all objects. Numbers are pixels, or with the `coordinates` "relative" fractions of width and height.
+    `objects` is a list of {id, category_id, prompts: [{points, labels, box, mask, multimask}]}, `prompt_count` the
+    number of prompts of all objects. Numbers are pixels, or with the `coordinates` "relative" fractions of width and
+    height; a mask is always one of pixels.
     """
 
     __tablename__ = "dataset_prompts"

@@ -9,7 +9,7 @@ from samfleet.variants.task import EverythingParameters
 _TREE = "https://raw.githubusercontent.com/yformer/EfficientSAM/d525f622e6f640acf5a0fc37c7ca1f243da5bde0/weights"
 _CONVENTIONS = Conventions(
     preprocessing=Preprocessing(resize="stretch", filter="float_bilinear"),
-    prompts=PromptRules(layout="efficient_sam", negative_points=False, most_points=6),
+    prompts=PromptRules(layout="efficient_sam", negative_points=False, masks=False, most_points=6),
     masks=MaskRules(upsampling="direct_bicubic", grid_best_only=True),
 )
 # From EfficientSAM_segment_everything_example.ipynb of its repository, whose grid is half a step further up and left

@@ -41,7 +41,7 @@ def _fast_sam(name: str, title: str, filename: str, architecture: Mapping[str, o
         paper=Paper("Fast Segment Anything", "2306.12156"),
         conventions=Conventions(
             preprocessing=LETTERBOX,
-            prompts=PromptRules(mixed=False),
+            prompts=PromptRules(masks=False, mixed=False),
             samplers=("instances", "object_aware"),
         ),
         everything=EverythingParameters(

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from samfleet.variants.conventions import Conventions
+from samfleet.variants.conventions import Conventions, PromptRules
 from samfleet.variants.record import Checkpoint, HttpsSource, ManualSource, Paper, VariantRecord
 from samfleet.variants.records import tiny_vit
 from samfleet.variants.records.fast_sam import LETTERBOX
@@ -44,7 +44,9 @@ _OBJECT_AWARE = VariantRecord(
     weights_licence=_LICENCE,
     repository=_REPOSITORY,
     paper=_PAPER,
-    conventions=Conventions(preprocessing=replace(LETTERBOX, order="bgr"), samplers=()),
+    conventions=Conventions(
+        preprocessing=replace(LETTERBOX, order="bgr"), prompts=PromptRules(masks=False), samplers=()
+    ),
     everything=EverythingParameters(sampler="object_aware", boxes_from="detector"),
     parity="golden",
     role="detector",

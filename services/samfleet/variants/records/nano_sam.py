@@ -25,7 +25,7 @@ NANO_SAM = VariantRecord(
     paper=MOBILE_SAM.paper,
     conventions=Conventions(
         preprocessing=Preprocessing(filter="pillow_bicubic", rounding="floor"),
-        prompts=PromptRules(layout="unpadded"),
+        prompts=PromptRules(layout="unpadded", masks=False),
         masks=MaskRules(upsampling="cropped", multimask=(0, 1, 2, 3)),
     ),
     parity="golden",

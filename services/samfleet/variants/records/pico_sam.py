@@ -8,7 +8,7 @@ from samfleet.variants.record import Checkpoint, ManualSource, Paper, VariantRec
 from samfleet.variants.task import EverythingParameters
 
 _CONVENTIONS = Conventions(
-    prompts=PromptRules(points=False, mixed=False),
+    prompts=PromptRules(points=False, masks=False, mixed=False),
     masks=MaskRules(multimask=(0,), multimask_best_only=True),
     samplers=("object_aware",),
 )

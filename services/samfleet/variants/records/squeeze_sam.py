@@ -37,7 +37,7 @@ SQUEEZE_SAM = VariantRecord(
         preprocessing=Preprocessing(resize="stretch", filter="float_bilinear"),
         # There is no plane for background points. A prompt takes 53 GFLOPs, a point of MobileSAM's grid 0.5 to 1.0
         # (docs/variants.md), so it counts as 64.
-        prompts=PromptRules(layout="unpadded", negative_points=False, cost=64),
+        prompts=PromptRules(layout="unpadded", negative_points=False, masks=False, cost=64),
         masks=MaskRules(upsampling="direct_bicubic", single="best"),  # its code drops mask 0
     ),
     # Neither paper nor code has SegEvery. A grid of 32 x 32 would exceed the default limit of an image.

@@ -78,6 +78,21 @@ def test_masks_and_scores_equal_those_of_the_plain_decoder(
 
 
 @torch.inference_mode()
+@pytest.mark.parametrize("points", [0, 1, 5])
+def test_masks_of_mask_prompts_equal_those_of_the_plain_decoder(
+    network: SamNetwork, state: dict[str, Tensor], points: int, device: torch.device
+) -> None:
+    mask = 10 * torch.randn(SIDE // 4, SIDE // 4, generator=torch.Generator().manual_seed(9))
+    coords, labels = prompts(points, 3 if points else 1)
+    expected, expected_ious = PlainHeads(state, SIDE)(embedding_of(0), coords, labels, mask)
+    logits, ious = decode_all(network.to(device), embedding_of(0).to(device), coords, labels, mask)
+    torch.testing.assert_close(logits.cpu(), expected, atol=LOGIT_TOLERANCE, rtol=0)
+    torch.testing.assert_close(ious, expected_ious, atol=LOGIT_TOLERANCE, rtol=0)
+    without, _ = decode_all(network, embedding_of(0).to(device), coords, labels)
+    assert (without.cpu() - logits.cpu()).abs().max() > 100 * LOGIT_TOLERANCE
+
+
+@torch.inference_mode()
 @pytest.mark.parametrize("group", [1, 3, 64])
 def test_prompts_of_several_images_give_the_same_results_as_alone(
     network: SamNetwork, state: dict[str, Tensor], group: int, monkeypatch: pytest.MonkeyPatch

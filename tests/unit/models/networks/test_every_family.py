@@ -17,11 +17,11 @@ from fixtures.images.encoded_images import encoded, gradient
 from fixtures.models.devices import device
 from fixtures.models.tiny_families import ARCHITECTURES, OTHERS, tiny_variant_of
 from samfleet.masks.record import MaskRecord
-from samfleet.masks.rle import decode_mask
+from samfleet.masks.rle import decode_mask, encode_mask
 from samfleet.variants.catalogue import get_variant
 from samfleet.variants.execution import Execution
 from samfleet.variants.record import VariantRecord
-from samfleet.variants.task import EverythingParameters, Prompt, PromptsParameters
+from samfleet.variants.task import EverythingParameters, Prompt, PromptMask, PromptsParameters
 from samfleet.wire.messages import SegmentReply, SegmentRequest
 from samfleet_models.device.meters.host import HostMeter
 from samfleet_models.networks import registry, sam
@@ -39,6 +39,7 @@ OUTSIDE = Prompt(points=((-7.0, 1e5),), labels=(1,))
 NOTHING = Prompt(box=(9.0, 9.0, 9.0, 9.0))
 AMBIGUOUS = replace(CLICK, multimask=True)
 PROMPTS = (BOX, AMBIGUOUS, CLICK, OUTSIDE, NOTHING)
+LEFT_HALF = PromptMask((60, 90), encode_mask(np.arange(90)[None].repeat(60, 0) < 45))  # of the first of `SIZES`
 BOXES = (BOX, replace(BOX, multimask=True), BOX, Prompt(box=(-70.0, 500.0, -7.0, 1e5)), NOTHING)
 
 
@@ -168,6 +169,7 @@ def test_an_unsupported_prompt_fails_only_its_request(engine: Engine) -> None:
         many: rules.most_points is not None or not rules.points,
         Prompt(points=((9.0, 9.0), (1.0, 1.0)), labels=(1, 0)): not (rules.negative_points and rules.points),
         replace(BOX, points=((9.0, 9.0),), labels=(1,)): not rules.mixed,
+        replace(BOX, mask=LEFT_HALF): not rules.masks,
     }
     requests = [ask(SIZES[0], BOX, prompt) for prompt in refused]
     replies = dict(engine.segment([*requests, ask(SIZES[0], BOX)]))
