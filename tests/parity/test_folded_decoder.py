@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -11,11 +12,16 @@ from torch import Tensor
 from fixtures.models.drawn_masks import decode_all
 from fixtures.models.mobile_sam_engine import mobile_sam, sam_network
 from fixtures.models.shared_data import shared_path, weights_dir
+from reference.plain_decoder import MULTI
 from reference.plain_heads import PlainHeads
+from reference.transformers_heads import TransformersHeads
+from samfleet.masks.rle import encode_mask
 from samfleet.variants.catalogue import get_variant
+from samfleet.variants.task import PromptMask
 from samfleet_models.checkpoints.loading import read_state
 from samfleet_models.images.decode import read_image
 from samfleet_models.images.transforms import ImageFrame, resize_to_frame, to_network_input
+from samfleet_models.mask_generation.mask_prompts import mask_logits
 from samfleet_models.modeling.prompt_encoder import Label
 from samfleet_models.serving.engine import Engine
 
@@ -63,3 +69,21 @@ def test_all_masks_and_scores_equal_those_of_the_plain_decoder(
     print(f"logits of up to {expected.abs().max():.1f} differ by at most {worst:.1e}, IoUs by {worst_iou:.1e}")
     assert worst <= LOGIT_TOLERANCE
     assert worst_iou <= IOU_TOLERANCE
+
+
+@torch.inference_mode()
+def test_masks_of_mask_prompts_equal_those_of_transformers(mobile_sam: Engine, embedding: Tensor) -> None:
+    record = mobile_sam.record
+    size = (300, 400)
+    drawn = np.zeros(size, dtype=bool)
+    drawn[60:180, 90:250] = True
+    mask = mask_logits(PromptMask(size, encode_mask(drawn)), ImageFrame.of(*size, 1024), 256)
+    coords = 700 * torch.rand(3, 2, 2, generator=torch.Generator().manual_seed(0))
+    kinds = torch.tensor((Label.FOREGROUND, Label.PADDING)).expand(3, -1)
+    heads = TransformersHeads(read_state(weights_dir() / record.checkpoint.filename), record.input_size)
+    expected, expected_ious = heads.multimask(embedding, coords, kinds, mask)
+    logits, ious = decode_all(sam_network(mobile_sam), embedding, coords, kinds, mask)
+    assert (logits[:, MULTI] - expected).abs().max().item() <= LOGIT_TOLERANCE
+    assert (ious[:, MULTI] - expected_ious).abs().max().item() <= IOU_TOLERANCE
+    without, _ = heads.multimask(embedding, coords, kinds)
+    assert (without - expected).abs().max().item() > 1

@@ -65,12 +65,24 @@ class TransformersHeads:
         self.model.to(device)
         return self
 
-    def multimask(self, embedding: Tensor, coords: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-        """Return logits [B, 3, S/4, S/4] and IoUs [B, 3]; `coords` is [B, 2, 2], the second point is the padding."""
+    def multimask(
+        self, embedding: Tensor, coords: Tensor, labels: Tensor, mask: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Return logits [B, 3, S/4, S/4] and IoUs [B, 3]; `coords` is [B, 2, 2], the second point is the padding.
+
+        `mask` [S/4, S/4] has the logits of a mask that all prompts have.
+        """
         points, kinds = coords[:, :1].float()[None], labels[:, :1].int()[None]
         if bool((labels[:, 1:] != Label.PADDING).any()):
             raise ValueError("one point with its padding point is expected per prompt")
-        out = self.model(image_embeddings=embedding, input_points=points, input_labels=kinds, multimask_output=True)
+        masks = None if mask is None else mask[None, None]
+        out = self.model(
+            image_embeddings=embedding,
+            input_points=points,
+            input_labels=kinds,
+            input_masks=masks,
+            multimask_output=True,
+        )
         return out.pred_masks[0], out.iou_scores[0]
 
 

@@ -112,6 +112,7 @@ def test_a_dialect_names_the_prompts_that_its_graphs_take(fields: Fields, write:
         ("input_size", 3, "variant.input_size is 3; write the side of the encoder's input in pixels"),
         ("input_size", "1024", "variant.input_size is '1024'; write a whole number"),
         ("weights_licence", "CC-BY-4.0", "weights_licence has CC-BY-4.0; write AGPL-3.0, .* LicenseRef-own means"),
+        ("prompts", {"masks": True}, "prompts.masks is true, but this decoder gets no masks; leave it out"),
         ("colour", "red", "variant.colour is not a field; the fields are title, dialect"),
         (
             "preprocessing",
