@@ -58,13 +58,14 @@ def write_prompts(
     The dataset's row must be flushed. Raises `PromptsInvalid` for an image that the dataset does not have; a dataset
     that is `limited` to some images of a folder skips it, but needs one line for its images.
     """
-    categories = _Categories(dataset)
+    annotated = dataset.annotation_count is not None
+    categories = PromptCategories(dataset.categories, annotated=annotated)
     seen: set[int] = set()
     dataset.prompt_count = dataset.prompted_image_count = dataset.mask_prompt_count = 0
     with opened() as file:
         for lines in _batches(read_prompt_lines(file, limits)):
             rows = [
-                _row(line, image_id, categories)
+                prompts_row(line, image_id, categories, line.line)
                 for line, image_id in _matched(session, dataset, lines, skip_unknown=limited)
                 if _is_new(line, image_id, seen)
             ]
@@ -119,8 +120,9 @@ def _is_new(line: ImagePrompts, image_id: int, seen: set[int]) -> bool:
     return True
 
 
-def _row(line: ImagePrompts, image_id: int, categories: _Categories) -> PromptsRow:
-    objects = [_stored(one, categories.id_of(one, line.line)) for one in line.objects]
+def prompts_row(line: ImagePrompts, image_id: int, categories: PromptCategories, number: int) -> PromptsRow:
+    """Return the row of the prompts of an image. Errors name the line by its `number`."""
+    objects = [_stored(one, categories.id_of(one, number)) for one in line.objects]
     masks = sum(prompt.mask is not None for one in line.objects for prompt in one.prompts)
     return PromptsRow(image_id, line.coordinates, line.prompt_count, objects, masks)
 
@@ -158,13 +160,15 @@ def _read_mask(stored: dict[str, Any]) -> PromptMask:
     return PromptMask((height, width), stored["counts"])
 
 
-class _Categories:
-    """Ids of the categories that a prompts file names."""
+class PromptCategories:
+    """Ids of the categories that prompts name.
 
-    def __init__(self, dataset: Dataset) -> None:
-        self._dataset = dataset
-        self._annotated = dataset.annotation_count is not None
-        listed = dataset.categories or () if self._annotated else ()
+    If the dataset is `annotated`, they are those of the annotations, `known`.
+    """
+
+    def __init__(self, known: list[dict[str, Any]] | None = None, *, annotated: bool = False) -> None:
+        self._known, self._annotated = known, annotated
+        listed = known or () if annotated else ()
         names = Counter(str(one.get("name", "")) for one in listed)
         self._shared = frozenset(name for name, times in names.items() if times > 1)  # names of several categories
         self._ids = {str(one.get("name", "")): int(one["id"]) for one in listed}
@@ -204,5 +208,5 @@ class _Categories:
     def listed(self) -> list[dict[str, Any]] | None:
         """Return the categories of the dataset."""
         if self._annotated or not self._ids:
-            return self._dataset.categories
+            return self._known
         return [{"id": number, "name": name} for name, number in self._ids.items()]

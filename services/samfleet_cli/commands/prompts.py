@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -25,6 +26,37 @@ PromptsFormat = Annotated[
         show_default=False,
     ),
 ]
+
+PromptsPlace = Annotated[
+    str | None,
+    typer.Option(
+        "--prompts",
+        metavar="FILE|URL",
+        help="Prompts file, or s3://bucket/name of one; or labels, for yolo and voc their folder.",
+        show_default=False,
+    ),
+]
+
+
+def local_prompts(place: str | None, form: LabelFormat | None, sources: Sequence[str]) -> Path | None:
+    """Return the local file or folder of prompts; None without prompts, or if the server reads them.
+
+    It reads a prompts file in a bucket only for `sources` that it reads itself. Anything else is wrong usage.
+    """
+    if place is None:
+        if form is not None:
+            raise typer.BadParameter("--prompts-format needs --prompts")
+        return None
+    if not place.startswith("s3://"):
+        if not Path(place).exists():
+            raise typer.BadParameter(f"--prompts: {place} does not exist")
+        return Path(place)
+    if form is not None or not all(source.startswith("s3://") for source in sources):
+        raise typer.BadParameter(
+            "--prompts in a bucket is a prompts file, for images, a manifest or an archive in a bucket; download it"
+        )
+    return None
+
 
 app = typer.Typer(help="Make prompts files of labels of other tools.", no_args_is_help=True)
 

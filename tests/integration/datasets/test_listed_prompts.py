@@ -6,6 +6,7 @@ import io
 import json
 import uuid
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from sqlalchemy import Engine, select
 
 from fixtures.images.archives import zipped
 from fixtures.servers.s3_server import Buckets
+from samfleet.datasets.annotation_entries import AnnotationLimits
 from samfleet.datasets.archives.listing import ArchiveRequest, create_archive_listing
 from samfleet.datasets.manifests.errors import DatasetNotEmpty
 from samfleet.datasets.manifests.listing import ManifestRequest, create_manifest_listing
@@ -49,6 +51,7 @@ class Listed:
 
     def __init__(self, engine: Engine, root: Path, sources: S3Sources) -> None:
         self.engine, self.root, self.sources = engine, root, sources
+        self.limits = LIMITS
         self.store, self.tenant = MemoryStore(), tenant_of(engine)
 
     def make(self, create: Callable[..., Dataset], request: object) -> Dataset:
@@ -57,7 +60,7 @@ class Listed:
         return self.work(dataset_id)
 
     def work(self, dataset_id: uuid.UUID) -> Dataset:
-        list_dataset(self.engine, dataset_id, (self.root,), LIMITS, self.sources, store=self.store)
+        list_dataset(self.engine, dataset_id, (self.root,), self.limits, self.sources, store=self.store)
         with transaction(self.engine) as session:
             return session.get_one(Dataset, dataset_id)
 
@@ -161,3 +164,64 @@ def test_a_bucket_comes_with_prompts_in_a_bucket(listed: Listed, buckets: Bucket
     assert (dataset.state, dataset.image_count, listed.prompted(dataset)) == (DatasetState.SEALED, 2, [2])
     missing = S3Request(url, "default", prompts_path=f"s3://{bucket}/none.jsonl")
     assert listed.make(create_s3_listing, missing).error_code == "prompts_not_found"
+
+
+OBJECTS = [{**BOX, "points": [[1, 1]], "labels": [0]}, {"id": 2, "category": "lid", "points": [[1, 1]]}]
+
+
+@pytest.mark.parametrize("form", ["jsonl", "csv"])
+def test_the_lines_of_a_manifest_may_have_prompts(listed: Listed, form: str) -> None:
+    path = listed.root / f"prompted.{form}"
+    if form == "jsonl":
+        second = {"image": "a.jpg", "objects": OBJECTS, "coordinates": "relative"}
+        path.write_text(
+            text_of({"image": "b.jpg"}, {**second, "objects": [BOX]}, {"image": "c.jpg", "objects": OBJECTS})
+        )
+    else:
+        quoted = [json.dumps(objects).replace('"', '""') for objects in ([BOX], OBJECTS)]
+        path.write_text(f'image,objects,coordinates\nb.jpg,,\na.jpg,"{quoted[0]}",relative\nc.jpg,"{quoted[1]}",\n')
+    dataset = listed.make(create_manifest_listing, ManifestRequest(str(path), form))  # type: ignore[arg-type]
+    assert (dataset.state, dataset.error_message) == (DatasetState.SEALED, None)
+    assert (dataset.prompt_count, dataset.prompted_image_count, dataset.mask_prompt_count) == (3, 2, 0)
+    assert dataset.categories == [{"id": 1, "name": "jar"}, {"id": 2, "name": "lid"}]
+    with transaction(listed.engine) as session:
+        query = select(DatasetPrompts).where(DatasetPrompts.dataset_id == dataset.id).order_by(DatasetPrompts.image_id)
+        rows = list(session.scalars(query))
+    assert [(row.image_id, row.coordinates, row.prompt_count) for row in rows] == [(2, "relative", 1), (3, "pixels", 2)]
+    assert rows[1].objects[0] == {
+        "id": "1",
+        "category_id": 1,
+        "prompts": [{"points": [[1, 1]], "labels": [0], "box": [0, 0, 2, 2], "multimask": False}],
+    }
+
+
+@pytest.mark.parametrize(
+    ("line", "code", "message"),
+    [
+        ({"objects": "[" * 9999}, "manifest_invalid", "line 2: objects is not valid JSON"),
+        ({"coordinates": "relative"}, "manifest_invalid", "line 2: coordinates without objects"),
+        ({"objects": {}}, "prompts_invalid", "line 2: objects must be a list"),
+        ({"objects": [{"id": 1}]}, "prompts_invalid", "line 2, objects[0], object '1': a prompt has neither"),
+        ({"objects": [{"id": 1, "box": [0, 0, 1e999, 1]}]}, "prompts_invalid", "line 2, objects[0]"),
+        ({"objects": [BOX], "coordinates": "percent"}, "prompts_invalid", "line 2: coordinates is 'pixels'"),
+        ({"objects": [{**BOX, "category_id": 3, "category": None}]}, "prompts_invalid", "line 2: the file has both"),
+    ],
+)
+def test_wrong_prompts_in_a_manifest_name_the_line(
+    listed: Listed, line: dict[str, Any], code: str, message: str
+) -> None:
+    path = listed.root / "prompted.jsonl"
+    path.write_text(text_of({"image": "b.jpg", "objects": [BOX]}, {"image": "a.jpg", **line}))
+    dataset = listed.make(create_manifest_listing, ManifestRequest(str(path), "jsonl"))
+    assert (dataset.state, dataset.error_code) == (DatasetState.FAILED, code)
+    assert (dataset.error_message or "").startswith(message)
+
+
+def test_prompts_of_a_manifest_are_bounded_and_not_given_twice(listed: Listed) -> None:
+    path, prompts = listed.root / "prompted.jsonl", listed.root / "prompts.jsonl"
+    path.write_text(text_of({"image": "b.jpg", "objects": OBJECTS}))
+    prompts.write_text(text_of({"file_name": "b.jpg", "objects": [BOX]}))
+    twice = ManifestRequest(str(path), "jsonl", prompts_path=str(prompts))
+    assert listed.make(create_manifest_listing, twice).error_code == "prompts_invalid"
+    listed.limits = replace(LIMITS, annotations=AnnotationLimits(objects=1))
+    assert listed.make(create_manifest_listing, ManifestRequest(str(path), "jsonl")).error_code == "prompts_too_large"

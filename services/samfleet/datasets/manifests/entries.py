@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from samfleet.datasets.manifests.errors import ManifestInvalid
+from samfleet.datasets.manifests.line_prompts import prompts_of
 from samfleet.datasets.manifests.metadata import metadata_of
 
-MEMBERS = ("image", "id", "file_name", "etag", "metadata")
+if TYPE_CHECKING:
+    from samfleet.datasets.prompt_lines import ImagePrompts
+
+MEMBERS = ("image", "id", "file_name", "etag", "metadata", "objects", "coordinates")
 MAX_LINE_BYTES = 2**16
 MAX_ID_CHARACTERS = 255
 MAX_ETAG_CHARACTERS = 1024
@@ -25,10 +29,11 @@ class ManifestLine:
     file_name: str | None = None
     etag: str | None = None
     metadata: Mapping[str, Any] | None = None
+    prompts: ImagePrompts | None = None
 
 
 def line_of(number: int, entry: Mapping[str, Any]) -> ManifestLine:
-    """Return the image that an entry describes. Raises `ManifestInvalid`, which names the line."""
+    """Return the image that an entry describes. Raises `ManifestInvalid` or `PromptsInvalid`, which name the line."""
     require_known(number, entry)
     given = entry.get("id")
     if type(given) is int:
@@ -40,6 +45,7 @@ def line_of(number: int, entry: Mapping[str, Any]) -> ManifestLine:
         _text(number, entry, "file_name"),
         _text(number, entry, "etag", MAX_ETAG_CHARACTERS),
         metadata_of(number, entry.get("metadata")),
+        prompts_of(number, entry),
     )
 
 

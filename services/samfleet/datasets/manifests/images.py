@@ -13,12 +13,14 @@ from typing import Any
 from urllib.parse import quote_from_bytes, unquote, urlsplit
 
 from samfleet.datasets.content import FILE_SCHEME
+from samfleet.datasets.copying import PromptsRow
 from samfleet.datasets.folder_walk import settled_times
 from samfleet.datasets.manifests.entries import ManifestLine
 from samfleet.datasets.manifests.errors import ManifestInvalid, in_line
 from samfleet.datasets.manifests.files import Sources
 from samfleet.datasets.manifests.folders import AllowedFiles
 from samfleet.datasets.names import FileNameInvalid, check_file_name
+from samfleet.datasets.prompt_lines import ImagePrompts
 from samfleet.datasets.s3_sources import S3Image
 from samfleet.datasets.s3_urls import SCHEME as S3_SCHEME
 from samfleet.datasets.s3_urls import parse_s3_object
@@ -38,6 +40,8 @@ class ManifestImage:
     size_bytes: int  # 0 if it is not known
     metadata: Mapping[str, Any] | None = None
     times: tuple[int, int] | None = None
+    prompts: ImagePrompts | None = None
+    prompts_row: PromptsRow | None = None  # of `prompts`, once its categories have ids
 
 
 @dataclass(slots=True)
@@ -78,7 +82,7 @@ class ManifestImages:
             raise ManifestInvalid(f"{line.image[:200]!r} has an etag, but a file on the server has none; remove it")
         else:
             uri, size, times = self._on_disk(place)
-        return ManifestImage(line.number, _name(line, place), line.id, uri, size, line.metadata, times)
+        return ManifestImage(line.number, _name(line, place), line.id, uri, size, line.metadata, times, line.prompts)
 
     def _absolute(self, image: str) -> str:
         if image.startswith("/") or "://" in image:

@@ -10,7 +10,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import PurePosixPath
 from typing import Any, Self
@@ -27,6 +27,7 @@ from samfleet.datasets.manifests.errors import ManifestDuplicate, ManifestTooLar
 from samfleet.datasets.manifests.files import Sources, open_manifest
 from samfleet.datasets.manifests.images import ManifestImage, ManifestImages
 from samfleet.datasets.manifests.lines import Format, read_lines
+from samfleet.datasets.manifests.prompts import ManifestPrompts
 from samfleet.datasets.service import DatasetTooLarge, InputLimits
 from samfleet.db.models import Dataset, DatasetSource
 
@@ -86,6 +87,10 @@ class ManifestListing:
     limits: InputLimits
     progress: Progress
     images: int = 0
+    _of_lines: ManifestPrompts = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._of_lines = ManifestPrompts(self.limits.annotations)
 
     def write(self, session: Session, dataset_id: uuid.UUID) -> None:
         """Write all images of a dataset whose row exists. The row is not locked against changes of its progress."""
@@ -102,6 +107,7 @@ class ManifestListing:
 
     def seal(self, session: Session, dataset: Dataset) -> None:
         dataset.image_count = self.images
+        self._of_lines.seal(dataset, with_file=bool(self.request.prompts_path or dataset.prompts_key))
         self._prompts.write(session, dataset)
         close(session, dataset)
 
@@ -120,11 +126,15 @@ class ManifestListing:
             ThreadPoolExecutor(THREADS, "manifest") as threads,
         ):
             for some in _batches(islice(read_lines(file, request.format), request.limit)):
-                if any(map(finder.asks_store, some)):
-                    yield from threads.map(finder.find, some)
-                else:  # threads cost more than the work
-                    yield from map(finder.find, some)
+                # Threads cost more than the work if nothing is asked of a store.
+                found = threads.map(finder.find, some) if any(map(finder.asks_store, some)) else map(finder.find, some)
+                yield from map(self._with_row, found)
                 self._count(len(some), some[-1].number, until)
+
+    def _with_row(self, image: ManifestImage) -> ManifestImage:
+        if image.prompts is None:
+            return image
+        return replace(image, prompts_row=self._of_lines.row(image.line, image.prompts))
 
     def _count(self, images: int, line: int, until: float) -> None:
         self.images += images

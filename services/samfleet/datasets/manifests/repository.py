@@ -17,10 +17,12 @@ from samfleet.datasets.manifests.images import ManifestImage
 UNIQUE = ("file_name", "external_id")
 _TABLE = text(
     "CREATE TEMPORARY TABLE manifest_lines (line bigint, file_name text, external_id text, metadata jsonb, uri text, "
-    "size_bytes bigint, modified_ns bigint, changed_ns bigint) ON COMMIT DROP"
+    "size_bytes bigint, modified_ns bigint, changed_ns bigint, coordinates text, prompt_count integer, objects jsonb) "
+    "ON COMMIT DROP"
 )
 _COPY = (
-    "COPY manifest_lines (line, file_name, external_id, metadata, uri, size_bytes, modified_ns, changed_ns) FROM STDIN"
+    "COPY manifest_lines (line, file_name, external_id, metadata, uri, size_bytes, modified_ns, changed_ns, "
+    "coordinates, prompt_count, objects) FROM STDIN"
 )
 _REPEATED = """
 SELECT value, first, line FROM (
@@ -33,6 +35,12 @@ _INSERT = text(
     "file_name, external_id, metadata, uri, size_bytes, modified_ns, changed_ns) "
     "SELECT :dataset_id, row_number() OVER (ORDER BY line) - 1, row_number() OVER (ORDER BY line), "
     "file_name, external_id, metadata, uri, size_bytes, modified_ns, changed_ns FROM manifest_lines ORDER BY line"
+)
+_INSERT_PROMPTS = text(
+    "INSERT INTO dataset_prompts (dataset_id, image_id, coordinates, prompt_count, objects) "
+    "SELECT :dataset_id, number, coordinates, prompt_count, objects FROM "
+    "(SELECT row_number() OVER (ORDER BY line) AS number, coordinates, prompt_count, objects FROM manifest_lines) "
+    "AS numbered WHERE objects IS NOT NULL"
 )
 
 
@@ -55,7 +63,10 @@ def copy_lines(session: Session, images: Iterable[ManifestImage]) -> None:
 def _columns(image: ManifestImage) -> tuple[Any, ...]:
     metadata = None if image.metadata is None else Jsonb(image.metadata)
     modified, changed = image.times or (None, None)
-    return image.line, image.file_name, image.external_id, metadata, image.uri, image.size_bytes, modified, changed
+    row = image.prompts_row
+    prompts = (None, None, None) if row is None else (row.coordinates, row.prompt_count, Jsonb(row.objects))
+    stated = (image.line, image.file_name, image.external_id, metadata, image.uri, image.size_bytes)
+    return *stated, modified, changed, *prompts
 
 
 def find_repeated(session: Session) -> Repeated | None:
@@ -68,5 +79,6 @@ def find_repeated(session: Session) -> Repeated | None:
 
 
 def insert_images(session: Session, dataset_id: uuid.UUID) -> None:
-    """Make the lines the images of the dataset, in their order, with ids from 1."""
+    """Make the lines the images of the dataset, in their order, with ids from 1, and their prompts its prompts."""
     session.execute(_INSERT, {"dataset_id": dataset_id})
+    session.execute(_INSERT_PROMPTS, {"dataset_id": dataset_id})

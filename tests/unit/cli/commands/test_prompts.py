@@ -3,11 +3,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import typer
 from typer.testing import CliRunner
 
 from samfleet.datasets.prompt_formats.convert import FORMATS
 from samfleet.datasets.prompt_formats.foreign import LabelsUnreadable
-from samfleet_cli.commands.prompts import LabelFormat, app
+from samfleet_cli.commands.prompts import LabelFormat, app, local_prompts
 
 
 @pytest.fixture
@@ -42,3 +43,18 @@ def test_a_failed_conversion_keeps_the_former_file(folder: Path) -> None:
 
 def test_the_command_offers_every_format() -> None:
     assert [form.value for form in LabelFormat] == list(FORMATS)
+
+
+def test_prompts_are_local_or_read_by_the_server(folder: Path) -> None:
+    bucket, local = ["s3://photos/2026"], ["shelves.csv"]
+    assert local_prompts(None, None, bucket) is None
+    assert local_prompts("s3://photos/prompts.jsonl", None, bucket) is None
+    assert local_prompts(str(folder), LabelFormat.YOLO, local) == folder
+    for place, form, sources in (
+        (None, LabelFormat.CSV, bucket),
+        (str(folder / "none.jsonl"), None, bucket),
+        ("s3://photos/prompts.jsonl", None, local),
+        ("s3://photos/labels.csv", LabelFormat.CSV, bucket),
+    ):
+        with pytest.raises(typer.BadParameter):
+            local_prompts(place, form, sources)
