@@ -75,7 +75,7 @@ class Uploads:
             return [(row.detection_id, row.image_id) for row in rows]
 
     def seal(self) -> DatasetState:
-        return seal(self.engine, self.store, self.tenant_id, self.dataset_id, OF_ANNOTATIONS).state
+        return seal(self.engine, self.store, self.tenant_id, self.dataset_id, InputLimits()).state
 
     def rows(self) -> list[tuple[int | None, int | None, str]]:
         with read_only(self.engine) as session:
@@ -263,7 +263,7 @@ def test_annotations_replaced_during_sealing_are_detected(uploads: Uploads, monk
             return io.BytesIO(content[start:])
 
     with pytest.raises(DatasetChanged):
-        seal(uploads.engine, Replacing(), uploads.tenant_id, uploads.dataset_id, OF_ANNOTATIONS)
+        seal(uploads.engine, Replacing(), uploads.tenant_id, uploads.dataset_id, InputLimits())
     assert uploads.rows() == [(None, None, "a.jpg")]
 
 

@@ -118,7 +118,7 @@ def test_requests_by_hash_are_checked_like_uploads(uploader: Uploader) -> None:
     with pytest.raises(DatasetTooLarge, match="more than 5 images"):
         uploader.ask(dataset, **dict.fromkeys("cdef", b"two"))
     assert sorted(uploader.images(dataset)) == ["a", "b"]
-    seal(uploader.engine, uploader.store, uploader.id, dataset, uploader.limits.annotations)
+    seal(uploader.engine, uploader.store, uploader.id, dataset, uploader.limits)
     with pytest.raises(DatasetSealed):
         uploader.ask(dataset, c=b"two")
 

@@ -89,7 +89,7 @@ class Life:
             put_annotations(*place, io.BytesIO(coco(count)), OF_INPUTS.annotations)
             put_detections(*place, io.BytesIO(detections(count + 1)), OF_INPUTS.annotations)
         self.check()
-        seal(*place, OF_INPUTS.annotations)
+        seal(*place, OF_INPUTS)
         return dataset
 
     def submit(self, dataset: uuid.UUID, **fields: Any) -> Run:
