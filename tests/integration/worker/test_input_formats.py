@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import threading
 import uuid
 from pathlib import Path
 from typing import IO, Any
@@ -23,12 +24,15 @@ from samfleet.db.models import Tenant
 from samfleet.db.session import transaction
 from samfleet.jobs.coco_files import BoxForm, result_entry
 from samfleet.jobs.parts import read_parts
+from samfleet.quality.segmentation import pixel_ious
+from samfleet.wire.messages import SegmentReply, SegmentRequest
 from samfleet_models.serving.engine import Engine as ModelEngine
 from samfleet_worker.bootstrap import Services
 from samfleet_worker.triton.memory_segmenter import MemorySegmenter
 
 __all__ = ["mobile_sam"]
 
+LEAST_IOU = 0.99  # chunks depend on the free memory, and another one rounds in another order
 FORMATS = ["jsonl", *WRITERS]
 LIMITS = InputLimits()
 Row = dict[str, Any]  # a mask as the result of an image has it
@@ -86,7 +90,13 @@ def test_the_same_labels_come_back_through_each_input_format(engine: Engine, tmp
 def test_every_input_format_gives_the_same_masks_of_mobile_sam(
     engine: Engine, tmp_path: Path, mobile_sam: ModelEngine
 ) -> None:
-    segmenter = MemorySegmenter(respond=lambda _variant, request: dict(mobile_sam.segment([request]))[0])
+    lock = threading.Lock()  # an engine runs one batch at a time, and the worker sends several images
+
+    def respond(_variant: str, request: SegmentRequest) -> SegmentReply:
+        with lock:
+            return dict(mobile_sam.segment([request]))[0]
+
+    segmenter = MemorySegmenter(respond=respond)
     masks = []
     for form in FORMATS:
         (tmp_path / form).mkdir()
@@ -94,4 +104,7 @@ def test_every_input_format_gives_the_same_masks_of_mobile_sam(
         check_labels(form, found)
         masks.append({name: [mask["segmentation"] for mask in rows] for name, (_, rows) in found.items()})
     assert [len(rows) for rows in masks[0].values()] == [len(LABELS.get(name, [])) for name in sorted(IMAGES)]
-    assert all(one == masks[0] for one in masks)
+    for form, one in zip(FORMATS, masks, strict=True):
+        for name, first in masks[0].items():
+            ious = [pixel_ious([mask], [other])[0, 0] for mask, other in zip(one[name], first, strict=True)]
+            assert min(ious, default=1.0) >= LEAST_IOU, (form, name, ious)
