@@ -23,7 +23,7 @@ from samfleet.jobs.listing import list_dataset
 @pytest.fixture
 def bucket(api: Api, buckets: Buckets) -> Iterator[str]:
     """A bucket of two images that the server may read."""
-    bucket = buckets.make({f"2026/{name}": bright_square(HEIGHT, WIDTH) for name in ("b.png", "a.png")})
+    bucket = buckets.make({f"2026/{name}": bright_square(WIDTH, HEIGHT) for name in ("b.png", "a.png")})
     before, api.app.state.s3 = api.app.state.s3, S3Sources({"main": buckets.profile(bucket)})
     yield bucket
     api.app.state.s3 = before

@@ -59,7 +59,9 @@ def student_record(student: VariantRecord, teacher: VariantRecord, input_size: i
         return record
     if record.family not in FAMILIES or record.detector is not None or record.role != "segmenter":
         raise DistillStudentUntrainable(f"{student.name}: {DistillStudentUntrainable.__doc__}")
-    rules = replace(teacher.conventions.prompts, frame_size=teacher.frame_size)
+    theirs = teacher.conventions.prompts
+    masks = theirs.masks and record.conventions.prompts.masks  # not every family's code passes masks to the decoder
+    rules = replace(theirs, frame_size=teacher.frame_size, masks=masks)
     conventions = replace(teacher.conventions, preprocessing=record.conventions.preprocessing, prompts=rules)
     record = replace(record, conventions=conventions, everything=teacher.everything)
     _require_same_embeddings(record, teacher)
