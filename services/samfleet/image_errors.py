@@ -78,3 +78,15 @@ class RedirectForbidden(ImageFailed):
     """The image's address redirects to one that the server may not read; state an address that does not."""
 
     code = "redirect_forbidden"
+
+
+class FrameMissing(ImageFailed):
+    """The file has no frame of this number; state a smaller one."""
+
+    code = "frame_missing"
+
+
+class TooManyFrames(ImageFailed):
+    """The file has more frames than this server accepts; split the file."""
+
+    code = "too_many_frames"

@@ -92,6 +92,14 @@ class SourceSettings(BaseSettings):
         description="Largest archive of images; one in a bucket or an upload may take as much temporary disk.",
     )
 
+    max_frames: int = Field(default=10_000, ge=1, le=1_000_000, description="Most frames or pages of one file.")
+    max_frames_file_bytes: int = Field(
+        default=2 * 2**30,
+        ge=1,
+        description="Largest file of which [frames](images.md#frames) are taken. A process may keep four of them from "
+        "buckets or uploads on temporary disk.",
+    )
+
     @field_validator("url_sources", "url_private_addresses", mode="before")
     @classmethod
     def _split(cls, value: Any) -> Any:

@@ -70,8 +70,9 @@ async def get_s3(request: Request) -> S3Sources:
 
 
 async def get_remote(request: Request) -> Remote:
-    """Return the readers of images in buckets and at URLs."""
-    return {**request.app.state.s3.readers, **request.app.state.urls.readers}
+    """Return the readers of frames, and of images in buckets and at URLs."""
+    remote: Remote = request.state.remote
+    return remote
 
 
 SettingsValue = Annotated[Settings, Depends(get_settings)]

@@ -14,6 +14,8 @@ from sqlalchemy import Engine
 from samfleet.budget import Budget
 from samfleet.config import Settings
 from samfleet.datasets.content import Remote
+from samfleet.datasets.frames.limits import FrameLimits
+from samfleet.datasets.frames.reader import image_readers
 from samfleet.datasets.s3_sources import S3Sources
 from samfleet.datasets.url_sources import NO_URLS, UrlRules, UrlSources
 from samfleet.db.session import connect
@@ -44,7 +46,8 @@ class Services:
 
     `stopping` is set when the process was asked to end: work stops at the next image and is handed back. `loading` is
     held while a variant is loaded. `company` lets shards run side by side, or a suspect alone. `image_bytes` bounds the
-    image files held in memory; None means no bound. `s3` and `urls` read images that stay where they are.
+    image files held in memory; None means no bound. `s3` and `urls` read images that stay where they are,
+    `frames` those that are a part of a file.
     `end_process` is called when a thread of this process hangs and cannot be recovered.
     """
 
@@ -60,12 +63,13 @@ class Services:
     image_bytes: Budget | None = None
     s3: S3Sources = field(default_factory=lambda: S3Sources({}))
     urls: UrlSources = NO_URLS
+    frames: Remote = field(default_factory=dict)
     end_process: Callable[[str], None] = lambda _reason: None
 
     @property
     def remote(self) -> Remote:
-        """Return the readers of images in buckets and at URLs."""
-        return {**self.s3.readers, **self.urls.readers}
+        """Return the readers of frames, and of images in buckets and at URLs."""
+        return {**self.s3.readers, **self.urls.readers, **self.frames}
 
     @property
     def sweep_limits(self) -> SweepLimits:
@@ -99,20 +103,23 @@ def bootstrap(settings: Settings) -> Services:
     if settings.pool not in settings.pools:
         known = ", ".join(sorted(settings.pools))
         raise PoolNotConfigured(f"SAMFLEET_POOL is {settings.pool!r}, but SAMFLEET_POOLS has only {known}")
+    store = open_store(settings.storage_url, s3_endpoint_url=settings.s3_endpoint_url)
+    s3, urls = S3Sources(settings.s3_sources), UrlSources(UrlRules.of(settings))
     return Services(
         settings=settings,
         # per slot a task and its lease renewal; then the process's heartbeat, the lock for loading variants, and the
         # query of a prediction that loads one
         engine=connect(settings.database_url, pool_size=2 * settings.worker_concurrency + 3),
-        store=open_store(settings.storage_url, s3_endpoint_url=settings.s3_endpoint_url),
+        store=store,
         queue=CeleryTaskQueue(settings.broker_url),
         segmenter=TritonSegmenter(
             settings.pools[settings.pool], settings.triton_timeout, settings.loaded_variants, settings.triton_secret
         ),
         worker=worker_name(settings.pool),
         image_bytes=Budget(settings.image_bytes_in_flight),
-        s3=S3Sources(settings.s3_sources),
-        urls=UrlSources(UrlRules.of(settings)),
+        s3=s3,
+        urls=urls,
+        frames=image_readers(store, s3, urls, FrameLimits.of(settings)),
         end_process=end_process,
     )
 

@@ -7,13 +7,21 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from urllib.parse import quote, unquote, unquote_to_bytes
 
+from samfleet.datasets.frame_addresses import FrameAddress, file_of
 from samfleet.image_errors import (
+    FrameMissing,
     ImageEmpty,
     ImageFailed,
+    ImageFormatUnsupported,
     ImageMissing,
     ImageNameInvalid,
     ImageTooLarge,
+    ImageTruncated,
     ImageUnreadable,
+    SourceChanged,
+    SourceForbidden,
+    SourceUnavailable,
+    TooManyFrames,
 )
 from samfleet.regular_files import NotRegularFile, read_resolved
 from samfleet.storage.store import ObjectNotFound, ObjectStore
@@ -21,7 +29,23 @@ from samfleet.storage.store import ObjectNotFound, ObjectStore
 STORE_SCHEME = "store:"
 FILE_SCHEME = "file://"
 REMOTE_SCHEMES = ("s3://", "http://", "https://")
-UNUSABLE_SCHEME = "unusable:"  # followed by the reason
+UNUSABLE_SCHEME = "unusable:"  # followed by the reason, or by a code, a colon and the reason
+FAULTS: Mapping[str, type[ImageFailed]] = {
+    error.code: error
+    for error in (
+        FrameMissing,
+        ImageEmpty,
+        ImageFormatUnsupported,
+        ImageMissing,
+        ImageTooLarge,
+        ImageTruncated,
+        ImageUnreadable,
+        SourceChanged,
+        SourceForbidden,
+        SourceUnavailable,
+        TooManyFrames,
+    )
+}
 
 # Readers by scheme of `DatasetImage.uri`, which take the URI and the most bytes and return at most one byte more.
 Remote = Mapping[str, Callable[[str, int], bytes]]
@@ -36,7 +60,8 @@ def read_image(store: ObjectStore, uri: str, max_bytes: int, remote: Remote = NO
     not respond.
     """
     if uri.startswith(UNUSABLE_SCHEME):
-        raise ImageNameInvalid(unquote(uri.removeprefix(UNUSABLE_SCHEME)))
+        code, _, reason = uri.removeprefix(UNUSABLE_SCHEME).rpartition(":")
+        raise FAULTS.get(code, ImageNameInvalid)(unquote(reason))
     data = _read(store, uri, max_bytes, remote)
     if len(data) > max_bytes:
         raise ImageTooLarge(
@@ -47,22 +72,28 @@ def read_image(store: ObjectStore, uri: str, max_bytes: int, remote: Remote = NO
     return data
 
 
-def unusable_uri(reason: str) -> str:
-    """Return the `DatasetImage.uri` of an image that is known to fail; reading it raises the reason."""
-    return UNUSABLE_SCHEME + quote(reason)
+def unusable_uri(reason: str, code: str | None = None) -> str:
+    """Return the `DatasetImage.uri` of an image that is known to fail; reading it raises the reason.
+
+    `code` is one of `FAULTS`; by default the name is at fault.
+    """
+    return f"{UNUSABLE_SCHEME}{code}:{quote(reason)}" if code else UNUSABLE_SCHEME + quote(reason)
 
 
 def held_bytes(uri: str, listed: int) -> int:
     """Return the size of the file: the listed or, of one on disk, the current one if it is larger.
 
-    A remote image of unknown size, which is listed as 0, counts as `UNKNOWN_BYTES`.
+    A remote image of unknown size, which is listed as 0, counts as `UNKNOWN_BYTES`, and so does a frame: it is a new
+    file, and the one in which it lies is not held.
     """
+    if FrameAddress.of(uri) is not None:
+        return UNKNOWN_BYTES
     if uri.startswith(REMOTE_SCHEMES):
         return listed or UNKNOWN_BYTES
     if not uri.startswith(FILE_SCHEME):
         return listed
     try:
-        return max(listed, os.stat(_path(uri)).st_size)  # noqa: PTH116 - a `Path` costs more than the call
+        return max(listed, os.stat(disk_path(uri)).st_size)  # noqa: PTH116 - a `Path` costs more than the call
     except OSError:
         return listed  # reading the file will raise the error
 
@@ -71,11 +102,13 @@ def is_unchanged(uri: str, size_bytes: int, modified_ns: int | None, changed_ns:
     """Return True if the bytes are still those that were listed.
 
     Those of an upload or of a bucket's object always are: its address names them. A file must have the same times.
+    Frames are those of the file in which they lie.
     """
+    uri = file_of(uri)
     if not uri.startswith(FILE_SCHEME):
         return True
     try:
-        status = os.stat(_path(uri))  # noqa: PTH116 - a `Path` costs more than the call
+        status = os.stat(disk_path(uri))  # noqa: PTH116 - a `Path` costs more than the call
     except OSError:
         return False  # reading the file will raise the error
     return (status.st_size, status.st_mtime_ns, status.st_ctime_ns) == (size_bytes, modified_ns, changed_ns)
@@ -92,7 +125,7 @@ def _read(store: ObjectStore, uri: str, max_bytes: int, remote: Remote) -> bytes
     raise ImageUnreadable(f"this process reads no images of {scheme}:// addresses; update it")
 
 
-def _path(uri: str) -> str:
+def disk_path(uri: str) -> str:
     return os.fsdecode(unquote_to_bytes(uri.removeprefix(FILE_SCHEME)))
 
 
@@ -107,14 +140,14 @@ def _from_store(store: ObjectStore, uri: str, max_bytes: int) -> bytes:
 
 def _from_disk(uri: str, max_bytes: int) -> bytes:
     """Read a file on disk. The listing resolved its links and checked the roots, so a link found now is new."""
-    path = _path(uri)
+    path = disk_path(uri)
     try:
         return read_resolved(path, max_bytes + 1)
     except OSError as error:
-        raise _unreadable(path, error) from error
+        raise unreadable_file(path, error) from error
 
 
-def _unreadable(path: str, error: OSError) -> ImageFailed:
+def unreadable_file(path: str, error: OSError) -> ImageFailed:
     if os.path.realpath(path) != path:
         return ImageUnreadable(f"{path} became a symbolic link after the dataset was made; make a new dataset")
     if isinstance(error, NotRegularFile):

@@ -17,7 +17,7 @@ from samfleet.datasets.detections import Detection
 _IMAGES = (
     "COPY dataset_images "
     "(dataset_id, position, image_id, file_name, uri, size_bytes, modified_ns, changed_ns, "
-    "stated_width, stated_height) FROM STDIN"
+    "metadata, stated_width, stated_height) FROM STDIN"
 )
 
 
@@ -28,10 +28,12 @@ class NewImage:
     size_bytes: int
     modified_ns: int | None = None
     changed_ns: int | None = None
+    metadata: Mapping[str, Any] | None = None
 
     @property
-    def columns(self) -> tuple[str, str, int, int | None, int | None]:
-        return self.file_name, self.uri, self.size_bytes, self.modified_ns, self.changed_ns
+    def columns(self) -> tuple[Any, ...]:
+        metadata = None if self.metadata is None else Jsonb(self.metadata)
+        return self.file_name, self.uri, self.size_bytes, self.modified_ns, self.changed_ns, metadata
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,18 +57,21 @@ def list_files(
     limits: ListingLimits | None = None,
     *,
     with_hidden: bool = False,
+    with_frames: bool = False,
     on_entry: Callable[[int], None] = lambda _seen: None,
 ) -> FolderFiles:
     """Return the first `limit` image files below `directory`.
 
-    Hidden entries and those of operating systems are left out unless `with_hidden`. The state folder of a stack is
+    Hidden entries and those of operating systems are left out unless `with_hidden`. Files that are images only as
+    frames, such as GIFs, are returned only `with_frames`. The state folder of a stack is
     always left out. For `on_entry` see `FolderWalk`.
     """
     folder = resolve_allowed(directory, roots)
     if not os.path.isdir(folder):  # noqa: PTH112 - unlike Path.is_dir it never raises
         raise DirectoryNotFound(f"{directory} is not a directory on the server; check the path")
     real_roots = [real_path(root) for root in roots]
-    walk = FolderWalk(folder, real_roots, limits or ListingLimits(), with_hidden=with_hidden, on_entry=on_entry)
+    options = {"with_hidden": with_hidden, "with_frames": with_frames}
+    walk = FolderWalk(folder, real_roots, limits or ListingLimits(), **options, on_entry=on_entry)
     found = sorted(walk.images())
     left_out = walk.left_out.all()
     if not found:

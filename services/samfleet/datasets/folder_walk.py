@@ -110,11 +110,13 @@ class FolderWalk:
         limits: ListingLimits,
         *,
         with_hidden: bool,
+        with_frames: bool = False,
         on_entry: Callable[[int], None],
     ) -> None:
         self.left_out = LeftOutTally()
         self._on_entry = on_entry
         self._with_hidden = with_hidden
+        self._with_frames = with_frames
         self._top = top
         self._prefix = os.path.join(top, "")  # noqa: PTH118 - with the slash at its end
         self._roots = roots
@@ -190,7 +192,8 @@ class FolderWalk:
             os.close(descriptor)
 
     def _reason(self, entry: os.DirEntry[str], *, is_folder: bool) -> Reason | None:
-        reason = reason_of(entry.name, is_folder=is_folder, with_hidden=self._with_hidden)
+        options = {"with_hidden": self._with_hidden, "with_frames": self._with_frames}
+        reason = reason_of(entry.name, is_folder=is_folder, **options)
         if reason is None and not is_folder and not is_file_or_broken(entry):
             return "other"  # a pipe or a device
         return reason

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal, get_args
 
-from samfleet.datasets.names import IMAGE_SUFFIXES, storable_name
+from samfleet.datasets.names import IMAGE_SUFFIXES, has_frames, storable_name
 
 Reason = Literal["hidden", "system", "state", "format", "archive", "name", "other"]
 MOST_EXAMPLES = 5
@@ -79,14 +79,17 @@ class LeftOutTally:
         return tuple(LeftOut(reason, self._counts[reason], tuple(self._examples[reason])) for reason in known)
 
 
-def reason_of(name: str, *, is_folder: bool, with_hidden: bool) -> Reason | None:
-    """Return the reason to leave an entry out by its name, or None to keep it."""
+def reason_of(name: str, *, is_folder: bool, with_hidden: bool, with_frames: bool = False) -> Reason | None:
+    """Return the reason to leave an entry out by its name, or None to keep it.
+
+    With frames, files that are images only as frames are kept, such as GIFs.
+    """
     if not with_hidden:
         if name.startswith("."):
             return "hidden"
         if name.lower() in SYSTEM_NAMES:
             return "system"
-    if is_folder or name.lower().endswith(IMAGE_SUFFIXES):
+    if is_folder or name.lower().endswith(IMAGE_SUFFIXES) or (with_frames and has_frames(name)):
         return None
     return "format" if name.lower().endswith(UNREAD_SUFFIXES) else "other"
 

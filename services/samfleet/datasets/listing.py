@@ -10,9 +10,10 @@ from __future__ import annotations
 import os
 import time
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
+from itertools import chain, islice
 from pathlib import Path, PurePosixPath
 from typing import Any, Self
 
@@ -27,6 +28,9 @@ from samfleet.datasets.copying import NewImage
 from samfleet.datasets.detections import Detections, DetectionsNotFound, DetectionsTooLarge, read_detections
 from samfleet.datasets.directory import FolderFiles, list_files
 from samfleet.datasets.filling import begin_listing, close
+from samfleet.datasets.folder_walk import FoundImage
+from samfleet.datasets.frames.listing import FrameLister
+from samfleet.datasets.left_out import LeftOut
 from samfleet.datasets.prompt_lines import PromptsTooLarge
 from samfleet.datasets.prompts import Opener, PromptsNotFound, count_prompts, write_prompts
 from samfleet.datasets.server_files import open_on_server
@@ -45,7 +49,8 @@ Progress = Callable[[int], None]  # called for each entry of the folder, then fo
 class ListingRequest:
     """A folder and how to list it.
 
-    With `strict_annotations`, every image needs annotations and every annotation an image.
+    With `strict_annotations`, every image needs annotations and every annotation an image. `frames` is a stored
+    `FrameChoice`, or None for whole files.
     """
 
     directory: str
@@ -55,6 +60,7 @@ class ListingRequest:
     limit: int | None = None
     include_hidden: bool = False
     strict_annotations: bool = False
+    frames: dict[str, Any] | None = None
 
     @classmethod
     def of(cls, stored: dict[str, Any]) -> Self:
@@ -66,11 +72,13 @@ class DirectoryListing:
     """Contents of a directory dataset before the database is touched.
 
     Images are many, so each is looked at while its row is written, and annotations are read and validated while theirs
-    are written.
+    are written. `names` are those of `found`. Frames are found before, because annotations may name them.
     """
 
     request: ListingRequest
-    files: FolderFiles
+    names: Sequence[str]
+    found: Callable[[], Iterable[NewImage]]
+    left_out: tuple[LeftOut, ...]
     image_ids: Sequence[int]
     annotations: CocoInstances | None
     detections: Detections | None
@@ -78,9 +86,9 @@ class DirectoryListing:
     limits: AnnotationLimits
 
     def images(self, progress: Progress) -> Iterator[NewImage]:
-        for count, image in enumerate(self.files.images(), start=1):
+        for count, image in enumerate(self.found(), start=1):
             progress(count)
-            yield NewImage(image.name, image.uri, image.size_bytes, *(image.times or ()))
+            yield image
 
 
 class _Large(Exception):
@@ -96,7 +104,7 @@ def list_at_once(request: ListingRequest, roots: Sequence[Path], limits: InputLi
             raise _Large
 
     files = (request.annotations_path, request.detections_path, request.prompts_path)
-    if any(_size(path, roots) > BYTES_AT_ONCE for path in files if path):
+    if request.frames is not None or any(_size(path, roots) > BYTES_AT_ONCE for path in files if path):
         resolve_allowed(request.directory, roots)
         return None
     try:
@@ -106,21 +114,33 @@ def list_at_once(request: ListingRequest, roots: Sequence[Path], limits: InputLi
 
 
 def list_directory(
-    request: ListingRequest, roots: Sequence[Path], limits: InputLimits, progress: Progress = lambda _count: None
+    request: ListingRequest,
+    roots: Sequence[Path],
+    limits: InputLimits,
+    progress: Progress = lambda _count: None,
+    frames: FrameLister | None = None,
 ) -> DirectoryListing:
     """List the folder and read the annotations, detections and prompts files; all must be under the allowed roots.
 
     With a `limit`, prompts may belong to any image, and detections to images beyond it: to any image of the annotations
     file or, without that file, to any image.
     """
-    directory, limited = request.directory, request.limit is not None
+    limited = request.limit is not None
     files = list_files(
-        directory, roots, request.limit, limits.listing, with_hidden=request.include_hidden, on_entry=progress
+        request.directory,
+        roots,
+        None if frames else request.limit,
+        limits.listing,
+        with_hidden=request.include_hidden,
+        with_frames=frames is not None,
+        on_entry=progress,
     )
-    if len(files.names) > limits.images:
+    framed = None if frames is None else _framed(request, files, frames, limits.images, progress)
+    names = files.names if framed is None else [image.file_name for image in framed]
+    if len(names) > limits.images:
         raise DatasetTooLarge(
-            f"{directory} has {len(files.names)} images, more than {limits.images} in one dataset; make several, give "
-            "a limit, or raise SAMFLEET_MAX_DATASET_IMAGES"
+            f"{request.directory} has {len(names)} images, more than {limits.images} in one dataset; make several, "
+            "give a limit, or raise SAMFLEET_MAX_DATASET_IMAGES"
         )
     instances = detections = None
     if request.annotations_path:
@@ -131,10 +151,31 @@ def list_directory(
         path, sizes = request.detections_path, limits.file_bytes
         with open_on_server(path, roots, sizes, DetectionsNotFound, DetectionsTooLarge) as file:
             detections = read_detections(file, limits.annotations)
-    image_ids = ids_of(files.names, instances)
+    image_ids = ids_of(names, instances)
     kept = _of_images(detections, image_ids, instances, limited=limited)
     prompts = _checked_prompts(request.prompts_path, roots, limits) if request.prompts_path else None
-    return DirectoryListing(request, files, image_ids, instances, kept, prompts, limits.annotations)
+    found = (lambda: map(_row, files.images())) if framed is None else (lambda: framed)
+    return DirectoryListing(
+        request, names, found, files.left_out, image_ids, instances, kept, prompts, limits.annotations
+    )
+
+
+def _row(image: FoundImage) -> NewImage:
+    return NewImage(image.name, image.uri, image.size_bytes, *(image.times or ()))
+
+
+def _framed(
+    request: ListingRequest, files: FolderFiles, frames: FrameLister, most: int, progress: Progress
+) -> list[NewImage]:
+    """Return the images of the files' frames: at most the limit of the request, or one more than `most`."""
+
+    def shown() -> Iterator[NewImage]:
+        for count, image in enumerate(files.images(), start=1):
+            progress(count)
+            yield _row(image)
+
+    found = chain.from_iterable(map(frames.images_of, shown()))
+    return list(islice(found, most + 1 if request.limit is None else request.limit))
 
 
 def _checked_prompts(path: str, roots: Sequence[Path], limits: InputLimits) -> Opener:
@@ -172,8 +213,8 @@ def write_images(
 def seal(session: Session, dataset: Dataset, listing: DirectoryListing) -> None:
     """Write annotations, detections and prompts of a dataset that has its images, and seal it."""
     annotations, detections, request = listing.annotations, listing.detections, listing.request
-    dataset.image_count = len(listing.files.names)
-    dataset.left_out = [asdict(one) for one in listing.files.left_out]
+    dataset.image_count = len(listing.names)
+    dataset.left_out = [asdict(one) for one in listing.left_out]
     dataset.detection_count = None if detections is None else len(detections)
     dataset.categories = None if annotations is None else list(annotations.categories)
     session.flush()

@@ -16,6 +16,10 @@ IMAGE_SUFFIXES = (
     *(".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".webp", ".bmp", ".tif", ".tiff", ".avif"),
     *(suffix for module, suffixes in PLUGIN_SUFFIXES.items() if find_spec(module) for suffix in suffixes),
 )
+FRAME_SUFFIXES = (  # of files that may have several frames
+    *(".tif", ".tiff", ".gif", ".png", ".apng", ".webp", ".avif"),
+    *(PLUGIN_SUFFIXES["pillow_heif"] if find_spec("pillow_heif") else ()),
+)
 
 
 class FileNameInvalid(InvalidInput):
@@ -73,3 +77,8 @@ def _escaped(character: str) -> str:
 
 def is_image_name(name: str) -> bool:
     return name.lower().endswith(IMAGE_SUFFIXES)
+
+
+def has_frames(name: str) -> bool:
+    """Return True if a file of this name may have several frames."""
+    return name.lower().endswith(FRAME_SUFFIXES)

@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass, field
 from itertools import chain
 from typing import Any, Self
 
+from psycopg.errors import UniqueViolation
 from sqlalchemy.orm import Session
 
 from samfleet.datasets import copying
@@ -21,6 +22,7 @@ from samfleet.datasets.content import unusable_uri
 from samfleet.datasets.copying import NewImage
 from samfleet.datasets.directory import DatasetEmpty
 from samfleet.datasets.filling import begin_listing, close
+from samfleet.datasets.frames.listing import FrameLister
 from samfleet.datasets.left_out import LeftOutTally, describe, reason_of
 from samfleet.datasets.listed_prompts import ListedPrompts
 from samfleet.datasets.manifests.files import Sources
@@ -41,12 +43,18 @@ class BucketUnordered(InvalidInput):
     code = "bucket_unordered"
 
 
+class FrameNameTaken(InvalidInput):
+    """A frame would have the name of another image; rename one of the files."""
+
+    code = "frame_name_taken"
+
+
 @dataclass(frozen=True, slots=True)
 class S3Request:
     """Images of a bucket and how to list them.
 
-    `profile` is a name of SAMFLEET_S3_SOURCES. `prompts_profile` is the one for a prompts file in a bucket; without it,
-    the first one that allows its address.
+    `profile` is a name of SAMFLEET_S3_SOURCES, `frames` a stored `FrameChoice`, or None for whole files.
+    `prompts_profile` is the profile for a prompts file in a bucket; without it, the first one that allows its address.
     """
 
     url: str
@@ -55,6 +63,7 @@ class S3Request:
     include_hidden: bool = False
     prompts_path: str | None = None
     prompts_profile: str | None = None
+    frames: dict[str, Any] | None = None
 
     @classmethod
     def of(cls, stored: dict[str, Any]) -> Self:
@@ -79,6 +88,7 @@ class S3Listing:
     sources: Sources
     limits: InputLimits
     progress: Progress
+    frames: FrameLister | None = None
     left_out: LeftOutTally = field(default_factory=LeftOutTally)
     images: int = 0
     _keys: int = 0
@@ -90,7 +100,13 @@ class S3Listing:
         self._prompts.check()
         place = parse_s3_url(self.request.url)
         self.sources.s3.choose(place, self.request.profile)  # the settings may have changed since the request
-        copying.copy_numbered(session, dataset_id, self._images(place))
+        try:
+            copying.copy_numbered(session, dataset_id, self._images(place))
+        except UniqueViolation as error:
+            raise FrameNameTaken(
+                f"an object of {self.request.url} has the name of another one's frame, such as scan.tif/000000.png; "
+                "list the folder that the name begins with in another dataset"
+            ) from error
         if not self.images:
             raise self._empty(place)
 
@@ -112,18 +128,27 @@ class S3Listing:
             for found in page:
                 self._count(found)
                 name = place.relative(found.key)
-                if place.has(name) and self._is_image(name):
+                if not (place.has(name) and self._is_image(name)):
+                    continue
+                image = self._image(place, name, found)
+                for one in (image,) if self.frames is None else self.frames.images_of(image):
                     self.images += 1
                     self._require_room()
-                    yield self._image(place, name, found)
+                    yield one
                     if self.images == self.request.limit:
                         return
+                if self.frames is not None:
+                    self._check_time(until)
+                    self.progress(self._keys, self.images)
             self.progress(self._keys, self.images)
-            if time.monotonic() > until:
-                raise DatasetTooLarge(
-                    f"{self.request.url} takes longer than {self.limits.listing.seconds:g} s to list; "
-                    "name a smaller folder, or raise SAMFLEET_LISTING_TIME"
-                )
+            self._check_time(until)
+
+    def _check_time(self, until: float) -> None:
+        if time.monotonic() > until:
+            raise DatasetTooLarge(
+                f"{self.request.url} takes longer than {self.limits.listing.seconds:g} s to list; "
+                "name a smaller folder, or raise SAMFLEET_LISTING_TIME"
+            )
 
     def _pages(self, place: S3Place) -> Iterator[list[S3Object]]:
         """Yield the objects of the folder, or the single object that the address names."""
@@ -168,7 +193,8 @@ class S3Listing:
                 self._skipped = path
                 self.left_out.add(reason, path)
                 return False
-        reason = reason_of(last, is_folder=False, with_hidden=self.request.include_hidden)
+        options = {"with_hidden": self.request.include_hidden, "with_frames": self.frames is not None}
+        reason = reason_of(last, is_folder=False, **options)
         if reason is not None:
             self.left_out.add(reason, name)
         return reason is None

@@ -6,7 +6,7 @@ boto3 is imported only when a bucket is read. A client connects at its first req
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -112,6 +112,11 @@ class S3Sources:
         return profile in self._profiles and self._profiles[profile].allows(bucket, prefix)
 
     @property
+    def streams(self) -> Mapping[str, Callable[[str], BinaryIO]]:
+        """Return the openers of images by scheme, for `samfleet.datasets.frames.files.FrameFiles`."""
+        return {"s3": self.stream}
+
+    @property
     def readers(self) -> Remote:
         """Return the readers of images by scheme, for `samfleet.datasets.content.read_image`."""
         return {"s3": self.read}
@@ -144,6 +149,15 @@ class S3Sources:
         image = S3Image(profile, bucket, key, "")
         reply = self._get(image)
         return mapped_stream(reply["Body"], partial(_explained, profile, image.url))
+
+    def stream(self, uri: str) -> BinaryIO:
+        """Open an image in the version that was listed, which the caller closes. Raises like `read`."""
+        image = S3Image.of(uri)
+        reply = self._get(image)
+        if image.etag and reply["ETag"] != image.etag:  # a store that ignores If-Match
+            reply["Body"].close()
+            raise SourceChanged(_changed(image.url))
+        return mapped_stream(reply["Body"], partial(_explained, image.profile, image.url))
 
     def read(self, uri: str, max_bytes: int) -> bytes:
         """Return the image in the version that was listed; at most `max_bytes` + 1 bytes are read.

@@ -13,6 +13,7 @@ from samfleet.config import Settings
 from samfleet.datasets import repository
 from samfleet.datasets.annotation_entries import AnnotationLimits
 from samfleet.datasets.folder_walk import ListingLimits
+from samfleet.datasets.frames.limits import FrameLimits
 from samfleet.datasets.left_out import LeftOut
 from samfleet.db.models import Dataset, DatasetSource, DatasetState
 from samfleet.errors import Conflict, NotFound, TooLarge
@@ -54,7 +55,7 @@ class DatasetNotSealed(Conflict):
 @dataclass(frozen=True, slots=True)
 class InputLimits:
     """Limits of a dataset: `images` and `total_bytes` of all its images, `image_bytes` of one, `file_bytes` of an
-    annotations or manifest file, `archive_bytes` of an archive.
+    annotations or manifest file, `archive_bytes` of an archive, `frames` of files that have several.
     """
 
     listing: ListingLimits = field(default_factory=ListingLimits)
@@ -64,6 +65,7 @@ class InputLimits:
     file_bytes: int = 2 * 2**30
     image_bytes: int = 64 * 2**20
     archive_bytes: int = 64 * 2**30
+    frames: FrameLimits = field(default_factory=FrameLimits)
 
     @classmethod
     def of(cls, settings: Settings) -> Self:
@@ -82,6 +84,7 @@ class InputLimits:
             settings.max_annotations_bytes,
             settings.max_image_bytes,
             settings.max_archive_bytes,
+            FrameLimits.of(settings),
         )
 
 

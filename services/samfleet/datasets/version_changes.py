@@ -11,10 +11,11 @@ import uuid
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, exists, func, insert, literal, not_, or_, select
+from sqlalchemy import ColumnElement, String, and_, exists, func, insert, literal, not_, or_, select
 from sqlalchemy.orm import Session, aliased
 
 from samfleet.datasets.content import FILE_SCHEME, STORE_SCHEME
+from samfleet.datasets.frame_addresses import PREFIX
 from samfleet.datasets.service import DatasetTooLarge
 from samfleet.db.models import Dataset, DatasetAnnotation, DatasetDetection, DatasetImage
 
@@ -55,8 +56,9 @@ def same_bytes(one: Any, other: Any) -> ColumnElement[bool]:
     """
     same_times = and_(one.modified_ns == other.modified_ns, one.changed_ns == other.changed_ns)
     settled = and_(one.changed_ns.is_not(None), other.changed_ns.is_not(None), same_times)
-    is_file = one.uri.startswith(FILE_SCHEME, autoescape=True)
-    is_stored = one.uri.startswith(STORE_SCHEME, autoescape=True)
+    file = func.regexp_replace(one.uri, PREFIX, "", type_=String)  # the one in which a frame lies
+    is_file = file.startswith(FILE_SCHEME, autoescape=True)
+    is_stored = file.startswith(STORE_SCHEME, autoescape=True)
     is_tagged = and_(not_(is_file), one.uri.regexp_match("#.+$"))
     known = or_(is_stored, is_tagged, and_(is_file, settled))
     return and_(one.uri == other.uri, one.size_bytes == other.size_bytes, known)

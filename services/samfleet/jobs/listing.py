@@ -14,6 +14,9 @@ from sqlalchemy import Engine, func, select, update
 from sqlalchemy.orm import Session
 
 from samfleet.datasets.archives.listing import ArchiveListing, ArchiveRequest
+from samfleet.datasets.frames.choice import FrameChoice
+from samfleet.datasets.frames.files import FrameFiles
+from samfleet.datasets.frames.listing import FrameLister
 from samfleet.datasets.listing import DirectoryListing, ListingRequest, list_directory, seal, write_images
 from samfleet.datasets.manifests.files import Sources
 from samfleet.datasets.manifests.listing import ManifestListing, ManifestRequest
@@ -99,27 +102,42 @@ def _list(
         return
     life = _Life(engine, dataset_id)
     life.show()  # raises if the dataset is not to be listed
-    streamed = _streamed(dataset.source, dataset.listing, sources, limits, life)
+    frames = _frames(dataset.listing, sources, limits)
+    streamed = _streamed(dataset.source, dataset.listing, sources, limits, life, frames)
     if streamed is not None:
         streamed.write(session, dataset_id)
         streamed.seal(session, _locked(session, dataset_id))
         return
-    listing: DirectoryListing = list_directory(ListingRequest.of(dataset.listing), sources.roots, limits, life.listed)
+    request = ListingRequest.of(dataset.listing)
+    listing: DirectoryListing = list_directory(request, sources.roots, limits, life.listed, frames)
     write_images(session, dataset_id, listing, life.written)
     seal(session, _locked(session, dataset_id), listing)
 
 
+def _frames(listing: dict[str, Any], sources: Sources, limits: InputLimits) -> FrameLister | None:
+    """Return the finder of the frames that the request chooses; None if it takes whole files."""
+    choice = FrameChoice.of(listing.get("frames"))
+    if choice is None:
+        return None
+    return FrameLister(choice, FrameFiles(sources.store, sources.s3.readers, sources.s3.streams, limits.frames))
+
+
 def _streamed(
-    source: DatasetSource, listing: dict[str, Any], sources: Sources, limits: InputLimits, life: _Life
+    source: DatasetSource,
+    listing: dict[str, Any],
+    sources: Sources,
+    limits: InputLimits,
+    life: _Life,
+    frames: FrameLister | None,
 ) -> S3Listing | ManifestListing | ArchiveListing | None:
     """Return the listing of a source that is not a folder."""
     match source:
         case DatasetSource.S3:
-            return S3Listing(S3Request.of(listing), sources, limits, life.streamed)
+            return S3Listing(S3Request.of(listing), sources, limits, life.streamed, frames)
         case DatasetSource.MANIFEST:
-            return ManifestListing(ManifestRequest.of(listing), sources, limits, life.streamed)
+            return ManifestListing(ManifestRequest.of(listing), sources, limits, life.streamed, frames)
         case DatasetSource.ARCHIVE:
-            return ArchiveListing(ArchiveRequest.of(listing), sources, limits, life.streamed)
+            return ArchiveListing(ArchiveRequest.of(listing), sources, limits, life.streamed, frames)
         case _:
             return None
 

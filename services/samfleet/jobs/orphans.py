@@ -12,11 +12,12 @@ from dataclasses import dataclass
 from datetime import timedelta
 from itertools import islice
 
-from sqlalchemy import Engine, func, select
+from sqlalchemy import Engine, String, func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from samfleet.datasets.content import STORE_SCHEME
+from samfleet.datasets.frame_addresses import PREFIX
 from samfleet.db.clock import now
 from samfleet.db.models import Dataset, DatasetImage, Export, Run, RunPicture, Shard, StoredContent, StoreWalk, Tenant
 from samfleet.db.session import transaction
@@ -121,7 +122,8 @@ def _named(session: Session, places: Sequence[Place]) -> set[str]:
     )
     if datasets:
         uris = [STORE_SCHEME + place.key for place in places if place.folder == "images"]
-        of_images = select(DatasetImage.uri).where(DatasetImage.dataset_id.in_(datasets), DatasetImage.uri.in_(uris))
+        file = func.regexp_replace(DatasetImage.uri, PREFIX, "", type_=String)  # the one in which a frame lies
+        of_images = select(file).distinct().where(DatasetImage.dataset_id.in_(datasets), file.in_(uris))
         named.update(uri.removeprefix(STORE_SCHEME) for uri in session.scalars(of_images))
         keys = (Dataset.annotations_key, Dataset.detections_key, Dataset.prompts_key, Dataset.listing["stored"].astext)
         files = select(*keys).where(Dataset.id.in_(datasets))

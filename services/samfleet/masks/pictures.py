@@ -47,7 +47,7 @@ class PictureSource:
     def read(self) -> Picture:
         try:
             turn = turn_after_loading(self.image)
-            small = _as_bytes(self.image)
+            small = as_bytes(self.image)
             small.thumbnail((self.max_side, self.max_side), Image.Resampling.BILINEAR)
             upright = small if turn is None else small.transpose(turn)
             return np.array(upright.convert("RGB"))
@@ -135,7 +135,7 @@ def open_regions(image_bytes: bytes, limits: PixelLimits = DEFAULT_LIMITS) -> It
     yield lambda window: picture[window[1] : window[3], window[0] : window[2]]
 
 
-def _as_bytes(image: Image.Image) -> Image.Image:
+def as_bytes(image: Image.Image) -> Image.Image:
     """Convert the image to 8 bits a channel, in a mode that can be resampled smoothly."""
     image.load()
     image.info.pop("transparency", None)

@@ -63,6 +63,7 @@ def _of_directory(
         limit=body.limit,
         include_hidden=body.include_hidden,
         strict_annotations=body.strict_annotations,
+        frames=body.choice,
     )
     listing = list_at_once(request, settings.dataset_roots, service.InputLimits.of(settings))
     with transaction(engine) as session:  # opened after the listing, which may take long
@@ -78,7 +79,9 @@ def _of_bucket(
 ) -> DatasetRow:
     profile = s3.choose(parse_s3_url(body.url), body.profile)
     _check_prompts(body, settings, s3)
-    request = S3Request(body.url, profile, body.limit, body.include_hidden, body.prompts_path, body.profile)
+    request = S3Request(
+        body.url, profile, body.limit, body.include_hidden, body.prompts_path, body.profile, frames=body.choice
+    )
     with transaction(engine) as session:
         dataset = _described(create_s3_listing(session, tenant_id, request, body.name), body)
         wake_after_commit(session, queue, TaskName.LIST, str(dataset.id))
@@ -92,7 +95,13 @@ def _of_archive(
     _check_prompts(body, settings, s3)
     form = archive_format(body.archive, body.format)
     request = ArchiveRequest(
-        body.archive, form, body.profile, body.limit, body.include_hidden, prompts_path=body.prompts_path
+        body.archive,
+        form,
+        body.profile,
+        body.limit,
+        body.include_hidden,
+        prompts_path=body.prompts_path,
+        frames=body.choice,
     )
     with transaction(engine) as session:
         dataset = _described(create_archive_listing(session, tenant_id, request, body.name), body)
@@ -119,7 +128,9 @@ def _of_manifest(
     _check_place(body.manifest, body.profile, settings, s3)
     _check_prompts(body, settings, s3)
     form = format_of(body.manifest, body.format)
-    request = ManifestRequest(body.manifest, form, body.profile, body.limit, prompts_path=body.prompts_path)
+    request = ManifestRequest(
+        body.manifest, form, body.profile, body.limit, prompts_path=body.prompts_path, frames=body.choice
+    )
     with transaction(engine) as session:
         dataset = _described(create_manifest_listing(session, tenant_id, request, body.name), body)
         wake_after_commit(session, queue, TaskName.LIST, str(dataset.id))

@@ -10,11 +10,12 @@ from samfleet.datasets.archives.members import Format as ArchiveFormat
 from samfleet.datasets.left_out import Reason
 from samfleet.datasets.manifests.lines import Format
 from samfleet.datasets.s3_urls import MAX_URL_LENGTH
+from samfleet_api.datasets.frames import WithFrames
 from samfleet_api.datasets.schemas import MOST_IMAGES, LeftOut
 from samfleet_api.schemas import Labels, Name, Notes, RequestModel, ServerPath, StorableText
 
 
-class FromDirectory(RequestModel):
+class FromDirectory(WithFrames):
     """Images below a folder on the server. The dataset is sealed when they are listed."""
 
     model_config = ConfigDict(
@@ -68,7 +69,7 @@ PromptsPlace = Annotated[
 ]
 
 
-class FromBucket(RequestModel):
+class FromBucket(WithFrames):
     """Images of an S3 bucket. The dataset is sealed when a task has listed them; they are not copied."""
 
     model_config = ConfigDict(
@@ -99,7 +100,7 @@ class FromBucket(RequestModel):
     )
 
 
-class FromManifest(RequestModel):
+class FromManifest(WithFrames):
     """Images that a manifest lists, one per line. The dataset is sealed when a task has read it."""
 
     model_config = ConfigDict(
@@ -128,7 +129,7 @@ class FromManifest(RequestModel):
     notes: Notes | None = None
 
 
-class FromArchive(RequestModel):
+class FromArchive(WithFrames):
     """Images in an archive. The dataset is sealed when a task has unpacked them."""
 
     model_config = ConfigDict(

@@ -24,11 +24,12 @@ from samfleet.datasets.archives.members import Format, Member, Meter, explained,
 from samfleet.datasets.content import STORE_SCHEME
 from samfleet.datasets.directory import DatasetEmpty
 from samfleet.datasets.filling import begin_listing, close
+from samfleet.datasets.frames.listing import FrameLister
 from samfleet.datasets.left_out import ARCHIVE_SUFFIXES, LeftOutTally, Reason, describe, reason_of
 from samfleet.datasets.listed_prompts import ListedPrompts
 from samfleet.datasets.manifests import repository
 from samfleet.datasets.manifests.files import Sources
-from samfleet.datasets.manifests.images import ManifestImage
+from samfleet.datasets.manifests.images import ManifestImage, images_of
 from samfleet.datasets.names import FileNameInvalid, check_file_name
 from samfleet.datasets.service import DatasetTooLarge, InputLimits
 from samfleet.db.models import Dataset, DatasetSource
@@ -41,7 +42,8 @@ THREADS = 8  # that put images into the store, each with an image in memory
 class ArchiveRequest:
     """An archive and how to read it; `profile` is a name of SAMFLEET_S3_SOURCES.
 
-    An uploaded archive has the key `stored` and is not at `archive`, its name.
+    An uploaded archive has the key `stored` and is not at `archive`, its name. `frames` is a stored `FrameChoice`, or
+    None for whole files.
     """
 
     archive: str
@@ -51,6 +53,7 @@ class ArchiveRequest:
     include_hidden: bool = False
     stored: str | None = None
     prompts_path: str | None = None
+    frames: dict[str, Any] | None = None
 
     @classmethod
     def of(cls, stored: dict[str, Any]) -> Self:
@@ -77,9 +80,11 @@ class ArchiveListing:
     sources: Sources
     limits: InputLimits
     progress: Progress
+    frames: FrameLister | None = None
     left_out: LeftOutTally = field(default_factory=LeftOutTally)
     images: int = 0
-    image_bytes: int = 0
+    files: int = 0
+    file_bytes: int = 0
     _members: int = 0
     _folder: str = ""
 
@@ -103,8 +108,8 @@ class ArchiveListing:
         """
         dataset.image_count = self.images
         dataset.left_out = [asdict(one) for one in self.left_out.all()]
-        dataset.stored_bytes = self.image_bytes + (dataset.prompts_bytes or 0)
-        dataset.stored_objects = self.images + (dataset.prompts_key is not None)
+        dataset.stored_bytes = self.file_bytes + (dataset.prompts_bytes or 0)
+        dataset.stored_objects = self.files + (dataset.prompts_key is not None)
         dataset.listing = {**(dataset.listing or {}), "stored": None}
         with self._undone():
             self._prompts.write(session, dataset)
@@ -135,16 +140,29 @@ class ArchiveListing:
             for member in self._image_members(read_members(file, request.format, meter), until):
                 waiting.append(threads.submit(self._put, folder, self._members, member.name, self._read(member)))
                 if len(waiting) >= THREADS:
-                    yield self._done(waiting.popleft())
-                if self.images == request.limit:
+                    yield from self._done(waiting.popleft())
+                if request.limit is not None and self.images + len(waiting) >= request.limit:
                     break
             while waiting:
-                yield self._done(waiting.popleft())
+                yield from self._done(waiting.popleft())
 
-    def _done(self, stored: Future[ManifestImage]) -> ManifestImage:
-        image = stored.result()
-        self.image_bytes += image.size_bytes
-        return image
+    def _done(self, stored: Future[ManifestImage]) -> Iterator[ManifestImage]:
+        """Yield the images of a file that is stored."""
+        file = stored.result()
+        if self.images == self.request.limit:
+            return
+        self.files += 1
+        self.file_bytes += file.size_bytes
+        for image in (file,) if self.frames is None else images_of(self.frames, file):
+            if self.images == self.request.limit:
+                return
+            self.images += 1
+            if self.images > self.limits.images:
+                raise DatasetTooLarge(
+                    f"the archive has more than {self.limits.images} images; make several datasets, give a limit, or "
+                    "raise SAMFLEET_MAX_DATASET_IMAGES"
+                )
+            yield image
 
     def _image_members(self, members: Iterator[Member], until: float) -> Iterator[Member]:
         for member in members:
@@ -164,12 +182,6 @@ class ArchiveListing:
             if reason is not None:
                 self.left_out.add(reason, member.name)
                 continue
-            self.images += 1
-            if self.images > self.limits.images:
-                raise DatasetTooLarge(
-                    f"the archive has more than {self.limits.images} images; make several datasets, give a limit, or "
-                    "raise SAMFLEET_MAX_DATASET_IMAGES"
-                )
             yield member
 
     def _reason_of(self, name: str) -> Reason | None:
@@ -177,7 +189,8 @@ class ArchiveListing:
         *folders, last = name.split("/")
         hidden = self.request.include_hidden
         reasons: list[Reason | None] = [reason_of(folder, is_folder=True, with_hidden=hidden) for folder in folders]
-        reasons.append(reason_of(last, is_folder=False, with_hidden=hidden))
+        framed = self.frames is not None
+        reasons.append(reason_of(last, is_folder=False, with_hidden=hidden, with_frames=framed))
         reason = next((found for found in reasons if found is not None), None)
         if reason == "other" and last.lower().endswith(ARCHIVE_SUFFIXES):
             return "archive"

@@ -7,19 +7,20 @@ allowed hosts. An image that does not exist is no error here: it fails alone whe
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import quote_from_bytes, unquote, urlsplit
 
 from samfleet.datasets.content import FILE_SCHEME
 from samfleet.datasets.copying import PromptsRow
 from samfleet.datasets.folder_walk import settled_times
+from samfleet.datasets.frames.listing import FrameLister
 from samfleet.datasets.manifests.entries import ManifestLine
 from samfleet.datasets.manifests.errors import ManifestInvalid, in_line
 from samfleet.datasets.manifests.files import Sources
 from samfleet.datasets.manifests.folders import AllowedFiles
-from samfleet.datasets.names import FileNameInvalid, check_file_name
+from samfleet.datasets.names import FileNameInvalid, check_file_name, has_frames
 from samfleet.datasets.prompt_lines import ImagePrompts
 from samfleet.datasets.s3_sources import S3Image
 from samfleet.datasets.s3_urls import SCHEME as S3_SCHEME
@@ -42,6 +43,23 @@ class ManifestImage:
     times: tuple[int, int] | None = None
     prompts: ImagePrompts | None = None
     prompts_row: PromptsRow | None = None  # of `prompts`, once its categories have ids
+
+
+def images_of(frames: FrameLister, image: ManifestImage) -> Iterator[ManifestImage]:
+    """Yield the images of a file. Their ids are the file's with the number of the frame behind it.
+
+    Raises `ManifestInvalid` if frames of a file at a URL are to be counted, and like `FrameLister.frames_of`.
+    """
+    remote = image.uri.startswith(URL_SCHEMES)
+    if remote and has_frames(image.file_name) and frames.choice.index is None:
+        raise ManifestInvalid(
+            f"line {image.line}: frames of a file at a URL cannot be counted; choose one by frame, or copy the file"
+        )
+    for frame in frames.frames_of(image.file_name, image.uri):
+        whole = frame.index is None
+        stated = image.external_id if whole or image.external_id is None else f"{image.external_id}/{frame.index}"
+        metadata = {**(image.metadata or {}), **frame.metadata} or None
+        yield replace(image, file_name=frame.file_name, uri=frame.uri, external_id=stated, metadata=metadata)
 
 
 @dataclass(slots=True)

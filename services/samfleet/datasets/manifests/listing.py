@@ -20,12 +20,13 @@ from sqlalchemy.orm import Session
 from samfleet.datasets.content import STORE_SCHEME
 from samfleet.datasets.directory import DatasetEmpty
 from samfleet.datasets.filling import begin_listing, close
+from samfleet.datasets.frames.listing import FrameLister
 from samfleet.datasets.listed_prompts import ListedPrompts
 from samfleet.datasets.manifests import repository
 from samfleet.datasets.manifests.entries import ManifestLine
 from samfleet.datasets.manifests.errors import ManifestDuplicate, ManifestTooLarge
 from samfleet.datasets.manifests.files import Sources, open_manifest
-from samfleet.datasets.manifests.images import ManifestImage, ManifestImages
+from samfleet.datasets.manifests.images import ManifestImage, ManifestImages, images_of
 from samfleet.datasets.manifests.lines import Format, read_lines
 from samfleet.datasets.manifests.prompts import ManifestPrompts
 from samfleet.datasets.service import DatasetTooLarge, InputLimits
@@ -42,7 +43,8 @@ class ManifestRequest:
     """A manifest and how to read it.
 
     `profile` is a name of SAMFLEET_S3_SOURCES. `base` is the folder, or s3://bucket/folder, of relative paths; by
-    default the manifest's. An uploaded manifest has the key `stored` and is not at `manifest`, its name.
+    default the manifest's. An uploaded manifest has the key `stored` and is not at `manifest`, its name. `frames` is a
+    stored `FrameChoice`, or None for whole files.
     """
 
     manifest: str
@@ -52,6 +54,7 @@ class ManifestRequest:
     base: str | None = None
     stored: str | None = None
     prompts_path: str | None = None
+    frames: dict[str, Any] | None = None
 
     @classmethod
     def of(cls, stored: dict[str, Any]) -> Self:
@@ -86,6 +89,7 @@ class ManifestListing:
     sources: Sources
     limits: InputLimits
     progress: Progress
+    frames: FrameLister | None = None
     images: int = 0
     _of_lines: ManifestPrompts = field(init=False)
 
@@ -128,16 +132,22 @@ class ManifestListing:
             for some in _batches(islice(read_lines(file, request.format), request.limit)):
                 # Threads cost more than the work if nothing is asked of a store.
                 found = threads.map(finder.find, some) if any(map(finder.asks_store, some)) else map(finder.find, some)
-                yield from map(self._with_row, found)
-                self._count(len(some), some[-1].number, until)
+                for one in found:
+                    for image in (one,) if self.frames is None else images_of(self.frames, one):
+                        if self.images == request.limit:
+                            return
+                        self.images += 1
+                        yield self._with_row(image)
+                    if self.frames is not None:
+                        self._check(one.line, until)
+                self._check(some[-1].number, until)
 
     def _with_row(self, image: ManifestImage) -> ManifestImage:
         if image.prompts is None:
             return image
         return replace(image, prompts_row=self._of_lines.row(image.line, image.prompts))
 
-    def _count(self, images: int, line: int, until: float) -> None:
-        self.images += images
+    def _check(self, line: int, until: float) -> None:
         if self.images > self.limits.images:
             raise DatasetTooLarge(
                 f"{self.request.manifest} has more than {self.limits.images} images; make several datasets, give a "

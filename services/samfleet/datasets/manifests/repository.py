@@ -30,11 +30,12 @@ SELECT value, first, line FROM (
     FROM manifest_lines WHERE {column} IS NOT NULL
 ) AS lines WHERE first IS NOT NULL ORDER BY line LIMIT 1
 """
-_INSERT = text(
+_INSERT = text(  # frames of a file have its line, and names in their order
     "INSERT INTO dataset_images (dataset_id, position, image_id, "
     "file_name, external_id, metadata, uri, size_bytes, modified_ns, changed_ns) "
-    "SELECT :dataset_id, row_number() OVER (ORDER BY line) - 1, row_number() OVER (ORDER BY line), "
-    "file_name, external_id, metadata, uri, size_bytes, modified_ns, changed_ns FROM manifest_lines ORDER BY line"
+    "SELECT :dataset_id, row_number() OVER placed - 1, row_number() OVER placed, "
+    "file_name, external_id, metadata, uri, size_bytes, modified_ns, changed_ns FROM manifest_lines "
+    'WINDOW placed AS (ORDER BY line, file_name COLLATE "C") ORDER BY line, file_name COLLATE "C"'
 )
 _INSERT_PROMPTS = text(
     "INSERT INTO dataset_prompts (dataset_id, image_id, coordinates, prompt_count, objects) "

@@ -1,0 +1,1 @@
+"""Frames of files that have several: pages of a TIFF, pictures of an animation."""
