@@ -74,7 +74,13 @@ def uris_of(session: Session, dataset_id: uuid.UUID, names: Sequence[str]) -> Ma
 def add_images(session: Session, dataset_id: uuid.UUID, images: Sequence[NewImage]) -> None:
     """Insert images whose names are free."""
     rows = [
-        {"dataset_id": dataset_id, "file_name": image.file_name, "uri": image.uri, "size_bytes": image.size_bytes}
+        {
+            "dataset_id": dataset_id,
+            "file_name": image.file_name,
+            "uri": image.uri,
+            "size_bytes": image.size_bytes,
+            "image_metadata": image.metadata,
+        }
         for image in images
     ]
     session.execute(insert(DatasetImage), rows)

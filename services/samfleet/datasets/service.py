@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Self
+from typing import Any, Self
 
 from sqlalchemy.orm import Session
 
@@ -89,9 +89,13 @@ class InputLimits:
 
 
 def create_upload(
-    session: Session, tenant_id: uuid.UUID, name: str | None = None, left_out: Sequence[LeftOut] = ()
+    session: Session,
+    tenant_id: uuid.UUID,
+    name: str | None = None,
+    left_out: Sequence[LeftOut] = (),
+    frames: dict[str, Any] | None = None,
 ) -> Dataset:
-    """Create an open dataset; `left_out` are files that the client skips."""
+    """Create an open dataset; `left_out` are files that the client skips, `frames` a stored `FrameChoice` or None."""
     dataset = Dataset(
         tenant_id=tenant_id,
         name=name or "upload",
@@ -99,6 +103,7 @@ def create_upload(
         state=DatasetState.OPEN,
         image_count=0,
         left_out=[asdict(one) for one in left_out],
+        listing=None if frames is None else {"frames": frames},
     )
     session.add(dataset)
     session.flush()

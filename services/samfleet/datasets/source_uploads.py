@@ -43,7 +43,8 @@ def upload_source(
     ):
         dataset = _require_empty(found(repository.lock(session, tenant_id, dataset_id), dataset_id))
         dataset.source, dataset.state = source, DatasetState.LISTING
-        dataset.listing = asdict(replace(request, stored=file.key))
+        frames = (dataset.listing or {}).get("frames")  # chosen when the dataset was created
+        dataset.listing = asdict(replace(request, stored=file.key, frames=frames))
         dataset.stored_bytes += file.size_bytes
         dataset.stored_objects += 1
         dataset.sent_at = func.now()

@@ -34,6 +34,7 @@ from samfleet.datasets.stored_files import (
 )
 from samfleet.datasets.stored_prompts import stored_prompts
 from samfleet.datasets.upload_errors import DatasetChanged
+from samfleet.datasets.uploaded_frames import drop_replaced, find_frames, replace_files
 from samfleet.datasets.version_changes import carry_over, repeat_base
 from samfleet.db.models import Dataset, DatasetState
 from samfleet.db.session import read_only, transaction
@@ -134,9 +135,9 @@ def seal(
 ) -> Dataset:
     """Sort the images by name, number them and seal the dataset; a second call changes nothing.
 
-    A version gets its base's images too, at most `limits.images`; one to which only prompts were uploaded gets all that
-    its base has, with the same ids. With `strict_annotations`, every image needs
-    annotations and every annotation an image.
+    The chosen frames of files come in place of them. A version gets its base's images too, at most `limits.images`;
+    one to which only prompts were uploaded gets all that its base has, with the same ids. With `strict_annotations`,
+    every image needs annotations and every annotation an image.
     """
     with read_only(engine) as session:
         dataset = get_dataset(session, tenant_id, dataset_id)
@@ -144,13 +145,19 @@ def seal(
         return dataset
     instances = stored_annotations(store, dataset.annotations_key, limits.annotations)
     detections = stored_detections(store, dataset.detections_key, limits.annotations)
+    with read_only(engine) as session:
+        frames = find_frames(session, store, dataset, limits.frames, limits.images)
     with transaction(engine) as session:
         locked = found(repository.lock(session, tenant_id, dataset_id), dataset_id)
         if locked.state is DatasetState.OPEN:
             if keys_of(locked) != keys_of(dataset):
                 raise DatasetChanged
             if not repeat_base(session, locked):
+                if frames is not None:
+                    replace_files(session, locked, frames, limits.images)
                 carry_over(session, locked, limits.images)
+                if frames is not None:
+                    drop_replaced(session, locked, frames)
                 _number(session, locked, instances, detections, strict_annotations=strict_annotations)
             session.flush()
             prompts = stored_prompts(session, store, locked, limits)

@@ -60,11 +60,13 @@ def create_refresh(session: Session, tenant_id: uuid.UUID, dataset_id: uuid.UUID
 def create_extension(session: Session, tenant_id: uuid.UUID, dataset_id: uuid.UUID) -> Dataset:
     """Write the next version in the state `open`: sealing it adds the base's images to those uploaded to it.
 
-    It takes over the name, labels and notes, but annotations and detections only if nothing except prompts is uploaded
-    to it. Raises the errors of `lock_newest`.
+    It takes over the name, labels, notes and the choice of frames, but annotations and detections only if nothing
+    except prompts is uploaded to it. Raises the errors of `lock_newest`.
     """
     base = lock_newest(session, tenant_id, dataset_id)
-    return _add_next(session, base, state=DatasetState.OPEN, source=DatasetSource.UPLOAD, directory=None)
+    frames = (base.listing or {}).get("frames")
+    chosen = {"listing": None if frames is None else {"frames": frames}}
+    return _add_next(session, base, state=DatasetState.OPEN, source=DatasetSource.UPLOAD, directory=None, **chosen)
 
 
 def lock_newest(session: Session, tenant_id: uuid.UUID, dataset_id: uuid.UUID) -> Dataset:

@@ -41,7 +41,9 @@ def create(
     match body:
         case ForUpload():
             with transaction(engine) as session:
-                return _described(service.create_upload(session, tenant_id, body.name, _left_out(body)), body)
+                return _described(
+                    service.create_upload(session, tenant_id, body.name, _left_out(body), body.choice), body
+                )
         case FromBucket():
             return _of_bucket(body, tenant_id, settings, s3, engine, queue)
         case FromManifest():

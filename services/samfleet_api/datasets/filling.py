@@ -22,6 +22,7 @@ from samfleet.datasets.directory import DatasetEmpty
 from samfleet.datasets.prompt_formats.foreign import LabelsOfNoImage, LabelsUnreadable
 from samfleet.datasets.prompt_formats.uploaded import LabelFormat
 from samfleet.datasets.prompt_lines import PromptsInvalid, PromptsTooLarge
+from samfleet.datasets.s3_listing import FrameNameTaken
 from samfleet.datasets.service import DatasetNotFound, DatasetTooLarge, InputLimits
 from samfleet.datasets.upload_errors import DatasetChanged, DatasetSealed
 from samfleet.storage.store import StorageFull, StorageUnavailable
@@ -152,6 +153,7 @@ def put_prompts(
         DatasetEmpty,
         DatasetChanged,
         DatasetTooLarge,
+        FrameNameTaken,
         AnnotationsInvalid,
         AnnotationsTooLarge,
         AnnotationsUnmatched,

@@ -12,7 +12,7 @@ from samfleet.datasets.manifests.lines import Format
 from samfleet.datasets.s3_urls import MAX_URL_LENGTH
 from samfleet_api.datasets.frames import WithFrames
 from samfleet_api.datasets.schemas import MOST_IMAGES, LeftOut
-from samfleet_api.schemas import Labels, Name, Notes, RequestModel, ServerPath, StorableText
+from samfleet_api.schemas import Labels, Name, Notes, ServerPath, StorableText
 
 
 class FromDirectory(WithFrames):
@@ -158,7 +158,7 @@ class FromArchive(WithFrames):
     )
 
 
-class ForUpload(RequestModel):
+class ForUpload(WithFrames):
     """An empty dataset, open for uploads until it is sealed."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"source": "upload", "name": "shelf photographs"}]})

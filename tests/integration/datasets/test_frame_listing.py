@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import uuid
 from collections.abc import Callable, Mapping
@@ -21,13 +22,15 @@ from samfleet.datasets.archives.listing import ArchiveRequest, create_archive_li
 from samfleet.datasets.content import read_image
 from samfleet.datasets.frames.limits import FrameLimits
 from samfleet.datasets.frames.reader import image_readers
+from samfleet.datasets.image_uploads import UploadedFile, add_images
 from samfleet.datasets.listing import ListingRequest, create_listing, list_at_once
 from samfleet.datasets.manifests.listing import ManifestRequest, create_manifest_listing
-from samfleet.datasets.s3_listing import S3Request, create_s3_listing
+from samfleet.datasets.s3_listing import FrameNameTaken, S3Request, create_s3_listing
 from samfleet.datasets.s3_sources import S3Sources
-from samfleet.datasets.service import InputLimits
+from samfleet.datasets.service import DatasetTooLarge, InputLimits, create_upload
+from samfleet.datasets.uploads import seal
 from samfleet.datasets.url_sources import NO_URLS, UrlRules, UrlSources
-from samfleet.datasets.versions import create_refresh
+from samfleet.datasets.versions import create_extension, create_refresh
 from samfleet.db.models import Dataset, DatasetImage, DatasetState, Tenant
 from samfleet.db.session import transaction
 from samfleet.jobs.clean import CleanLimits, clean
@@ -218,3 +221,54 @@ def test_unpacked_files_of_frames_are_no_orphans(place: Place) -> None:
     clean(place.engine, place.store, CleanLimits(grace=now, unsealed_after=timedelta(days=7), orphans_every=now))
     assert list(place.colours(dataset)) == NAMES
     assert (dataset.stored_objects, dataset.stored_bytes) == (4, sum(map(len, FILES.values())))
+
+
+class Uploads:
+    """Uploads of a tenant to datasets that take all frames."""
+
+    def __init__(self, place: Place) -> None:
+        self.place = place
+
+    def created(self) -> uuid.UUID:
+        with transaction(self.place.engine) as session:
+            return create_upload(session, self.place.tenant, frames=ALL).id
+
+    def extension(self, base: uuid.UUID) -> uuid.UUID:
+        with transaction(self.place.engine) as session:
+            return create_extension(session, self.place.tenant, base).id
+
+    def sealed(self, dataset_id: uuid.UUID, files: Mapping[str, bytes], limits: InputLimits = LIMITS) -> Dataset:
+        place = self.place
+        uploads = [UploadedFile(name, io.BytesIO(data)) for name, data in files.items()]
+        engine, store = place.engine, place.store
+        add_images(engine, store, place.tenant, dataset_id, uploads, max_image_bytes=10**6, limits=LIMITS)
+        return seal(engine, store, place.tenant, dataset_id, limits)
+
+
+def test_uploaded_files_become_frames_when_the_dataset_is_sealed(place: Place) -> None:
+    uploads = Uploads(place)
+    dataset = uploads.sealed(uploads.created(), FILES)
+    colours = place.colours(dataset)
+    assert list(colours) == NAMES
+    assert [colours[name] for name in NAMES if name.startswith("clip")] == list(COLOURS)
+    assert (dataset.stored_objects, dataset.stored_bytes) == (4, sum(map(len, FILES.values())))
+    again = seal(place.engine, place.store, place.tenant, dataset.id, LIMITS)
+    assert again.image_count == len(NAMES)
+
+
+def test_a_file_uploaded_again_replaces_all_of_its_frames(place: Place) -> None:
+    uploads = Uploads(place)
+    base = uploads.sealed(uploads.created(), FILES)
+    shorter = saved([plain(colour) for colour in COLOURS[:2]], "GIF")
+    version = uploads.sealed(uploads.extension(base.id), {"clip.gif": shorter})
+    gone = {"clip.gif/000002.png", "clip.gif/000003.png"}
+    assert list(place.colours(version)) == [name for name in NAMES if name not in gone]
+    assert version.changes == {"new": 0, "changed": 2, "gone": 2, "unchanged": 6}
+
+
+def test_uploads_with_too_many_frames_or_names_of_frames_are_refused(place: Place) -> None:
+    uploads = Uploads(place)
+    with pytest.raises(DatasetTooLarge, match="frames"):
+        uploads.sealed(uploads.created(), FILES, replace(LIMITS, images=9))
+    with pytest.raises(FrameNameTaken, match="000002"):
+        uploads.sealed(uploads.created(), {"a.gif": FILES["clip.gif"], "a.gif/000002.png": FILES["a.jpg"]})
