@@ -15,7 +15,7 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 from samfleet.budget import Budget
 from samfleet.config import Settings
 from samfleet.datasets.frames.limits import FrameLimits
-from samfleet.datasets.frames.reader import image_readers
+from samfleet.datasets.frames.reader import frame_readers
 from samfleet.datasets.s3_sources import S3Sources
 from samfleet.datasets.url_sources import UrlRules, UrlSources
 from samfleet.logging import configure_logging
@@ -103,8 +103,8 @@ def create_app(
     @asynccontextmanager
     async def lifespan(served: FastAPI) -> AsyncIterator[Mapping[str, Any]]:
         with parts(settings) as state, closing(served.state.rates), closing(served.state.mailbox):
-            remote = image_readers(state["store"], served.state.s3, served.state.urls, FrameLimits.of(settings))
-            yield {**state, **_in_this_loop(settings, state), "remote": remote}
+            frames = frame_readers(state["store"], served.state.s3, served.state.urls, FrameLimits.of(settings))
+            yield {**state, **_in_this_loop(settings, state), "frames": frames}
 
     app = FastAPI(
         title="samfleet",

@@ -71,8 +71,8 @@ async def get_s3(request: Request) -> S3Sources:
 
 async def get_remote(request: Request) -> Remote:
     """Return the readers of frames, and of images in buckets and at URLs."""
-    remote: Remote = request.state.remote
-    return remote
+    state = request.app.state
+    return {**state.s3.readers, **state.urls.readers, **request.state.frames}
 
 
 SettingsValue = Annotated[Settings, Depends(get_settings)]

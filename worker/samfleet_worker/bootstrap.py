@@ -15,7 +15,7 @@ from samfleet.budget import Budget
 from samfleet.config import Settings
 from samfleet.datasets.content import Remote
 from samfleet.datasets.frames.limits import FrameLimits
-from samfleet.datasets.frames.reader import image_readers
+from samfleet.datasets.frames.reader import frame_readers
 from samfleet.datasets.s3_sources import S3Sources
 from samfleet.datasets.url_sources import NO_URLS, UrlRules, UrlSources
 from samfleet.db.session import connect
@@ -119,7 +119,7 @@ def bootstrap(settings: Settings) -> Services:
         image_bytes=Budget(settings.image_bytes_in_flight),
         s3=s3,
         urls=urls,
-        frames=image_readers(store, s3, urls, FrameLimits.of(settings)),
+        frames=frame_readers(store, s3, urls, FrameLimits.of(settings)),
         end_process=end_process,
     )
 

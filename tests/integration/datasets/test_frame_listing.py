@@ -21,7 +21,7 @@ from fixtures.servers.s3_server import Buckets
 from samfleet.datasets.archives.listing import ArchiveRequest, create_archive_listing
 from samfleet.datasets.content import read_image
 from samfleet.datasets.frames.limits import FrameLimits
-from samfleet.datasets.frames.reader import image_readers
+from samfleet.datasets.frames.reader import frame_readers
 from samfleet.datasets.image_uploads import UploadedFile, add_images
 from samfleet.datasets.listing import ListingRequest, create_listing, list_at_once
 from samfleet.datasets.manifests.listing import ManifestRequest, create_manifest_listing
@@ -97,7 +97,7 @@ class Place:
         return list(found)
 
     def colours(self, dataset: Dataset) -> dict[str, Any]:
-        remote = image_readers(self.store, self.s3, NO_URLS, FrameLimits())
+        remote = {**self.s3.readers, **frame_readers(self.store, self.s3, NO_URLS, FrameLimits())}
         images = self.images(dataset)
         return {one.file_name: colour_of(read_image(self.store, one.uri, 2**20, remote)) for one in images}
 

@@ -233,15 +233,15 @@ def test_a_listing_killed_between_two_batches_begins_again_and_has_each_line_onc
         with transaction(engine) as session:
             return session.get_one(Dataset, dataset_id)
 
-    def killed(self: ManifestListing, images: int, line: int, until: float) -> None:
-        count(self, images, line, until)
+    def killed(self: ManifestListing, line: int, until: float) -> None:
+        check(self, line, until)
         if self.images == 20:
             shown.append((read().listed, read().image_count))
             raise KeyboardInterrupt
 
-    count = ManifestListing._count
+    check = ManifestListing._check
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(ManifestListing, "_count", killed)
+        patch.setattr(ManifestListing, "_check", killed)
         list_dataset(engine, dataset_id, (tmp_path,), LIMITS)
     assert shown == [(20 + (form == "csv"), 20)]  # its header is a line too
     assert (read().state, images(engine, read())) == (DatasetState.LISTING, [])

@@ -25,13 +25,9 @@ OPEN_FILES = 4  # of a process; each may be a temporary copy
 AT_A_TIME = 4  # frames that are decoded side by side
 
 
-def image_readers(store: ObjectStore, s3: S3Sources, urls: UrlSources, limits: FrameLimits) -> Remote:
-    """Return the readers of all images that are not whole files on disk or in the store.
-
-    Keep them for the life of the process, because they remember open files.
-    """
-    remote = {**s3.readers, **urls.readers}
-    return {**remote, **FrameReader(FrameFiles(store, remote, s3.streams, limits)).readers}
+def frame_readers(store: ObjectStore, s3: S3Sources, urls: UrlSources, limits: FrameLimits) -> Remote:
+    """Return the readers of frames. Keep them for the life of the process, because they remember open files."""
+    return FrameReader(FrameFiles(store, {**s3.readers, **urls.readers}, s3.streams, limits)).readers
 
 
 class _Slot:

@@ -40,7 +40,8 @@ _INSERT = text(  # frames of a file have its line, and names in their order
 _INSERT_PROMPTS = text(
     "INSERT INTO dataset_prompts (dataset_id, image_id, coordinates, prompt_count, objects) "
     "SELECT :dataset_id, number, coordinates, prompt_count, objects FROM "
-    "(SELECT row_number() OVER (ORDER BY line) AS number, coordinates, prompt_count, objects FROM manifest_lines) "
+    '(SELECT row_number() OVER (ORDER BY line, file_name COLLATE "C") AS number, '
+    "coordinates, prompt_count, objects FROM manifest_lines) "
     "AS numbered WHERE objects IS NOT NULL"
 )
 

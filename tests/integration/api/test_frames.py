@@ -1,0 +1,87 @@
+"""Datasets of the frames of files, made over HTTP."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from fixtures.api.running_api import Api, Tenant
+from fixtures.images.animations import COLOURS, animated, colour_of, saved
+from fixtures.worker.job_rows import start_runs_of
+from fixtures.worker.worker_services import make_services, work_on_all
+from samfleet.datasets.frames.limits import FrameLimits
+from samfleet.datasets.frames.reader import frame_readers
+from samfleet.datasets.s3_sources import S3Sources
+from samfleet.datasets.service import InputLimits
+from samfleet.datasets.url_sources import NO_URLS
+from samfleet.db.models import Dataset
+from samfleet.db.session import transaction
+from samfleet.jobs.listing import list_dataset
+from samfleet_worker.triton.memory_segmenter import SIDE, MemorySegmenter
+
+
+@pytest.fixture
+def folder(api: Api) -> Path:
+    """A folder of a TIFF with a page for each of `COLOURS`, and of a whole image."""
+    folder = api.root / f"scans-{uuid.uuid4().hex}"
+    folder.mkdir()
+    pages = [Image.new("RGB", (SIDE, SIDE), colour) for colour in COLOURS]
+    (folder / "scan.tif").write_bytes(saved(pages, "TIFF"))
+    (folder / "whole.png").write_bytes(saved(pages[:1], "PNG"))
+    return folder
+
+
+def test_pages_are_segmented_as_images(api: Api, tenant: Tenant, folder: Path) -> None:
+    body = {"source": "directory", "directory": str(folder), "frames": {"every": 2}}
+    created = tenant.http.post("/v1/datasets", json=body)
+    assert (created.status_code, created.json()["state"]) == (202, "listing")
+    list_dataset(api.engine, uuid.UUID(created.json()["id"]), (api.root,), InputLimits())
+    place = created.headers["Location"]
+    names = ["scan.tif/000000.png", "scan.tif/000002.png", "whole.png"]
+    images = tenant.http.get(f"{place}/images").json()["items"]
+    assert [one["file_name"] for one in images] == names
+    assert [one.get("metadata") for one in images] == [{"frame": 0}, {"frame": 2}, None]
+
+    with transaction(api.engine) as session:
+        dataset = session.get_one(Dataset, uuid.UUID(created.json()["id"]))
+    run = start_runs_of(api.engine, api.queue, dataset)[0]
+    segmenter = MemorySegmenter()
+    readers = frame_readers(api.store, S3Sources({}), NO_URLS, FrameLimits())
+    work_on_all(replace(make_services(api.engine, segmenter), frames=readers), run)
+    sent = sorted(colour_of(request.image, (0, 0)) for request in segmenter.requests)
+    assert sent == sorted([COLOURS[0], COLOURS[0], COLOURS[2]])
+    drawn = tenant.http.get(f"/v1/runs/{run.id}/images/2/overlay.png", params={"with_masks": False})
+    assert drawn.status_code == 200
+    assert colour_of(drawn.content, (0, 0)) == COLOURS[2]
+
+
+def test_frames_of_uploaded_files_are_chosen_when_the_dataset_is_made(tenant: Tenant) -> None:
+    created = tenant.http.post("/v1/datasets", json={"source": "upload", "frame": 3})
+    place = created.headers["Location"]
+    tenant.http.post(f"{place}/images", files={"files": ("clip.gif", animated("GIF"), "image/gif")}).raise_for_status()
+    assert tenant.http.post(f"{place}/seal").json()["image_count"] == 1
+    [image] = tenant.http.get(f"{place}/images").json()["items"]
+    assert (image["file_name"], image["metadata"]) == ("clip.gif/000003.png", {"frame": 3})
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"frame": 0, "frames": "all"},
+        {"frames": {"every": 2, "count": 3}},
+        {"frames": {"most": 5}},
+        {"frames": "some"},
+        {"frames": {"every": 0}},
+        {"frame": -1},
+        {"frame": True},
+        {"frame": "1"},
+    ],
+)
+def test_other_choices_are_refused(tenant: Tenant, folder: Path, fields: dict[str, object]) -> None:
+    answer = tenant.http.post("/v1/datasets", json={"source": "directory", "directory": str(folder), **fields})
+    assert (answer.status_code, answer.json()["code"]) == (422, "payload_invalid")
+    assert tenant.http.get("/v1/datasets").json()["items"] == []

@@ -1,0 +1,149 @@
+"""Choice, addresses and names of frames, and the files in which they lie."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fixtures.images.animations import BLUE, COLOURS, RED, animated, colour_of, plain, saved
+from samfleet.datasets.content import held_bytes, is_unchanged, read_image
+from samfleet.datasets.folder_walk import settled_times
+from samfleet.datasets.frame_addresses import FrameAddress, file_of, frame_name
+from samfleet.datasets.frames.choice import FrameChoice
+from samfleet.datasets.frames.files import FrameFiles
+from samfleet.datasets.frames.limits import FrameLimits
+from samfleet.datasets.frames.listing import FrameLister
+from samfleet.datasets.frames.reader import FrameReader
+from samfleet.image_errors import (
+    ImageFailed,
+    ImageTooLarge,
+)
+from samfleet.storage.memory_store import MemoryStore
+
+LIMITS = FrameLimits()
+
+
+@pytest.mark.parametrize(
+    ("choice", "expected"),
+    [
+        (FrameChoice(every=1), range(10)),
+        (FrameChoice(every=4), [0, 4, 8]),
+        (FrameChoice(every=4, most=2), [0, 4]),
+        (FrameChoice(every=100), [0]),
+        (FrameChoice(count=1), [0]),
+        (FrameChoice(count=4), [0, 2, 5, 7]),
+        (FrameChoice(count=10), range(10)),
+        (FrameChoice(count=99), range(10)),
+        (FrameChoice(count=4, most=3), [0, 2, 5]),
+    ],
+)
+def test_chosen_frames(choice: FrameChoice, expected: Sequence[int]) -> None:
+    assert list(choice.of_frames(range(10))) == list(expected)
+
+
+def test_addresses_and_names() -> None:
+    address = FrameAddress("s3://p@b/scan%3A.tif#%22e%22", 7)
+    assert FrameAddress.of(address.uri) == address
+    assert file_of(address.uri) == address.file
+    assert FrameAddress.of("file:///frame:7:scan.tif") is None
+    assert file_of("store:contents/a") == "store:contents/a"
+    assert frame_name("sub/scan.tif", 3) == "sub/scan.tif/000003.png"
+    assert sorted([frame_name("a.gif", 10), frame_name("a.gif", 9)]) == ["a.gif/000009.png", "a.gif/000010.png"]
+
+
+@pytest.fixture
+def listed(tmp_path: Path) -> Callable[[str, bytes, FrameChoice], list[tuple[str, str]]]:
+    def listed(name: str, data: bytes, choice: FrameChoice) -> list[tuple[str, str]]:
+        (tmp_path / name).write_bytes(data)
+        files = FrameFiles(MemoryStore(), {}, {}, FrameLimits(frames=5))
+        uri = (tmp_path / name).as_uri()
+        return [(one.file_name, one.uri) for one in FrameLister(choice, files).frames_of(name, uri)]
+
+    return listed
+
+
+def test_listed_frames(listed: Callable[..., list[tuple[str, str]]], tmp_path: Path) -> None:
+    everything, second = FrameChoice(every=1), FrameChoice(index=1)
+    assert [name for name, _ in listed("a.gif", animated("GIF"), FrameChoice(every=2))] == [
+        "a.gif/000000.png",
+        "a.gif/000002.png",
+    ]
+    assert listed("a.jpg", b"any", everything) == [("a.jpg", (tmp_path / "a.jpg").as_uri())]
+    assert listed("b.tif", saved([plain(RED)], "TIFF"), everything) == [("b.tif", (tmp_path / "b.tif").as_uri())]
+    assert [name for name, _ in listed("b.gif", saved([plain(RED)], "GIF"), everything)] == ["b.gif/000000.png"]
+    [(name, uri)] = listed("b.tif", saved([plain(RED)], "TIFF"), second)
+    assert (name, file_of(uri)) == ("b.tif/000001.png", (tmp_path / "b.tif").as_uri())
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "code"),
+    [
+        ("a.tif", saved([plain(RED)] * 6, "TIFF"), "too_many_frames"),
+        ("a.gif", b"GIF89a", "image_truncated"),
+        ("a.png", b"", "image_empty"),
+        ("a.webp", b"text", "image_unreadable"),
+        (f"{'a' * 240}.tif", saved([plain(RED)] * 6, "TIFF"), "too_many_frames"),
+    ],
+)
+def test_file_whose_frames_cannot_be_counted_is_an_image_that_fails(
+    listed: Callable[..., list[tuple[str, str]]], name: str, data: bytes, code: str
+) -> None:
+    [(file_name, uri)] = listed(name, data, FrameChoice(every=1))
+    assert file_name == name
+    with pytest.raises(ImageFailed) as caught:
+        read_image(MemoryStore(), uri, 100)
+    assert caught.value.code == code
+
+
+class CountedFiles(FrameFiles):
+    opened = 0
+
+    def open(self, address: str) -> Any:
+        self.opened += 1
+        return super().open(address)
+
+
+def test_reader_opens_a_file_once_and_notices_a_change(tmp_path: Path) -> None:
+    path = tmp_path / "a.gif"
+    path.write_bytes(animated("GIF"))
+    files = CountedFiles(MemoryStore(), {}, {}, LIMITS)
+    remote = FrameReader(files).readers
+    addresses = [FrameAddress(path.as_uri(), index).uri for index in range(4)]
+
+    def colours() -> list[Any]:
+        return [colour_of(read_image(MemoryStore(), uri, 10**6, remote)) for uri in addresses]
+
+    assert colours() == list(COLOURS)
+    assert files.opened == 1
+    path.unlink()
+    path.write_bytes(saved([plain(colour) for colour in COLOURS[::-1]], "GIF"))
+    assert colours() == list(COLOURS[::-1])
+    assert files.opened == 2
+    with pytest.raises(ImageTooLarge):
+        read_image(MemoryStore(), addresses[0], 10, remote)
+
+
+def test_uploaded_files_are_read_through_a_copy() -> None:
+    store = MemoryStore()
+    store.put("contents/t/images/x", animated("TIFF"))
+    remote = FrameReader(FrameFiles(store, {}, {}, LIMITS)).readers
+    assert colour_of(read_image(store, "frame:2:store:contents/t/images/x", 10**6, remote)) == BLUE
+    small = FrameReader(FrameFiles(store, {}, {}, FrameLimits(file_bytes=10))).readers
+    with pytest.raises(ImageTooLarge, match="SAMFLEET_MAX_FRAMES_FILE_BYTES"):
+        read_image(store, "frame:2:store:contents/t/images/x", 10**6, small)
+    with pytest.raises(ImageFailed, match="missing from the store"):
+        read_image(store, "frame:2:store:contents/t/images/y", 10**6, remote)
+
+
+def test_frame_is_as_unchanged_as_its_file(tmp_path: Path) -> None:
+    path = tmp_path / "a.tif"
+    path.write_bytes(b"pages")
+    status = path.stat()
+    uri = FrameAddress(path.as_uri(), 3).uri
+    assert is_unchanged(uri, 5, status.st_mtime_ns, status.st_ctime_ns)
+    assert not is_unchanged(uri, 5, status.st_mtime_ns - 1, status.st_ctime_ns)
+    assert held_bytes(uri, 5) == 8 * 2**20
+    assert settled_times(status) is None
