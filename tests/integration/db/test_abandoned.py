@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from datetime import timedelta
+from functools import partial
 
 import psycopg
 import pytest
@@ -15,6 +16,7 @@ from fixtures.waiting import until
 from samfleet.db.abandoned import end_abandoned
 from samfleet.db.models import Tenant
 from samfleet.db.session import transaction
+from samfleet.db.stopped_copies import StoppedCopies
 from samfleet_worker import transaction_watch
 
 PATIENCE = 20
@@ -95,13 +97,49 @@ def test_a_transaction_that_is_at_work_is_left_alone(engine: Engine) -> None:
     other.join(PATIENCE)
 
 
+@contextmanager
+def stopped_copy(database_url: str) -> Iterator[psycopg.Copy]:
+    """A client that holds a lock and has stopped within a COPY, beyond the limit on idle transactions."""
+    with closing(begin(database_url, LOCK)) as connection:
+        connection.execute("CREATE TEMPORARY TABLE copied (line text) ON COMMIT DROP")
+        with suppress(psycopg.Error), connection.cursor().copy("COPY copied FROM STDIN") as copy:
+            yield copy
+        connection.close()
+
+
+@pytest.mark.usefixtures("row")
+def test_a_client_that_stopped_within_a_copy_is_ended_if_it_blocks_others(engine: Engine, database_url: str) -> None:
+    now = 0.0
+    copies = StoppedCopies(engine, idle_seconds=30, clock=lambda: now)
+    with stopped_copy(database_url) as copy:
+        assert copies.end() == 0
+        now = 100.0
+        assert copies.end() == 0  # it blocks nobody
+        other = wait_for_the_lock(engine)
+        assert copies.end() == end_abandoned(engine, AT_ONCE) == 0  # seen for the first time
+        for piece in range(300):  # more than the buffers between, so that the server gets some of it
+            copy.write(f"{piece}".zfill(1000) + "\n")
+        until(lambda: count(engine, "wait_event = 'ClientRead' AND query LIKE 'COPY%'") == 1)
+        now = 130.0
+        assert copies.end() == 0  # it went on
+        now = 159.0
+        assert copies.end() == 0
+        assert other.is_alive()
+        now = 160.0
+        assert copies.end() == 1
+        other.join(PATIENCE)
+        assert not other.is_alive()
+
+
 @pytest.mark.usefixtures("row")
 def test_every_worker_watches(engine: Engine, database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(transaction_watch, "end_abandoned", lambda engine: end_abandoned(engine, AT_ONCE))
-    watch = transaction_watch.transaction_watch(engine, interval_seconds=0.02)
-    with stopped_client(database_url):
-        other = wait_for_the_lock(engine)
-        watch.start()
-        other.join(PATIENCE)
-        assert not other.is_alive()
-        watch.stop()
+    monkeypatch.setattr(transaction_watch, "StoppedCopies", partial(StoppedCopies, idle_seconds=0))
+    for stopped in (stopped_client, stopped_copy):
+        watch = transaction_watch.transaction_watch(engine, interval_seconds=0.02)
+        with stopped(database_url):
+            other = wait_for_the_lock(engine)
+            watch.start()
+            other.join(PATIENCE)
+            assert not other.is_alive()
+            watch.stop()
