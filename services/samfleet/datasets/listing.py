@@ -142,6 +142,19 @@ def list_directory(
             f"{request.directory} has {len(names)} images, more than {limits.images} in one dataset; make several, "
             "give a limit, or raise SAMFLEET_MAX_DATASET_IMAGES"
         )
+    instances, detections = _read_files(request, roots, limits)
+    image_ids = ids_of(names, instances)
+    kept = _of_images(detections, image_ids, instances, limited=limited)
+    prompts = _checked_prompts(request.prompts_path, roots, limits) if request.prompts_path else None
+    found = (lambda: map(_row, files.images())) if framed is None else (lambda: framed)
+    return DirectoryListing(
+        request, names, found, files.left_out, image_ids, instances, kept, prompts, limits.annotations
+    )
+
+
+def _read_files(
+    request: ListingRequest, roots: Sequence[Path], limits: InputLimits
+) -> tuple[CocoInstances | None, Detections | None]:
     instances = detections = None
     if request.annotations_path:
         errors = (AnnotationsNotFound, AnnotationsTooLarge)
@@ -151,13 +164,7 @@ def list_directory(
         path, sizes = request.detections_path, limits.file_bytes
         with open_on_server(path, roots, sizes, DetectionsNotFound, DetectionsTooLarge) as file:
             detections = read_detections(file, limits.annotations)
-    image_ids = ids_of(names, instances)
-    kept = _of_images(detections, image_ids, instances, limited=limited)
-    prompts = _checked_prompts(request.prompts_path, roots, limits) if request.prompts_path else None
-    found = (lambda: map(_row, files.images())) if framed is None else (lambda: framed)
-    return DirectoryListing(
-        request, names, found, files.left_out, image_ids, instances, kept, prompts, limits.annotations
-    )
+    return instances, detections
 
 
 def _row(image: FoundImage) -> NewImage:

@@ -118,9 +118,10 @@ class S3Listing:
 
     @property
     def _prompts(self) -> ListedPrompts:
-        request = self.request
-        limited = request.limit is not None
-        return ListedPrompts(request.prompts_path, request.prompts_profile, self.sources, self.limits, limited)
+        asked = self.request
+        return ListedPrompts(
+            asked.prompts_path, asked.prompts_profile, self.sources, self.limits, asked.limit is not None
+        )
 
     def _images(self, place: S3Place) -> Iterator[NewImage]:
         until = time.monotonic() + self.limits.listing.seconds

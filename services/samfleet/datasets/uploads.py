@@ -34,7 +34,7 @@ from samfleet.datasets.stored_files import (
 )
 from samfleet.datasets.stored_prompts import stored_prompts
 from samfleet.datasets.upload_errors import DatasetChanged
-from samfleet.datasets.uploaded_frames import drop_replaced, find_frames, replace_files
+from samfleet.datasets.uploaded_frames import UploadedFrames, drop_replaced, find_frames, replace_files
 from samfleet.datasets.version_changes import carry_over, repeat_base
 from samfleet.db.models import Dataset, DatasetState
 from samfleet.db.session import read_only, transaction
@@ -153,11 +153,7 @@ def seal(
             if keys_of(locked) != keys_of(dataset):
                 raise DatasetChanged
             if not repeat_base(session, locked):
-                if frames is not None:
-                    replace_files(session, locked, frames, limits.images)
-                carry_over(session, locked, limits.images)
-                if frames is not None:
-                    drop_replaced(session, locked, frames)
+                _complete(session, locked, frames, limits.images)
                 _number(session, locked, instances, detections, strict_annotations=strict_annotations)
             session.flush()
             prompts = stored_prompts(session, store, locked, limits)
@@ -165,6 +161,15 @@ def seal(
                 write_prompts(session, locked, prompts, limits.annotations)
             close(session, locked)
     return locked
+
+
+def _complete(session: Session, dataset: Dataset, frames: UploadedFrames | None, most: int) -> None:
+    """Put frames in place of their files, and add the images of the base."""
+    if frames is not None:
+        replace_files(session, dataset, frames, most)
+    carry_over(session, dataset, most)
+    if frames is not None:
+        drop_replaced(session, dataset, frames)
 
 
 def _number(

@@ -117,9 +117,8 @@ class ArchiveListing:
 
     @property
     def _prompts(self) -> ListedPrompts:
-        request = self.request
-        limited = request.limit is not None
-        return ListedPrompts(request.prompts_path, request.profile, self.sources, self.limits, limited)
+        asked = self.request
+        return ListedPrompts(asked.prompts_path, asked.profile, self.sources, self.limits, asked.limit is not None)
 
     @contextmanager
     def _undone(self) -> Iterator[None]:

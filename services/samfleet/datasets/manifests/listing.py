@@ -117,9 +117,8 @@ class ManifestListing:
 
     @property
     def _prompts(self) -> ListedPrompts:
-        request = self.request
-        limited = request.limit is not None
-        return ListedPrompts(request.prompts_path, request.profile, self.sources, self.limits, limited)
+        asked = self.request
+        return ListedPrompts(asked.prompts_path, asked.profile, self.sources, self.limits, asked.limit is not None)
 
     def _images(self) -> Iterator[ManifestImage]:
         request, most = self.request, self.limits.file_bytes
