@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 from pycocotools import mask as rle
@@ -19,14 +20,21 @@ BACKGROUND = (40, 60, 50)
 # Boxes (x0, y0, x1, y1) of discs: inside a tile, across one seam, across the corner of four tiles.
 DISCS = ((200, 150, 500, 450), (800, 250, 1150, 600), (1450, 750, 1850, 1150), (2300, 1350, 2700, 1750))
 COLOURS = ((230, 200, 60), (220, 80, 60), (90, 160, 240), (240, 240, 240))
+LEAST_IOU = 0.95
 
 
-def write_picture(folder: Path) -> None:
+def write_picture(folder: Path) -> list[NDArray[np.bool_]]:
+    """Write the picture and return the discs as masks [height, width]."""
     folder.mkdir()
     picture = Image.new("RGB", SIZE, BACKGROUND)
+    shapes = []
     for box, colour in zip(DISCS, COLOURS, strict=True):
         ImageDraw.Draw(picture).ellipse(box, fill=colour)
+        shape = Image.new("1", SIZE)
+        ImageDraw.Draw(shape).ellipse(box, fill=1)
+        shapes.append(np.asarray(shape))
     picture.save(folder / "field.png")
+    return shapes
 
 
 def segment(samfleet: Samfleet, tmp_path: Path, variant: str, *options: object) -> list[dict[str, Any]]:
@@ -72,3 +80,14 @@ def test_prompts_on_a_large_image_are_answered_where_they_lie(samfleet: Samfleet
         expected[y0:y1, x0:x1] = True
         assert iou(bits_of(mask), expected) >= least
         assert mask["prompt_box"] == [x0, y0, x1 - x0, y1 - y0]
+
+
+@pytest.mark.heavy
+def test_each_object_is_one_mask_wherever_the_seams_run(samfleet: Samfleet, tmp_path: Path) -> None:
+    shapes = write_picture(tmp_path / "images")
+    masks = [bits_of(mask) for mask in segment(samfleet, tmp_path, "mobile_sam", "--points-per-side", 8)]
+    for shape in shapes:
+        best = max(iou(mask, shape) for mask in masks)
+        assert best >= LEAST_IOU, f"the best IoU of {len(masks)} masks is {best:.3f}"
+        within = [mask for mask in masks if (mask & shape).sum() > mask.sum() / 2]
+        assert len(within) == 1, f"{len(within)} masks lie in one disc"

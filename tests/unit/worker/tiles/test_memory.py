@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
 import pytest
-import tifffile
-from numpy.typing import NDArray
 
-SIDE, BLOCK = 20_000, 512
+from fixtures.images.large_tiff import write_large_tiff
+
 MOST_MIB = 700  # the image alone has 1,144
 PROGRAM = """
 import resource, sys
@@ -49,34 +46,12 @@ print(len(tiled.windows), outcome.error, [(mask.bbox, mask.area) for mask in out
 """
 
 
-def blocks() -> Iterator[NDArray[np.uint8]]:
-    """Yield the image block by block: a bright rectangle from x 3,000 to 17,000 and y 9,000 to 9,900."""
-    count = -(-SIDE // BLOCK)
-    for row in range(count):
-        for column in range(count):
-            block = np.full((BLOCK, BLOCK, 3), 30, dtype=np.uint8)
-            y0, y1 = (min(max(side - row * BLOCK, 0), BLOCK) for side in (9_000, 9_900))
-            x0, x1 = (min(max(side - column * BLOCK, 0), BLOCK) for side in (3_000, 17_000))
-            block[y0:y1, x0:x1] = 200
-            yield block
-
-
 @pytest.mark.heavy
 @pytest.mark.timeout(600)
 def test_a_large_tiff_is_never_in_memory_as_a_whole(tmp_path: Path) -> None:
     pytest.importorskip("rasterio")
     file = tmp_path / "large.tif"
-    shape = (SIDE, SIDE, 3)
-    with tifffile.TiffWriter(file, bigtiff=True) as writer:
-        writer.write(
-            blocks(),
-            shape=shape,
-            dtype=np.uint8,
-            tile=(BLOCK, BLOCK),
-            photometric="rgb",
-            compression="zlib",
-            compressionargs={"level": 1},
-        )
+    write_large_tiff(file)
     finished = subprocess.run(
         [sys.executable, "-c", PROGRAM, str(file)], capture_output=True, text=True, check=True, timeout=500
     )
