@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -118,7 +119,9 @@ class AsyncClient(AsyncCalls):
         images: Images,
         variants: str | Sequence[str],
         *,
-        task: str | Mapping[str, Any] = "everything",
+        task: str | Mapping[str, Any] | None = None,
+        prompts: str | os.PathLike[str] | None = None,
+        prompts_format: str | None = None,
         name: str | None = None,
         pools: Sequence[str] = (),
         upload: bool = False,
@@ -129,7 +132,7 @@ class AsyncClient(AsyncCalls):
         """Segment images and return the results when the job has ended. Arguments and errors are those of
         `Client.segment`. Files are read in the event loop, one batch of at most 32 MiB at a time.
         """
-        wish = Wish.of(variants, task, name=name, pools=pools, upload=upload, fields=fields)
+        wish = Wish.of(variants, task, prompts, prompts_format, name=name, pools=pools, upload=upload, fields=fields)
         made = Made()
         try:
             job = await self.carry_out(segmented(source_of(images), wish, made, on_progress))

@@ -91,6 +91,15 @@ class Source:
 
 
 @dataclass(frozen=True, slots=True)
+class PromptedSource:
+    """Images that the server reads, and a prompts file of this machine or labels in `format`, which are uploaded."""
+
+    images: ServerSource
+    prompts: Path
+    format: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Watch:
     """Callbacks for the progress of a dataset, and a clock in seconds."""
 
@@ -101,7 +110,7 @@ class Watch:
 
 def create_dataset(
     client: Calls,
-    source: Source | ServerSource,
+    source: Source | ServerSource | PromptedSource,
     *,
     upload: bool = False,
     on_progress: Callable[[UploadProgress], None] = lambda _progress: None,
@@ -114,11 +123,15 @@ def create_dataset(
     return client.carry_out(steps, sleep=clock.sleep)
 
 
-def created_dataset(source: Source | ServerSource, watch: Watch, *, upload: bool = False) -> Steps[Dataset]:
+def created_dataset(
+    source: Source | ServerSource | PromptedSource, watch: Watch, *, upload: bool = False
+) -> Steps[Dataset]:
     """Create a sealed dataset. Unless `upload` is set, the server first tries to read the folder itself. If it cannot,
     or if it finds different files (another machine may have the same path), the files are uploaded. So are they if the
     prompts are labels of another tool.
     """
+    if isinstance(source, PromptedSource):
+        return (yield from _prompted(source, watch))
     if not isinstance(source, Source):
         return (yield from _of_task(source.created(), watch))
     files = source.files()
@@ -127,6 +140,33 @@ def created_dataset(source: Source | ServerSource, watch: Watch, *, upload: bool
         if dataset is not None and (yield from _is_same(dataset, files)):
             return dataset
     return (yield from sent_dataset(source, files, watch.on_progress))
+
+
+def _prompted(source: PromptedSource, watch: Watch) -> Steps[Dataset]:
+    """Create the dataset of the images and its version with the prompts, and delete the former."""
+    base = yield from _of_task(source.images.created(), watch)
+    try:
+        dataset = yield from prompted_version(base.id, source.prompts, source.format)
+    except (SamfleetError, OSError):
+        yield from ask(datasets.delete_dataset(base.id))
+        raise
+    yield from ask(datasets.delete_dataset(base.id))
+    return dataset
+
+
+def prompted_version(dataset_id: str, prompts: Path, form: str | None = None) -> Steps[Dataset]:
+    """Upload a prompts file, or labels in the format `form`, to the next version of a dataset, and seal it.
+
+    The version has the same images with the same ids. If the server refuses the prompts, it is deleted, so that it does
+    not stand in the way of the next one.
+    """
+    version = yield from ask(datasets.extend_dataset(dataset_id))
+    try:
+        yield from ask(datasets.upload_prompts(version.id, prompts, form))
+        return (yield from ask(datasets.seal_dataset(version.id)))
+    except (SamfleetError, OSError):
+        yield from ask(datasets.delete_dataset(version.id))
+        raise
 
 
 def refresh_dataset(

@@ -1,4 +1,6 @@
-"""Images that a caller gives to the client: a folder, files, arrays, pictures, a bucket, or a dataset's id."""
+"""Images that a caller gives to the client: a folder, files, arrays, pictures, a bucket, a manifest, an archive, or
+a dataset's id.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from samfleet.client.create_dataset import Source
 from samfleet.client.schemas import Dataset
-from samfleet.client.server_sources import BucketSource
+from samfleet.client.server_sources import ServerSource, server_source
 from samfleet.client.uploads import NamedImage
 from samfleet.datasets.names import check_upload_name
 from samfleet.errors import InvalidInput
@@ -62,13 +64,13 @@ class Pictures:
             yield _named(image, position, names[position] if names else None)
 
 
-def source_of(images: Images) -> ExistingDataset | BucketSource | Source | Pictures:
+def source_of(images: Images) -> ExistingDataset | ServerSource | Source | Pictures:
     """Return what to make a dataset of. Raises `ImagesInvalid` before anything is sent, if that can be seen yet."""
     if isinstance(images, Dataset):
         return ExistingDataset(images.id)
-    if isinstance(images, str) and images.startswith("s3://"):
-        return BucketSource(images)
     if isinstance(images, str | os.PathLike):
+        if (source := server_source(os.fspath(images))) is not None:
+            return source
         path = Path(images)
         if path.exists():
             return Source(path)

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 from typing import Any, Literal
 
-from samfleet.client.create_dataset import Source, Watch, created_dataset
+from samfleet.client.create_dataset import Source, Watch, created_dataset, prompted_version
 from samfleet.client.images import ExistingDataset, Pictures
+from samfleet.client.prompts import GivenPrompts
 from samfleet.client.routes import datasets, jobs, runs
 from samfleet.client.schemas import Dataset, Job
-from samfleet.client.server_sources import BucketSource
+from samfleet.client.server_sources import BucketSource, ServerSource
 from samfleet.client.steps import Steps, ask
 from samfleet.client.transport import ApiError
 from samfleet.client.uploads import UploadProgress, uploaded
@@ -59,13 +61,25 @@ class Wish:
     pools: Sequence[str] = ()
     upload: bool = False
     fields: Mapping[str, Any] = field(default_factory=dict)
+    prompts: GivenPrompts | None = None
 
     @classmethod
-    def of(cls, variants: str | Sequence[str], task: str | Mapping[str, Any], **more: Any) -> Wish:
+    def of(
+        cls,
+        variants: str | Sequence[str],
+        task: str | Mapping[str, Any] | None,
+        prompts: str | os.PathLike[str] | None,
+        prompts_format: str | None,
+        **more: Any,
+    ) -> Wish:
+        """Return the wish; without a task, that of the prompts if there are some, or else all masks."""
         names = [variants] if isinstance(variants, str) else list(variants)
         if not names:
             raise InvalidInput("there are no variants; name at least one, such as mobile_sam")
-        return cls(names, {"kind": task} if isinstance(task, str) else task, **more)
+        given = GivenPrompts.of(prompts, prompts_format)
+        if task is None:
+            task = {"kind": "everything"} if given is None else {"kind": "prompts", "prompt": "file"}
+        return cls(names, {"kind": task} if isinstance(task, str) else task, prompts=given, **more)
 
 
 @dataclass(slots=True)
@@ -76,7 +90,7 @@ class Made:
     job_id: str | None = None
 
 
-AnySource = ExistingDataset | BucketSource | Source | Pictures
+AnySource = ExistingDataset | ServerSource | Source | Pictures
 OnProgress = Callable[[Progress], None]
 
 
@@ -120,7 +134,7 @@ def _dataset(
     source: AnySource, wish: Wish, made: Made, on_progress: OnProgress, now: Callable[[], float]
 ) -> Steps[str]:
     if isinstance(source, ExistingDataset):
-        return (yield from ask(datasets.dataset(source.id))).id
+        return (yield from _existing(source, wish, made))
 
     def sent(progress: UploadProgress) -> None:
         on_progress(Progress("uploading", progress.files, progress.total_files))
@@ -132,16 +146,31 @@ def _dataset(
         return (yield from _uploaded(source, wish, made, sent))
     if wish.name is not None:
         source = _called(source, wish.name)
-    made.dataset_id = (yield from created_dataset(source, Watch(sent, listed, now), upload=wish.upload)).id
+    given = source if wish.prompts is None else wish.prompts.beside(source)
+    made.dataset_id = (yield from created_dataset(given, Watch(sent, listed, now), upload=wish.upload)).id
     return made.dataset_id
+
+
+def _existing(source: ExistingDataset, wish: Wish, made: Made) -> Steps[str]:
+    """Return the id of a dataset of the server, or of the version of it that has the prompts."""
+    dataset = yield from ask(datasets.dataset(source.id))
+    if wish.prompts is None:
+        return dataset.id
+    version = yield from prompted_version(dataset.id, wish.prompts.path, wish.prompts.format)
+    made.dataset_id = version.id
+    return version.id
 
 
 def _uploaded(source: Pictures, wish: Wish, made: Made, on_progress: Callable[[UploadProgress], None]) -> Steps[str]:
     """Make a dataset of pictures. One that is not complete is removed again, because nobody could use it."""
+    if wish.prompts is not None:
+        wish.prompts.path  # noqa: B018 - it raises before anything is sent
     dataset = yield from ask(datasets.create_upload_dataset(name=wish.name))
     made.dataset_id = dataset.id
     try:
         yield from uploaded(dataset.id, source.named(), source.count, on_progress)
+        if wish.prompts is not None:
+            yield from ask(datasets.upload_prompts(dataset.id, wish.prompts.path, wish.prompts.format))
         yield from ask(datasets.seal_dataset(dataset.id))
     except (SamfleetError, OSError):
         yield from removed(made)
@@ -166,7 +195,9 @@ def _why(job: Job) -> Steps[str]:
     return f"job {job.id} failed: {reason}; images: {shown}{more}"
 
 
-def _called(source: BucketSource | Source, name: str) -> BucketSource | Source:
+def _called(source: ServerSource | Source, name: str) -> ServerSource | Source:
+    if isinstance(source, Source):
+        return replace(source, name=name)
     if isinstance(source, BucketSource):
         return replace(source, fields={**source.fields, "name": name})
-    return replace(source, name=name)
+    return replace(source, described={**source.described, "name": name})

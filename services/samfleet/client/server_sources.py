@@ -11,14 +11,19 @@ from typing import Any
 from samfleet.client.routes import datasets
 from samfleet.client.schemas import Dataset
 from samfleet.client.steps import Call, Steps, ask
+from samfleet.datasets.archives.members import SUFFIXES as ARCHIVES
 from samfleet.datasets.archives.members import Format as ArchiveFormat
 from samfleet.datasets.archives.members import format_of as archive_format
+from samfleet.datasets.manifests.lines import SUFFIXES as MANIFESTS
 from samfleet.datasets.manifests.lines import Format, format_of
 from samfleet.errors import InvalidInput
 
+SCHEME = "s3://"
+_PATTERN = frozenset("*?")  # of a bucket's address, which then names no single object
+
 
 class SourceNotSupported(InvalidInput):
-    """The source is neither a folder nor an image file."""
+    """The source is neither a folder nor an image file, nor a manifest, an archive or a bucket."""
 
     code = "source_not_supported"
 
@@ -50,7 +55,7 @@ class ManifestSource:
 
     def created(self) -> Steps[Dataset]:
         """Create a dataset in the state `listing`. Paths in a local file are relative to its folder."""
-        if self.place.startswith("s3://"):
+        if self.place.startswith(SCHEME):
             options = {"format": self.format, "profile": self.profile, "limit": self.limit, **self.described}
             return (yield from ask(datasets.create_manifest_dataset(self.place, **options)))
         path = _local(self.place, "a manifest")
@@ -80,7 +85,7 @@ class ArchiveSource:
     def created(self) -> Steps[Dataset]:
         """Create a dataset in the state `listing`."""
         options: dict[str, Any] = {"limit": self.limit, "include_hidden": self.hidden or None}
-        if self.place.startswith("s3://"):
+        if self.place.startswith(SCHEME):
             options |= {"format": self.format, "profile": self.profile, **self.described}
             return (yield from ask(datasets.create_archive_dataset(self.place, **options)))
         path = _local(self.place, "an archive")
@@ -90,6 +95,24 @@ class ArchiveSource:
 
 
 ServerSource = BucketSource | ManifestSource | ArchiveSource
+
+
+def server_source(
+    place: str, *, limit: int | None = None, hidden: bool = False, described: Mapping[str, Any] | None = None
+) -> ServerSource | None:
+    """Return the manifest or archive that a file or an object is by its suffix, or else the bucket of an address.
+
+    None for anything else, such as a folder. `described` are the name, labels and notes of the dataset.
+    """
+    described, in_bucket = described or {}, place.startswith(SCHEME)
+    if Path(place).is_file() or (in_bucket and not _PATTERN & set(place)):
+        if place.lower().endswith(tuple(MANIFESTS)):
+            return ManifestSource(place, limit=limit, described=described)
+        if place.lower().endswith(tuple(ARCHIVES)):
+            return ArchiveSource(place, limit=limit, hidden=hidden, described=described)
+    if in_bucket:
+        return BucketSource(place, {"limit": limit, "include_hidden": hidden or None, **described})
+    return None
 
 
 def _local(place: str, what: str) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -52,7 +53,9 @@ class Client(SamfleetClient):
         images: Images,
         variants: str | Sequence[str],
         *,
-        task: str | Mapping[str, Any] = "everything",
+        task: str | Mapping[str, Any] | None = None,
+        prompts: str | os.PathLike[str] | None = None,
+        prompts_format: str | None = None,
         name: str | None = None,
         pools: Sequence[str] = (),
         upload: bool = False,
@@ -62,15 +65,18 @@ class Client(SamfleetClient):
     ) -> Segmentation:
         """Segment images and return the results when the job has ended.
 
-        `images` is a folder or a file, an `s3://` address that the server may read, a dataset or its id, or one or
-        several images: paths, bytes of files, Pillow images, arrays of uint8 [height, width(, channels)] in RGB. An
-        iterator of images is sent as it goes. `task` is a kind or the API's task object, `fields` are further fields of
-        the job, such as `labels`. A folder that the server can read is not sent, unless `upload` is set.
+        `images` is a folder or a file, an `s3://` address that the server may read, a manifest or an archive, a dataset
+        or its id, or one or several images: paths, bytes of files, Pillow images, arrays of uint8
+        [height, width(, channels)] in RGB. An iterator of images is sent as it goes. `task` is a kind or the API's task
+        object, `fields` are further fields of the job, such as `labels`. A folder that the server can read is not sent,
+        unless `upload` is set.
+
+        `prompts` is a prompts file, or labels of another tool in `prompts_format`; the task is then to segment them.
 
         `keep=False` removes the job and the dataset that this call makes, when the result or the client is closed.
-        Raises `JobFailed`, `JobCancelled`, `ApiError`, `ApiUnreachable`, and `ImagesInvalid` for the images.
+        Raises `JobFailed`, `JobCancelled`, `ApiError`, `ApiUnreachable`, `ImagesInvalid` and `PromptsNotSupported`.
         """
-        wish = Wish.of(variants, task, name=name, pools=pools, upload=upload, fields=fields)
+        wish = Wish.of(variants, task, prompts, prompts_format, name=name, pools=pools, upload=upload, fields=fields)
         made = Made()
         try:
             job = self.carry_out(segmented(source_of(images), wish, made, on_progress))

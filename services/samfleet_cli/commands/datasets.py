@@ -30,7 +30,7 @@ from samfleet_cli.commands.options import (
     label_filters,
     labels_of,
 )
-from samfleet_cli.commands.prompts import PromptsFormat, PromptsPlace, local_prompts
+from samfleet_cli.commands.prompts import PromptsFormat, PromptsPlace, with_prompts
 from samfleet_cli.commands.rows import print_json
 
 if TYPE_CHECKING:
@@ -165,23 +165,18 @@ def create(
 
     Waits until they are listed. The operator allows buckets with SAMFLEET_S3_SOURCES, and hosts of URLs with
     SAMFLEET_URL_SOURCES. Paths in a local manifest are relative to its folder, which the server must be able to read.
-    Local prompts are added as the next version of the dataset, which is printed.
+    Local prompts are uploaded to it.
     """
     from samfleet.client.create_dataset import create_dataset
-    from samfleet.client.upload_dataset import prompt_dataset
     from samfleet_cli.connection import choose_api, connect
     from samfleet_cli.jobs.progress import open_display
 
     described: dict[str, Any] = {"name": name, "labels": labels_of(label), "notes": notes}
     places = {"s3": s3, "manifest": manifest, "archive": archive}
-    local = local_prompts(prompts, prompts_format, [place for place in places.values() if place is not None])
-    if prompts is not None and local is None:
-        described["prompts_path"] = prompts
-    source = _server_source(places, form, {"profile": profile, "limit": limit}, described, hidden=hidden)
+    images = _server_source(places, form, {"profile": profile, "limit": limit}, described, hidden=hidden)
+    source = with_prompts(images, prompts, prompts_format)
     with connect(choose_api(api_url, api_key)) as client, open_display(sys.stderr) as display:
         dataset = create_dataset(client, source, on_listing=display.listing)
-        if local is not None:
-            dataset = prompt_dataset(client, dataset.id, local, prompts_format and prompts_format.value)
     print_json(dataset.model_dump(mode="json"))
 
 

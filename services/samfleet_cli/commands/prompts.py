@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from samfleet.client.create_dataset import PromptedSource, Source
+    from samfleet.client.server_sources import ServerSource
 
 
 class LabelFormat(StrEnum):
@@ -38,24 +41,17 @@ PromptsPlace = Annotated[
 ]
 
 
-def local_prompts(place: str | None, form: LabelFormat | None, sources: Sequence[str]) -> Path | None:
-    """Return the local file or folder of prompts; None without prompts, or if the server reads them.
+def with_prompts(
+    source: Source | ServerSource, place: str | None, form: LabelFormat | None
+) -> Source | ServerSource | PromptedSource:
+    """Return the images with the prompts at `place`. Prompts that these images cannot have are wrong usage."""
+    from samfleet.client.prompts import GivenPrompts, PromptsNotSupported
 
-    It reads a prompts file in a bucket only for `sources` that it reads itself. Anything else is wrong usage.
-    """
-    if place is None:
-        if form is not None:
-            raise typer.BadParameter("--prompts-format needs --prompts")
-        return None
-    if not place.startswith("s3://"):
-        if not Path(place).exists():
-            raise typer.BadParameter(f"--prompts: {place} does not exist")
-        return Path(place)
-    if form is not None or not all(source.startswith("s3://") for source in sources):
-        raise typer.BadParameter(
-            "--prompts in a bucket is a prompts file, for images, a manifest or an archive in a bucket; download it"
-        )
-    return None
+    try:
+        given = GivenPrompts.of(place, form and form.value)
+        return source if given is None else given.beside(source)
+    except PromptsNotSupported as error:
+        raise typer.BadParameter(f"--prompts: {error.message}") from error
 
 
 app = typer.Typer(help="Make prompts files of labels of other tools.", no_args_is_help=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -23,29 +23,28 @@ from samfleet_cli.commands.options import (
     flag,
     labels_of,
 )
+from samfleet_cli.commands.prompts import PromptsFormat, PromptsPlace, with_prompts
 from samfleet_cli.commands.segment_task import TaskName, task_from_options
 
 if TYPE_CHECKING:
     from samfleet.client.create_dataset import Source
-    from samfleet.client.server_sources import BucketSource
+    from samfleet.client.server_sources import ServerSource
     from samfleet_cli.jobs.segment import Segmentation
 
 
-def _path_or_bucket(value: str) -> Path | str:
-    """Return the path of local images, or the address of a bucket as text."""
-    if value.startswith("s3://"):
-        return value
-    if not Path(value).exists():
+def _existing(value: str) -> str:
+    if not value.startswith("s3://") and not Path(value).exists():
         raise typer.BadParameter(f"Path {value!r} does not exist.")
-    return Path(value)
+    return value
 
 
 SourcePath = Annotated[
-    Any,
+    str,
     typer.Argument(
-        help="A folder, searched recursively, one image, or s3://bucket/folder that the server reads.",
+        help="A folder, searched recursively, one image, s3://bucket/folder that the server reads, or a manifest or "
+        "an archive, here or in a bucket.",
         metavar="SOURCE",
-        parser=_path_or_bucket,
+        callback=_existing,
         show_default=False,
     ),
 ]
@@ -80,15 +79,6 @@ Detections = Annotated[
     Path | None,
     typer.Option(
         help="COCO results file: boxes for --sampler object_aware.", exists=True, dir_okay=False, show_default=False
-    ),
-]
-Prompts = Annotated[
-    Path | None,
-    typer.Option(
-        help="Prompts file (JSON lines): points and boxes for --task file.",
-        exists=True,
-        dir_okay=False,
-        show_default=False,
     ),
 ]
 Limit = Annotated[
@@ -140,7 +130,8 @@ def segment(
     annotations: Annotations = None,
     strict_annotations: StrictAnnotations = False,
     detections: Detections = None,
-    prompts: Prompts = None,
+    prompts: PromptsPlace = None,
+    prompts_format: PromptsFormat = None,
     limit: Limit = None,
     hidden: Hidden = False,
     pool: Pools = None,
@@ -161,7 +152,7 @@ def segment(
     api_url: ApiUrl = None,
     api_key: ApiKey = None,
 ) -> None:
-    """Segment a folder of images and write COCO files.
+    """Segment images and write COCO files.
 
     Writes to --out: <variant>.instances.json (a complete COCO file) and <variant>.coco.json (COCO results), named
     <variant>@<pool> for several pools, dataset.json (COCO images) and summary.json (counts, times, errors).
@@ -169,38 +160,38 @@ def segment(
     Exit codes: 0 all images succeeded; 3 some images failed (see "errors" in summary.json); 4 the job was cancelled;
     2 wrong usage; 130 Ctrl-C: the job continues, and the message says how to resume; 1 any other error.
     """
-    given = _require_regular({"detections": detections, "annotations": annotations, "prompts": prompts})
+    given = _files_given(annotations, detections, prompts)
     asked = task_from_options(task, grid, multimask, files=given, drawn={"points": points, "seed": prompt_seed})
     _require_annotations(annotations, {"--evaluate": evaluate, "--strict-annotations": strict_annotations})
-    _require_local(source, given, upload=upload)
     from samfleet_cli.jobs.segment import Segmentation
 
-    images = _images_of(source, annotations, detections, prompts, strict_annotations, limit, hidden, dataset_name)
+    local = {"annotations": annotations, "detections": detections, "upload": upload}
+    images = _of_server(source, local, limit=limit, hidden=hidden, described={"name": dataset_name})
+    if images is None:
+        images = _of_path(source, annotations, limit, detections, strict_annotations, hidden, dataset_name)
     fields = {
         "name": name, "labels": labels_of(label), "notes": notes, "keep_days": keep_days, "evaluate": evaluate,
         "priority": priority, "reuse_results": reuse_results or None,
     }  # fmt: skip
-    wanted = Segmentation(images, variant, asked, out, pool or (), upload, fields, force)
+    prompted = with_prompts(images, prompts, prompts_format)
+    wanted = Segmentation(prompted, variant, asked, out, pool or (), upload, fields, force)
     _carry_out(api_url, api_key, wanted, as_json=as_json)
 
 
-def _images_of(
-    source: Path | str,
-    annotations: Path | None,
-    detections: Path | None,
-    prompts: Path | None,
-    strict_annotations: bool,
-    limit: int | None,
-    hidden: bool,
-    name: str | None,
-) -> Source | BucketSource:
-    """Return the images on disk, or those of a bucket, which has no files of annotations."""
-    from samfleet.client.create_dataset import Source
-    from samfleet.client.server_sources import BucketSource
+def _of_server(source: str, local: Mapping[str, Any], **options: Any) -> Source | ServerSource | None:
+    """Return images that the server finds itself, or None. They have none of the options of `local` images."""
+    from samfleet.client.server_sources import server_source
 
-    if isinstance(source, Path):
-        return Source(source, annotations, limit, detections, strict_annotations, hidden, name, prompts)
-    return BucketSource(source, {"limit": limit, "include_hidden": hidden or None, "name": name})
+    images = server_source(source, **options)
+    if images is not None and (named := [name for name, value in local.items() if value]):
+        raise typer.BadParameter(f"--{named[0]} needs a folder or an image on this machine")
+    return images
+
+
+def _of_path(path: str, *options: Any) -> Source:
+    from samfleet.client.create_dataset import Source
+
+    return Source(Path(path), *options)
 
 
 def _carry_out(api_url: str | None, api_key: str | None, wanted: Segmentation, *, as_json: bool) -> None:
@@ -215,23 +206,17 @@ def _carry_out(api_url: str | None, api_key: str | None, wanted: Segmentation, *
     raise typer.Exit(exit_code_of(job))
 
 
-def _require_regular(files: Mapping[PromptSource, Path | None]) -> list[PromptSource]:
+def _files_given(annotations: Path | None, detections: Path | None, prompts: str | None) -> list[PromptSource]:
     """Return the names of the files that are given.
 
     Pipes are rejected, such as a shell's `<(…)`: they can be read only once, but these files are read several times.
     """
-    given = {name: path for name, path in files.items() if path is not None}
-    for name, path in given.items():
-        if not path.is_file():
+    local = None if prompts is None or prompts.startswith("s3://") else Path(prompts)
+    for name, path in {"detections": detections, "annotations": annotations, "prompts": local}.items():
+        if path is not None and path.exists() and not (path.is_file() or path.is_dir()):
             raise typer.BadParameter(f"--{name}: {path} is a pipe or a device; write it to a file first")
-    return list(given)
-
-
-def _require_local(source: Path | str, given: Sequence[PromptSource], *, upload: bool) -> None:
-    """Refuse files and an upload for images in a bucket."""
-    named = [*sorted(given), *(["upload"] if upload else [])]
-    if named and not isinstance(source, Path):
-        raise typer.BadParameter(f"--{named[0]} needs images on this machine, not in a bucket")
+    given: dict[PromptSource, object] = {"detections": detections, "annotations": annotations, "prompts": prompts}
+    return [name for name, file in given.items() if file is not None]
 
 
 def _require_annotations(annotations: Path | None, options: dict[str, bool | None]) -> None:

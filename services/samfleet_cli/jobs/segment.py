@@ -1,4 +1,4 @@
-"""Implementation of `samfleet segment`: from local images to result files, by the REST API."""
+"""Implementation of `samfleet segment`: from images to result files, by the REST API."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from samfleet.client.client import SamfleetClient
-from samfleet.client.create_dataset import Source, create_dataset
+from samfleet.client.create_dataset import PromptedSource, Source, create_dataset
 from samfleet.client.schemas import SHOWN_ID, Job
-from samfleet.client.server_sources import BucketSource
+from samfleet.client.server_sources import ServerSource
 from samfleet.client.transport import ApiError
 from samfleet.client.wait import follow_job
 from samfleet.datasets.left_out import describe
@@ -30,7 +30,7 @@ class Segmentation:
     `fields` are further fields of the job; those that are None are left out.
     """
 
-    source: Source | BucketSource
+    source: Source | ServerSource | PromptedSource
     variants: Sequence[str]
     task: Mapping[str, Any]
     out: Path

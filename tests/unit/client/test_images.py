@@ -12,7 +12,7 @@ from fixtures.api.api_double import dataset
 from samfleet.client.create_dataset import Source
 from samfleet.client.images import ExistingDataset, ImagesInvalid, Pictures, source_of
 from samfleet.client.schemas import Dataset
-from samfleet.client.server_sources import BucketSource
+from samfleet.client.server_sources import ArchiveSource, BucketSource, ManifestSource
 from samfleet.datasets.names import FileNameInvalid
 
 ARRAY = np.arange(4 * 5 * 3, dtype=np.uint8).reshape(4, 5, 3)
@@ -36,7 +36,14 @@ def test_a_text_is_a_path_before_it_is_an_id(tmp_path: Path, monkeypatch: pytest
     (tmp_path / "0a1b2c3d").mkdir()
     assert source_of("0a1b2c3d") == Source(Path("0a1b2c3d"))
     assert source_of(tmp_path) == Source(tmp_path)
-    assert source_of("s3://bucket/a") == BucketSource("s3://bucket/a")
+    (tmp_path / "list.csv").touch()
+    (tmp_path / "photos.zip").mkdir()
+    assert source_of("list.csv") == ManifestSource("list.csv")
+    assert source_of("s3://bucket/a/list.PARQUET") == ManifestSource("s3://bucket/a/list.PARQUET")
+    assert source_of("s3://bucket/shard.tar.gz") == ArchiveSource("s3://bucket/shard.tar.gz")
+    assert source_of("photos.zip") == Source(Path("photos.zip"))
+    for bucket in ("s3://bucket/a", "s3://bucket/**/*.csv", "s3://bucket/a.csv/"):
+        assert isinstance(source_of(bucket), BucketSource)
     assert source_of(Dataset.model_validate(dataset())) == ExistingDataset("d1")
 
 

@@ -6,9 +6,14 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
+from samfleet.client.create_dataset import PromptedSource
+from samfleet.client.server_sources import BucketSource, ManifestSource, ServerSource, server_source
 from samfleet.datasets.prompt_formats.convert import FORMATS
 from samfleet.datasets.prompt_formats.foreign import LabelsUnreadable
-from samfleet_cli.commands.prompts import LabelFormat, app, local_prompts
+from samfleet_cli import main
+from samfleet_cli.commands import segment as segment_command
+from samfleet_cli.commands.prompts import LabelFormat, app, with_prompts
+from samfleet_cli.jobs.segment import Segmentation
 
 
 @pytest.fixture
@@ -46,15 +51,43 @@ def test_the_command_offers_every_format() -> None:
 
 
 def test_prompts_are_local_or_read_by_the_server(folder: Path) -> None:
-    bucket, local = ["s3://photos/2026"], ["shelves.csv"]
-    assert local_prompts(None, None, bucket) is None
-    assert local_prompts("s3://photos/prompts.jsonl", None, bucket) is None
-    assert local_prompts(str(folder), LabelFormat.YOLO, local) == folder
-    for place, form, sources in (
-        (None, LabelFormat.CSV, bucket),
-        (str(folder / "none.jsonl"), None, bucket),
-        ("s3://photos/prompts.jsonl", None, local),
-        ("s3://photos/labels.csv", LabelFormat.CSV, bucket),
+    bucket, local = BucketSource("s3://photos/2026"), ManifestSource("shelves.csv")
+    assert with_prompts(bucket, None, None) is bucket
+    assert with_prompts(bucket, "s3://photos/prompts.jsonl", None) == BucketSource(
+        "s3://photos/2026", {"prompts_path": "s3://photos/prompts.jsonl"}
+    )
+    assert with_prompts(local, str(folder), LabelFormat.YOLO) == PromptedSource(local, folder, "yolo")
+    for source, place, form in (
+        (bucket, None, LabelFormat.CSV),
+        (bucket, str(folder / "none.jsonl"), None),
+        (local, "s3://photos/prompts.jsonl", None),
+        (bucket, "s3://photos/labels.csv", LabelFormat.CSV),
     ):
         with pytest.raises(typer.BadParameter):
-            local_prompts(place, form, sources)
+            with_prompts(source, place, form)
+
+
+def _listed(place: str) -> ServerSource:
+    source = server_source(place, described={"name": None})
+    assert source is not None
+    return source
+
+
+@pytest.mark.parametrize(("place", "prompts"), [("s3://photos/2026", "prompts.jsonl"), ("list.csv", "labels")])
+def test_segment_takes_prompts_with_images_that_the_server_lists(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, place: str, prompts: str
+) -> None:
+    monkeypatch.chdir(folder)
+    for name in ("prompts.jsonl", "list.csv"):
+        Path(name).touch()
+    Path("labels").mkdir()
+    wanted: list[Segmentation] = []
+    monkeypatch.setattr(segment_command, "_carry_out", lambda _url, _key, asked, **_options: wanted.append(asked))
+    options = ["--variant", "m", "--task", "file", "--prompts", prompts, "--out", "out"]
+    result = CliRunner().invoke(main.app, ["segment", place, *options, "--prompts-format", "yolo"])
+    assert (result.exit_code, result.output) == (0, "")
+    source = wanted[0].source
+    assert isinstance(source, PromptedSource)
+    assert source == PromptedSource(_listed(place), Path(prompts), "yolo")
+    refused = CliRunner().invoke(main.app, ["segment", place, *options, "--upload"])
+    assert (refused.exit_code, "--upload needs a folder" in refused.output) == (2, True)
