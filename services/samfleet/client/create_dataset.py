@@ -127,15 +127,14 @@ def created_dataset(
     source: Source | ServerSource | PromptedSource, watch: Watch, *, upload: bool = False
 ) -> Steps[Dataset]:
     """Create a sealed dataset. Unless `upload` is set, the server first tries to read the folder itself. If it cannot,
-    or if it finds different files (another machine may have the same path), the files are uploaded. So are they if the
-    prompts are labels of another tool.
+    or if it finds different files (another machine may have the same path), the files are uploaded.
     """
     if isinstance(source, PromptedSource):
         return (yield from _prompted(source, watch))
     if not isinstance(source, Source):
         return (yield from _of_task(source.created(), watch))
     files = source.files()
-    if source.path.is_dir() and not upload and source.prompts_format is None:
+    if source.path.is_dir() and not upload:
         dataset = yield from _by_path(source, watch)
         if dataset is not None and (yield from _is_same(dataset, files)):
             return dataset
@@ -201,6 +200,7 @@ def _by_path(source: Source, watch: Watch) -> Steps[Dataset | None]:
                 annotations=source.annotations.resolve() if source.annotations else None,
                 detections=source.detections.resolve() if source.detections else None,
                 prompts=source.prompts.resolve() if source.prompts else None,
+                prompts_format=source.prompts_format,
                 limit=source.limit,
                 strict_annotations=source.strict_annotations,
                 include_hidden=source.hidden,

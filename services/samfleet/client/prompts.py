@@ -61,9 +61,7 @@ class GivenPrompts:
             return replace(source, prompts=self.path, prompts_format=self.format)
         if not self.in_bucket:
             return PromptedSource(source, self.path, self.format)
-        fields = {"prompts_path": self.place}
-        if self.format is not None:
-            raise PromptsNotSupported(f"{self.place} must be a prompts file; download labels of other tools")
+        fields = {"prompts_path": self.place, **({} if self.format is None else {"prompts_format": self.format})}
         if isinstance(source, BucketSource):
             return replace(source, fields={**source.fields, **fields})
         if not source.place.startswith(SCHEME):

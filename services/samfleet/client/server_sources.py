@@ -19,7 +19,7 @@ from samfleet.datasets.manifests.lines import Format, format_of
 from samfleet.errors import InvalidInput
 
 SCHEME = "s3://"
-_PATTERN = frozenset("*?")  # of a bucket's address, which then names no single object
+_PATTERN = frozenset("*?[")  # of a bucket's address, which then names no single object
 
 
 class SourceNotSupported(InvalidInput):

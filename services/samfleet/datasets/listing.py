@@ -31,8 +31,10 @@ from samfleet.datasets.filling import begin_listing, close
 from samfleet.datasets.folder_walk import FoundImage
 from samfleet.datasets.frames.listing import FrameLister
 from samfleet.datasets.left_out import LeftOut
+from samfleet.datasets.placed_prompts import PlacedPrompts
+from samfleet.datasets.prompt_formats.uploaded import LabelFormat
 from samfleet.datasets.prompt_lines import PromptsTooLarge
-from samfleet.datasets.prompts import Opener, PromptsNotFound, count_prompts, write_prompts
+from samfleet.datasets.prompts import Opener, PromptsNotFound, write_prompts
 from samfleet.datasets.server_files import open_on_server
 from samfleet.datasets.service import DatasetTooLarge, InputLimits
 from samfleet.db.models import Dataset, DatasetSource
@@ -57,6 +59,7 @@ class ListingRequest:
     annotations_path: str | None = None
     detections_path: str | None = None
     prompts_path: str | None = None
+    prompts_format: LabelFormat | None = None
     limit: int | None = None
     include_hidden: bool = False
     strict_annotations: bool = False
@@ -104,7 +107,11 @@ def list_at_once(request: ListingRequest, roots: Sequence[Path], limits: InputLi
             raise _Large
 
     files = (request.annotations_path, request.detections_path, request.prompts_path)
-    if request.frames is not None or any(_size(path, roots) > BYTES_AT_ONCE for path in files if path):
+    if (
+        request.frames is not None
+        or request.prompts_format is not None
+        or any(_size(path, roots) > BYTES_AT_ONCE for path in files if path)
+    ):
         resolve_allowed(request.directory, roots)
         return None
     try:
@@ -145,7 +152,7 @@ def list_directory(
     instances, detections = _read_files(request, roots, limits)
     image_ids = ids_of(names, instances)
     kept = _of_images(detections, image_ids, instances, limited=limited)
-    prompts = _checked_prompts(request.prompts_path, roots, limits) if request.prompts_path else None
+    prompts = _checked_prompts(request, roots, limits, names)
     found = (lambda: map(_row, files.images())) if framed is None else (lambda: framed)
     return DirectoryListing(
         request, names, found, files.left_out, image_ids, instances, kept, prompts, limits.annotations
@@ -185,12 +192,18 @@ def _framed(
     return list(islice(found, most + 1 if request.limit is None else request.limit))
 
 
-def _checked_prompts(path: str, roots: Sequence[Path], limits: InputLimits) -> Opener:
-    """Validate the file, which is read again when its rows are written, and return how to open it."""
-    opened = partial(open_on_server, path, roots, limits.file_bytes, PromptsNotFound, PromptsTooLarge)
-    with opened() as file:
-        count_prompts(file, limits.annotations)
-    return opened
+def _checked_prompts(
+    request: ListingRequest, roots: Sequence[Path], limits: InputLimits, names: Sequence[str]
+) -> Opener | None:
+    """Validate the prompts, which are read again when their rows are written, and return how to open them."""
+    if request.prompts_path is None:
+        return None
+    opened = partial(
+        open_on_server, roots=roots, max_bytes=limits.file_bytes, not_found=PromptsNotFound, too_large=PromptsTooLarge
+    )
+    placed = PlacedPrompts(request.prompts_path, request.prompts_format, roots, limits, opened)
+    placed.check()
+    return placed.opener(names, limited=request.limit is not None)
 
 
 def create_sealed(

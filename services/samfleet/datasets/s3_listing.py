@@ -27,6 +27,7 @@ from samfleet.datasets.left_out import LeftOutTally, describe, reason_of
 from samfleet.datasets.listed_prompts import ListedPrompts
 from samfleet.datasets.manifests.files import Sources
 from samfleet.datasets.names import FileNameInvalid, check_file_name, storable_name
+from samfleet.datasets.prompt_formats.uploaded import LabelFormat
 from samfleet.datasets.s3_sources import S3Image, S3Object
 from samfleet.datasets.s3_urls import S3Place, parse_s3_url
 from samfleet.datasets.service import DatasetTooLarge, InputLimits
@@ -54,7 +55,7 @@ class S3Request:
     """Images of a bucket and how to list them.
 
     `profile` is a name of SAMFLEET_S3_SOURCES, `frames` a stored `FrameChoice`, or None for whole files.
-    `prompts_profile` is the profile for a prompts file in a bucket; without it, the first one that allows its address.
+    `prompts_profile` is the profile for prompts in a bucket; without it, the first one that allows their address.
     """
 
     url: str
@@ -62,6 +63,7 @@ class S3Request:
     limit: int | None = None
     include_hidden: bool = False
     prompts_path: str | None = None
+    prompts_format: LabelFormat | None = None
     prompts_profile: str | None = None
     frames: dict[str, Any] | None = None
 
@@ -119,9 +121,8 @@ class S3Listing:
     @property
     def _prompts(self) -> ListedPrompts:
         asked = self.request
-        return ListedPrompts(
-            asked.prompts_path, asked.prompts_profile, self.sources, self.limits, asked.limit is not None
-        )
+        prompts = asked.prompts_path, asked.prompts_format, asked.prompts_profile
+        return ListedPrompts(*prompts, self.sources, self.limits, asked.limit is not None)
 
     def _images(self, place: S3Place) -> Iterator[NewImage]:
         until = time.monotonic() + self.limits.listing.seconds

@@ -1,16 +1,16 @@
-"""The uploaded prompts of a dataset as a prompts file, whatever format they were uploaded in."""
+"""The prompts of a dataset as a prompts file, whatever format they were given in."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from typing import IO, cast
 
 from sqlalchemy.orm import Session
 
 from samfleet.datasets import repository
-from samfleet.datasets.prompt_formats.uploaded import LabelFormat, converted
+from samfleet.datasets.prompt_formats.uploaded import LabelFormat, Labels, converted
 from samfleet.datasets.prompts import Opener
 from samfleet.datasets.service import InputLimits
 from samfleet.db.models import Dataset
@@ -31,14 +31,23 @@ def stored_prompts(
     if dataset.prompts_format is None:
         return opened
     form = cast("LabelFormat", dataset.prompts_format)
-    names = [name for _, name in repository.names_in_order(session, dataset.id)]
-    return partial(_converted, opened, form, names, limits, limited=limited)
+    return partial(convert_labels, opened, form, names_of(session, dataset), limits, limited=limited)
+
+
+def names_of(session: Session, dataset: Dataset) -> Sequence[str]:
+    return [name for _, name in repository.names_in_order(session, dataset.id)]
 
 
 @contextmanager
-def _converted(
-    opened: Opener, form: LabelFormat, names: list[str], limits: InputLimits, *, limited: bool
+def convert_labels(
+    opened: Callable[[], AbstractContextManager[Labels]],
+    form: LabelFormat,
+    names: Sequence[str],
+    limits: InputLimits,
+    *,
+    limited: bool,
 ) -> Iterator[IO[bytes]]:
+    """Yield the prompts file of labels for the images of these names, as `stored_prompts` describes."""
     with (
         opened() as content,
         converted(content, form, names, limits.annotations, limits.file_bytes, limited=limited) as lines,

@@ -62,6 +62,7 @@ def _of_directory(
         annotations_path=body.annotations_path,
         detections_path=body.detections_path,
         prompts_path=body.prompts_path,
+        prompts_format=body.labels_format,
         limit=body.limit,
         include_hidden=body.include_hidden,
         strict_annotations=body.strict_annotations,
@@ -81,9 +82,8 @@ def _of_bucket(
 ) -> DatasetRow:
     profile = s3.choose(parse_s3_url(body.url), body.profile)
     _check_prompts(body, settings, s3)
-    request = S3Request(
-        body.url, profile, body.limit, body.include_hidden, body.prompts_path, body.profile, frames=body.choice
-    )
+    prompts = body.prompts_path, body.labels_format, body.profile
+    request = S3Request(body.url, profile, body.limit, body.include_hidden, *prompts, frames=body.choice)
     with transaction(engine) as session:
         dataset = _described(create_s3_listing(session, tenant_id, request, body.name), body)
         wake_after_commit(session, queue, TaskName.LIST, str(dataset.id))
@@ -103,6 +103,7 @@ def _of_archive(
         body.limit,
         body.include_hidden,
         prompts_path=body.prompts_path,
+        prompts_format=body.labels_format,
         frames=body.choice,
     )
     with transaction(engine) as session:
@@ -131,7 +132,13 @@ def _of_manifest(
     _check_prompts(body, settings, s3)
     form = format_of(body.manifest, body.format)
     request = ManifestRequest(
-        body.manifest, form, body.profile, body.limit, prompts_path=body.prompts_path, frames=body.choice
+        body.manifest,
+        form,
+        body.profile,
+        body.limit,
+        prompts_path=body.prompts_path,
+        prompts_format=body.labels_format,
+        frames=body.choice,
     )
     with transaction(engine) as session:
         dataset = _described(create_manifest_listing(session, tenant_id, request, body.name), body)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import IO, Annotated, Literal
+from typing import IO, Annotated
 
 from fastapi import APIRouter, Depends, Query
 
@@ -20,7 +20,6 @@ from samfleet.datasets.archives.errors import (
 from samfleet.datasets.detections import DetectionsInvalid, DetectionsTooLarge
 from samfleet.datasets.directory import DatasetEmpty
 from samfleet.datasets.prompt_formats.foreign import LabelsOfNoImage, LabelsUnreadable
-from samfleet.datasets.prompt_formats.uploaded import LabelFormat
 from samfleet.datasets.prompt_lines import PromptsInvalid, PromptsTooLarge
 from samfleet.datasets.s3_listing import FrameNameTaken
 from samfleet.datasets.service import DatasetNotFound, DatasetTooLarge, InputLimits
@@ -32,7 +31,7 @@ from samfleet_api.datasets.request_bodies import (
     PROMPTS_BODY,
 )
 from samfleet_api.datasets.schemas import Dataset
-from samfleet_api.datasets.spooled import of_annotations, spooled
+from samfleet_api.datasets.spooled import PromptsFormat, of_annotations, spooled
 from samfleet_api.dependencies import EngineValue, SettingsValue, StoreValue, TenantId
 from samfleet_api.long_requests import long_running
 from samfleet_api.problems import problems
@@ -42,7 +41,6 @@ from samfleet_api.strict_json import StrictJsonRoute
 router = APIRouter(prefix="/v1/datasets", tags=["datasets"], route_class=StrictJsonRoute)
 
 
-PromptsFormat = Literal["jsonl"] | LabelFormat
 AnnotationsFile = Annotated[IO[bytes], Depends(spooled("the annotations have", AnnotationsTooLarge, of_annotations))]
 DetectionsFile = Annotated[IO[bytes], Depends(spooled("the detections have", DetectionsTooLarge, of_annotations))]
 PromptsFile = Annotated[IO[bytes], Depends(spooled("the prompts have", PromptsTooLarge, of_annotations))]

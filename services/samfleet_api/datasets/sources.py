@@ -2,20 +2,48 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Literal, Self, get_args
 
-from pydantic import ConfigDict, Field, StrictBool
+from pydantic import ConfigDict, Field, StrictBool, model_validator
 
 from samfleet.datasets.archives.members import Format as ArchiveFormat
 from samfleet.datasets.left_out import Reason
 from samfleet.datasets.manifests.lines import Format
+from samfleet.datasets.prompt_formats.uploaded import LabelFormat
 from samfleet.datasets.s3_urls import MAX_URL_LENGTH
 from samfleet_api.datasets.frames import WithFrames
 from samfleet_api.datasets.schemas import MOST_IMAGES, LeftOut
+from samfleet_api.datasets.spooled import PromptsFormat
 from samfleet_api.schemas import Labels, Name, Notes, ServerPath, StorableText
 
 
-class FromDirectory(WithFrames):
+class WithPrompts(WithFrames):
+    """Fields of a request whose prompts the server reads."""
+
+    prompts_path: ServerPath | None = Field(
+        default=None,
+        description="Prompts for the task prompts file: a path like that of `directory`, or, except beside a "
+        "directory, s3://bucket/folder/name. The task that lists the images matches them.",
+    )
+    prompts_format: PromptsFormat = Field(
+        default="jsonl",
+        description="jsonl, a prompts file; csv, label_studio (its JSON export) or fiftyone (samples.json or its "
+        "folder); yolo or voc, the folder of labels or a zip file of it.",
+    )
+
+    @model_validator(mode="after")
+    def _check_prompts(self) -> Self:
+        if self.prompts_path is None and self.prompts_format != "jsonl":
+            raise ValueError("state prompts_path, the place of the prompts, with prompts_format")
+        return self
+
+    @property
+    def labels_format(self) -> LabelFormat | None:
+        """Return the format of labels of another tool; None for a prompts file."""
+        return None if self.prompts_format == "jsonl" else self.prompts_format
+
+
+class FromDirectory(WithPrompts):
     """Images below a folder on the server. The dataset is sealed when they are listed."""
 
     model_config = ConfigDict(
@@ -37,9 +65,6 @@ class FromDirectory(WithFrames):
     detections_path: ServerPath | None = Field(
         default=None, description="COCO results JSON with boxes, for the sampler object_aware; under the same roots."
     )
-    prompts_path: ServerPath | None = Field(
-        default=None, description="Prompts file (JSON lines), for the task prompts file; under the same roots."
-    )
     limit: int | None = Field(
         default=None,
         ge=1,
@@ -60,16 +85,7 @@ class FromDirectory(WithFrames):
     )
 
 
-PromptsPlace = Annotated[
-    ServerPath | None,
-    Field(
-        description="Prompts file (JSON lines), for the task prompts file: a path like that of `directory`, or "
-        "s3://bucket/folder/name. The task that lists the images matches it."
-    ),
-]
-
-
-class FromBucket(WithFrames):
+class FromBucket(WithPrompts):
     """Images of an S3 bucket. The dataset is sealed when a task has listed them; they are not copied."""
 
     model_config = ConfigDict(
@@ -91,7 +107,6 @@ class FromBucket(WithFrames):
     limit: int | None = Field(
         default=None, ge=1, le=MOST_IMAGES, strict=True, description="Only the first images in the order of their keys."
     )
-    prompts_path: PromptsPlace = None
     name: Name | None = Field(default=None, description="By default the last folder's name, or the bucket's.")
     labels: Labels = Field(default={})
     notes: Notes | None = None
@@ -100,7 +115,7 @@ class FromBucket(WithFrames):
     )
 
 
-class FromManifest(WithFrames):
+class FromManifest(WithPrompts):
     """Images that a manifest lists, one per line. The dataset is sealed when a task has read it."""
 
     model_config = ConfigDict(
@@ -123,13 +138,12 @@ class FromManifest(WithFrames):
     limit: int | None = Field(
         default=None, ge=1, le=MOST_IMAGES, strict=True, description="Only the first images of the manifest."
     )
-    prompts_path: PromptsPlace = None
     name: Name | None = Field(default=None, description="By default the file's name without its suffix.")
     labels: Labels = Field(default={})
     notes: Notes | None = None
 
 
-class FromArchive(WithFrames):
+class FromArchive(WithPrompts):
     """Images in an archive. The dataset is sealed when a task has unpacked them."""
 
     model_config = ConfigDict(
@@ -149,7 +163,6 @@ class FromArchive(WithFrames):
     limit: int | None = Field(
         default=None, ge=1, le=MOST_IMAGES, strict=True, description="Only the first images of the archive."
     )
-    prompts_path: PromptsPlace = None
     name: Name | None = Field(default=None, description="By default the file's name without its suffix.")
     labels: Labels = Field(default={})
     notes: Notes | None = None

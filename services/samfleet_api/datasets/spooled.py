@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
-from typing import IO
+from typing import IO, Literal
 
 from fastapi import Request
 
 from samfleet.config import Settings
+from samfleet.datasets.prompt_formats.uploaded import LabelFormat
 from samfleet.errors import TooLarge
 from samfleet_api.bodies import spooled_body
 from samfleet_api.dependencies import SettingsValue, TenantId
+
+PromptsFormat = Literal["jsonl"] | LabelFormat
 
 
 def spooled(

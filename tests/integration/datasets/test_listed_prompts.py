@@ -13,12 +13,15 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, select
 
+from fixtures.datasets.labels import IMAGES, WRITERS, packed_labels, write_yolo
 from fixtures.images.archives import zipped
 from fixtures.servers.s3_server import Buckets
 from samfleet.datasets.annotation_entries import AnnotationLimits
 from samfleet.datasets.archives.listing import ArchiveRequest, create_archive_listing
+from samfleet.datasets.listing import ListingRequest, create_listing
 from samfleet.datasets.manifests.errors import DatasetNotEmpty
 from samfleet.datasets.manifests.listing import ManifestRequest, create_manifest_listing
+from samfleet.datasets.prompt_formats.uploaded import LabelFormat
 from samfleet.datasets.s3_listing import S3Request, create_s3_listing
 from samfleet.datasets.s3_sources import S3Sources
 from samfleet.datasets.service import InputLimits, create_upload
@@ -164,6 +167,75 @@ def test_a_bucket_comes_with_prompts_in_a_bucket(listed: Listed, buckets: Bucket
     assert (dataset.state, dataset.image_count, listed.prompted(dataset)) == (DatasetState.SEALED, 2, [2])
     missing = S3Request(url, "default", prompts_path=f"s3://{bucket}/none.jsonl")
     assert listed.make(create_s3_listing, missing).error_code == "prompts_not_found"
+
+
+@pytest.mark.parametrize(("form", "packed"), [*((form, False) for form in WRITERS), ("yolo", True), ("voc", True)])
+def test_labels_of_each_tool_may_lie_beside_the_images(listed: Listed, form: LabelFormat, packed: bool) -> None:
+    folder = listed.root / "images"
+    for name in IMAGES:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(b"image")
+    (listed.root / "labels of").mkdir()
+    path = WRITERS[form](listed.root / "labels of")
+    if packed:
+        (listed.root / "labels.zip").write_bytes(packed_labels(form, path).read())
+        path = listed.root / "labels.zip"
+    (listed.root / "named.jsonl").write_text(text_of(*({"image": f"images/{n}", "file_name": n} for n in IMAGES)))
+    prompts: dict[str, Any] = {"prompts_path": str(path), "prompts_format": form}
+    for dataset in (
+        listed.make(create_listing, ListingRequest(str(folder), **prompts)),
+        listed.make(create_manifest_listing, ManifestRequest(str(listed.root / "named.jsonl"), "jsonl", **prompts)),
+    ):
+        assert (dataset.state, dataset.error_message) == (DatasetState.SEALED, None)
+        assert (dataset.prompt_count, dataset.prompted_image_count) == (3, 2)
+        assert sorted(one["name"] for one in dataset.categories or ()) == ["jar", "lid"]
+
+
+def test_labels_in_a_bucket_are_read_as_an_upload_of_them(listed: Listed, buckets: Buckets) -> None:
+    photos = {f"photos/{name}": b"image" for name in IMAGES}
+    labels = packed_labels("yolo", write_yolo(listed.root)).read()
+    bucket = buckets.make({**photos, "labels.zip": labels, "broken.zip": labels[:60]})
+    listed.sources = S3Sources({"default": buckets.profile(bucket)})
+
+    def made(name: str, **options: Any) -> Dataset:
+        prompts: dict[str, Any] = {"prompts_path": f"s3://{bucket}/{name}", "prompts_format": "yolo"}
+        return listed.make(create_s3_listing, S3Request(f"s3://{bucket}/photos", "default", **prompts, **options))
+
+    dataset = made("labels.zip")
+    assert (dataset.state, listed.prompted(dataset)) == (DatasetState.SEALED, [2, 3])
+    assert listed.prompted(made("labels.zip", limit=2)) == [2]
+    assert made("broken.zip").error_code == "archive_invalid"
+    assert made("none.zip").error_code == "prompts_not_found"
+
+
+def test_a_folder_of_labels_is_bounded_and_stays_below_the_roots(listed: Listed, tmp_path: Path) -> None:
+    listed.root, outside = tmp_path / "root", tmp_path / "outside"
+    labels = listed.root / "labels"
+    labels.mkdir(parents=True)
+    outside.mkdir()
+    (outside / "secret.txt").write_text("root:x:0")
+    (tmp_path / "classes.txt").write_text("secret\n")  # two folders above the labels, outside of the root
+    (listed.root / "images").mkdir()
+    (listed.root / "images" / "a.jpg").write_bytes(b"image")
+
+    def made(**options: Any) -> Dataset:
+        request: dict[str, Any] = {"prompts_path": str(labels), "prompts_format": "yolo", **options}
+        return listed.make(create_listing, ListingRequest(str(listed.root / "images"), **request))
+
+    assert made().error_code == "labels_unreadable"
+    (labels / "a.txt").write_text("0 0.5 0.5 0.1 0.1\n")
+    dataset = made()
+    assert (dataset.state, dataset.categories) == (DatasetState.SEALED, None)
+    (labels / "b.txt").symlink_to(outside / "secret.txt")
+    refused = made()
+    assert refused.error_code == "directory_not_allowed"
+    assert "root:x" not in (refused.error_message or "")
+    (labels / "b.txt").unlink()
+    (labels / "outside").symlink_to(outside)
+    assert made().state is DatasetState.SEALED
+    assert made(prompts_path=str(labels / "none")).error_code == "prompts_not_found"
+    listed.limits = replace(LIMITS, file_bytes=5)
+    assert made().error_code == "prompts_too_large"
 
 
 OBJECTS = [{**BOX, "points": [[1, 1]], "labels": [0]}, {"id": 2, "category": "lid", "points": [[1, 1]]}]

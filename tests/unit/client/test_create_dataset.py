@@ -75,10 +75,10 @@ def test_a_folder_that_the_server_cannot_read_is_sent(folder: Path, tmp_path: Pa
     detections.write_text("[]")
     prompts = tmp_path / "prompts.jsonl"
     prompts.write_text("{}")
-    source = Source(folder, annotations, detections=detections, prompts=prompts)
+    source = Source(folder, annotations, detections=detections, prompts=prompts, prompts_format="csv")
     sealed = create_dataset(api.client(), source, on_progress=shown.append)
     assert api.body(0)["detections_path"] == str(detections)
-    assert api.body(0)["prompts_path"] == str(prompts)
+    assert (api.body(0)["prompts_path"], api.body(0)["prompts_format"]) == (str(prompts), "csv")
     assert sealed.source == "upload"
     assert api.uploaded_names() == ["a/z.png", "b.JPG"]
     assert shown == [UploadProgress(0, 2), UploadProgress(2, 2)]

@@ -27,6 +27,7 @@ def create_directory_dataset(
     annotations: Path | None = None,
     detections: Path | None = None,
     prompts: Path | None = None,
+    prompts_format: str | None = None,
     limit: int | None = None,
     **flags: bool,
 ) -> Call[Dataset]:
@@ -38,6 +39,7 @@ def create_directory_dataset(
         "annotations_path": str(annotations) if annotations else None,
         "detections_path": str(detections) if detections else None,
         "prompts_path": str(prompts) if prompts else None,
+        "prompts_format": prompts_format,
         "limit": limit,
         **{flag: True for flag, value in flags.items() if value},
     }

@@ -31,6 +31,7 @@ from samfleet.datasets.manifests import repository
 from samfleet.datasets.manifests.files import Sources
 from samfleet.datasets.manifests.images import ManifestImage, images_of
 from samfleet.datasets.names import FileNameInvalid, check_file_name
+from samfleet.datasets.prompt_formats.uploaded import LabelFormat
 from samfleet.datasets.service import DatasetTooLarge, InputLimits
 from samfleet.db.models import Dataset, DatasetSource
 
@@ -53,6 +54,7 @@ class ArchiveRequest:
     include_hidden: bool = False
     stored: str | None = None
     prompts_path: str | None = None
+    prompts_format: LabelFormat | None = None
     frames: dict[str, Any] | None = None
 
     @classmethod
@@ -118,7 +120,8 @@ class ArchiveListing:
     @property
     def _prompts(self) -> ListedPrompts:
         asked = self.request
-        return ListedPrompts(asked.prompts_path, asked.profile, self.sources, self.limits, asked.limit is not None)
+        prompts = asked.prompts_path, asked.prompts_format, asked.profile
+        return ListedPrompts(*prompts, self.sources, self.limits, asked.limit is not None)
 
     @contextmanager
     def _undone(self) -> Iterator[None]:

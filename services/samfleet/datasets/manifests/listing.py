@@ -29,6 +29,7 @@ from samfleet.datasets.manifests.files import Sources, open_manifest
 from samfleet.datasets.manifests.images import ManifestImage, ManifestImages, images_of
 from samfleet.datasets.manifests.lines import Format, read_lines
 from samfleet.datasets.manifests.prompts import ManifestPrompts
+from samfleet.datasets.prompt_formats.uploaded import LabelFormat
 from samfleet.datasets.service import DatasetTooLarge, InputLimits
 from samfleet.db.models import Dataset, DatasetSource
 
@@ -54,6 +55,7 @@ class ManifestRequest:
     base: str | None = None
     stored: str | None = None
     prompts_path: str | None = None
+    prompts_format: LabelFormat | None = None
     frames: dict[str, Any] | None = None
 
     @classmethod
@@ -118,7 +120,8 @@ class ManifestListing:
     @property
     def _prompts(self) -> ListedPrompts:
         asked = self.request
-        return ListedPrompts(asked.prompts_path, asked.profile, self.sources, self.limits, asked.limit is not None)
+        prompts = asked.prompts_path, asked.prompts_format, asked.profile
+        return ListedPrompts(*prompts, self.sources, self.limits, asked.limit is not None)
 
     def _images(self) -> Iterator[ManifestImage]:
         request, most = self.request, self.limits.file_bytes

@@ -1,4 +1,4 @@
-"""Labels of other tools that were uploaded as one file: a zip file of the folders of YOLO and Pascal VOC.
+"""Labels of other tools as one file, a zip file of the folders of YOLO and Pascal VOC, or as a folder of the server.
 
 They are converted by the code of `samfleet prompts convert`, within limits, because the sender is not trusted.
 """
@@ -16,11 +16,12 @@ from samfleet.datasets.archives.errors import ArchiveDuplicate, ArchiveInvalid, 
 from samfleet.datasets.archives.members import Meter, read_members
 from samfleet.datasets.prompt_formats.convert import convert, count_labels
 from samfleet.datasets.prompt_formats.foreign import LabelsOfNoImage, LabelsUnreadable
+from samfleet.datasets.prompt_formats.server_folder import MOST_FILES, ServerFolder
 from samfleet.datasets.prompt_lines import PromptsInvalid, PromptsTooLarge
 
+Labels = IO[bytes] | ServerFolder
 LabelFormat = Literal["yolo", "voc", "csv", "fiftyone", "label_studio"]
 
-MOST_FILES = 200_000  # of a zip file; COCO's training set has 118,000 images
 MOST_CSV_BYTES = 64 * 2**20  # the boxes of an image may stand anywhere, so the whole file is held in memory
 MOST_CSV_LINES = 250_000
 IN_ZIP: Mapping[str, tuple[str, ...]] = {"yolo": (".txt", ".yaml"), "voc": (".xml",)}
@@ -29,8 +30,8 @@ _CHUNK_BYTES = 2**20
 _OF_A_PLACE = (LabelsUnreadable, LabelsOfNoImage, PromptsInvalid, PromptsTooLarge)
 
 
-def count_uploaded(content: IO[bytes], form: LabelFormat, limits: AnnotationLimits, most_bytes: int) -> int:
-    """Validate uploaded labels and return the number of their prompts. A zip file unpacks to at most `most_bytes`.
+def count_uploaded(content: Labels, form: LabelFormat, limits: AnnotationLimits, most_bytes: int) -> int:
+    """Validate labels and return the number of their prompts. Files of a zip file have at most `most_bytes` in all.
 
     Raises `LabelsUnreadable`, `PromptsInvalid`, `PromptsTooLarge` or the errors of archives.
     """
@@ -40,7 +41,7 @@ def count_uploaded(content: IO[bytes], form: LabelFormat, limits: AnnotationLimi
 
 @contextmanager
 def converted(
-    content: IO[bytes],
+    content: Labels,
     form: LabelFormat,
     images: Sequence[str],
     limits: AnnotationLimits,
@@ -48,7 +49,7 @@ def converted(
     *,
     limited: bool = False,
 ) -> Iterator[IO[bytes]]:
-    """Yield the prompts file of uploaded labels for the images of these names; raises like `convert` too."""
+    """Yield the prompts file of labels for the images of these names; raises like `convert` too."""
     with TemporaryFile() as lines:
         with _on_disk(content, form, limits, most_bytes) as path:
             convert(form, path, images, lambda line: lines.write(line.encode()), limited=limited)
@@ -57,22 +58,27 @@ def converted(
 
 
 @contextmanager
-def _on_disk(content: IO[bytes], form: LabelFormat, limits: AnnotationLimits, most_bytes: int) -> Iterator[Path]:
-    """Yield the file, or the folder of the zip file's files, for the block; its errors name no folder of this machine.
+def _on_disk(content: Labels, form: LabelFormat, limits: AnnotationLimits, most_bytes: int) -> Iterator[Path]:
+    """Yield the file, or the folder of the labels, for the block; its errors name no folder of ours.
 
     Names of YOLO's classes are looked for up to two folders above the labels, so there are two of ours.
     """
     with TemporaryDirectory(prefix="samfleet-labels-") as outer:
         folder = Path(outer) / "labels" / "labels"
         folder.mkdir(parents=True)
+        place = "the zip file"
         try:
-            if form in IN_ZIP:
+            if isinstance(content, ServerFolder):
+                place = str(content.path)
+                content.copy_to(folder, IN_ZIP[form], limits, most_bytes)
+                yield folder
+            elif form in IN_ZIP:
                 _unpack(content, folder, IN_ZIP[form], limits, most_bytes)
                 yield _top(folder)
             else:
                 yield _copied(content, folder / _NAMES[form], is_csv=form == "csv")
         except _OF_A_PLACE as error:
-            raise type(error)(error.message.replace(f"{folder}/", "").replace(str(folder), "the zip file")) from error
+            raise type(error)(error.message.replace(f"{folder}/", "").replace(str(folder), place)) from error
 
 
 def _copied(content: IO[bytes], path: Path, *, is_csv: bool) -> Path:

@@ -56,12 +56,14 @@ def test_prompts_are_local_or_read_by_the_server(folder: Path) -> None:
     assert with_prompts(bucket, "s3://photos/prompts.jsonl", None) == BucketSource(
         "s3://photos/2026", {"prompts_path": "s3://photos/prompts.jsonl"}
     )
+    assert with_prompts(bucket, "s3://photos/labels.zip", LabelFormat.VOC) == BucketSource(
+        "s3://photos/2026", {"prompts_path": "s3://photos/labels.zip", "prompts_format": "voc"}
+    )
     assert with_prompts(local, str(folder), LabelFormat.YOLO) == PromptedSource(local, folder, "yolo")
     for source, place, form in (
         (bucket, None, LabelFormat.CSV),
         (bucket, str(folder / "none.jsonl"), None),
         (local, "s3://photos/prompts.jsonl", None),
-        (bucket, "s3://photos/labels.csv", LabelFormat.CSV),
     ):
         with pytest.raises(typer.BadParameter):
             with_prompts(source, place, form)
