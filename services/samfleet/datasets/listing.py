@@ -107,11 +107,9 @@ def list_at_once(request: ListingRequest, roots: Sequence[Path], limits: InputLi
             raise _Large
 
     files = (request.annotations_path, request.detections_path, request.prompts_path)
-    if (
-        request.frames is not None
-        or request.prompts_format is not None
-        or any(_size(path, roots) > BYTES_AT_ONCE for path in files if path)
-    ):
+    sizes = [_size(path, roots) for path in files if path]  # raises for paths that are not allowed
+    of_a_tool = request.prompts_format is not None  # such labels may lie in many files
+    if request.frames is not None or of_a_tool or any(size > BYTES_AT_ONCE for size in sizes):
         resolve_allowed(request.directory, roots)
         return None
     try:
