@@ -201,12 +201,12 @@ def _object(place: _Place, value: Any) -> PromptedObject:
     object_id, category, category_id = (members.get(name) for name in ("id", "category", "category_id"))
     if type(object_id) is int:
         object_id = str(object_id)
-    if not _is_word(object_id):
+    if not is_word(object_id):
         raise place.error(f"id must be a whole number, or a text of 1 to {MOST_CHARACTERS} printable characters")
     place = place.within(f"object {object_id!r}")
     if category is not None and category_id is not None:
         raise place.error("give either category, a name, or category_id")
-    if category is not None and not _is_word(category):
+    if category is not None and not is_word(category):
         raise place.error(f"category must be a name of 1 to {MOST_CHARACTERS} printable characters")
     if category_id is not None:
         _whole(place, "category_id", category_id)
@@ -284,5 +284,6 @@ def _whole(place: _Place, name: str, value: Any) -> int:
     return value
 
 
-def _is_word(value: Any) -> bool:
+def is_word(value: Any) -> bool:
+    """Return whether the value may be an id or a category: a short printable text."""
     return isinstance(value, str) and 0 < len(value) <= MOST_CHARACTERS and value.isprintable()

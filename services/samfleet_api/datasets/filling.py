@@ -127,8 +127,8 @@ def put_prompts(
         PromptsFormat,
         Query(
             alias="format",
-            description="jsonl, a prompts file; csv, label_studio (its JSON export) or fiftyone (samples.json); yolo "
-            "or voc, a zip file of the folder of labels.",
+            description="jsonl, a prompts file; csv, label_studio (its JSON export), coco (instances) or fiftyone "
+            "(samples.json); yolo or voc, a zip file of the folder of labels.",
         ),
     ] = "jsonl",
 ) -> Dataset:

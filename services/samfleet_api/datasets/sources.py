@@ -27,8 +27,8 @@ class WithPrompts(WithFrames):
     )
     prompts_format: PromptsFormat = Field(
         default="jsonl",
-        description="jsonl, a prompts file; csv, label_studio (its JSON export) or fiftyone (samples.json or its "
-        "folder); yolo or voc, the folder of labels or a zip file of it.",
+        description="jsonl, a prompts file; csv, label_studio (its JSON export), coco (instances) or fiftyone "
+        "(samples.json or its folder); yolo or voc, the folder of labels or a zip file of it.",
     )
 
     @model_validator(mode="after")

@@ -19,6 +19,7 @@ class LabelFormat(StrEnum):
     CSV = "csv"
     FIFTYONE = "fiftyone"
     LABEL_STUDIO = "label_studio"
+    COCO = "coco"
 
 
 PromptsFormat = Annotated[
@@ -64,7 +65,9 @@ def _root() -> None:
 
 @app.command()
 def convert(
-    form: Annotated[LabelFormat, typer.Argument(metavar="FORMAT", help="yolo, voc, csv, fiftyone or label_studio.")],
+    form: Annotated[
+        LabelFormat, typer.Argument(metavar="FORMAT", help="yolo, voc, csv, fiftyone, label_studio or coco.")
+    ],
     labels: Annotated[
         Path,
         typer.Argument(

@@ -71,7 +71,7 @@ def check_labels(form: str, found: dict[str, tuple[dict[int, str], list[Row]]]) 
     for name, (categories, masks) in found.items():
         expected = LABELS.get(name, [])
         assert [mask["object_id"] for mask in masks] == [
-            id_of(form, number, category) for number, (category, _) in enumerate(expected)
+            id_of(form, name, number, category) for number, (category, _) in enumerate(expected)
         ]
         assert [categories[mask["category_id"]] for mask in masks] == [category for category, _ in expected]
         boxes = [(x, y, x + width, y + height) for x, y, width, height in (mask["prompt_box"] for mask in masks)]

@@ -15,12 +15,14 @@ from fixtures.datasets.labels import (
     LABELS,
     WIDTH,
     Labels,
+    write_coco,
     write_csv,
     write_fiftyone,
     write_label_studio,
     write_voc,
     write_yolo,
 )
+from samfleet.datasets.prompt_formats.coco import read_coco
 from samfleet.datasets.prompt_formats.convert import FORMATS, Converted, convert
 from samfleet.datasets.prompt_formats.foreign import LabelsOfNoImage, LabelsUnreadable
 from samfleet.datasets.prompt_lines import PromptsInvalid, check_line
@@ -56,6 +58,7 @@ def labels_of(lines: dict[str, Any]) -> Labels:
         ("csv", write_csv("x,y,width,height", lambda x0, y0, x1, y1: (x0, y0, x1 - x0, y1 - y0))),
         ("fiftyone", write_fiftyone),
         ("label_studio", write_label_studio),
+        ("coco", write_coco),
     ],
 )
 def test_the_same_labels_come_back_through_each_format(
@@ -63,11 +66,11 @@ def test_the_same_labels_come_back_through_each_format(
 ) -> None:
     lines, counts = converted(form, write(tmp_path))
     assert labels_of(lines) == LABELS
-    assert (counts.images, counts.prompts, dict(counts.skipped)) == (2, 3, {})
+    assert (counts.images, counts.prompts, dict(counts.skipped)) == (2, 3, {"crowd": 1} if form == "coco" else {})
 
 
 def test_every_format_has_been_compared() -> None:
-    assert set(FORMATS) == {"yolo", "voc", "csv", "fiftyone", "label_studio"}
+    assert set(FORMATS) == {"yolo", "voc", "csv", "fiftyone", "label_studio", "coco"}
 
 
 def test_points_of_fiftyone_and_label_studio_are_prompts(tmp_path: Path) -> None:
@@ -229,3 +232,18 @@ def test_labels_of_other_images_are_skipped_if_the_images_are_limited(tmp_path: 
     counts = convert("csv", path, IMAGES[:1], lines.append, limited=True)
     assert (counts.images, len(lines)) == (1, 1)
     assert convert("csv", path, ["none.jpg"], lines.append, limited=True).images == 0
+
+
+def test_ids_of_coco_categories_stay_if_names_do_not_tell_them_apart(tmp_path: Path) -> None:
+    image = {"id": 4, "file_name": "a.jpg"}
+    box = {"id": 7, "image_id": 4, "category_id": 2, "segmentation": [[1, 1, 5, 1, 5, 3]]}
+    for categories, expected in (
+        ([{"id": 2, "name": "jar"}, {"id": 3, "name": "lid"}], {"category": "jar"}),
+        ([{"id": 2, "name": "jar"}, {"id": 3, "name": "jar"}], {"category_id": 2}),
+        ([{"id": 2}], {"category_id": 2}),
+        ([], {"category_id": 2}),
+    ):
+        content = {"images": [image], "annotations": [box], "categories": categories}
+        (tmp_path / "instances.json").write_text(json.dumps(content))
+        (found,) = read_coco(tmp_path / "instances.json")
+        assert (found.name, found.objects) == ("a.jpg", [{"id": 7, **expected, "box": [1, 1, 5, 3]}])

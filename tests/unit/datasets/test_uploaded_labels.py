@@ -57,6 +57,14 @@ def test_uploaded_labels_become_the_prompts_of_the_command(tmp_path: Path, form:
         ("voc", zipped({"a.jpg": "x"}), "labels_unreadable", "the zip file has no .xml files"),
         ("voc", zipped({"deep/er/a.xml": "<a/>"}), "labels_unreadable", "a.xml is not of Pascal VOC"),
         ("yolo", zipped({"a/a.txt": "0 nan nan 1 1", "b/b.txt": ""}), "prompts_invalid", "a/a.txt, objects[0]"),
+        ("coco", io.BytesIO(b'{"images": [], "annotations": []}'), "labels_unreadable", "has no boxes"),
+        ("coco", io.BytesIO(b"[]"), "labels_unreadable", "must be a JSON object with images"),
+        (
+            "coco",
+            io.BytesIO(b'{"images": [], "annotations": [{"id": 1}]}'),
+            "labels_unreadable",
+            "annotations[0] (id 1)",
+        ),
         ("csv", io.BytesIO(b"image,x0,y0,x1,y1\na.jpg,1e999,1,2,2"), "prompts_invalid", "labels.csv, line 2"),
     ],
 )

@@ -104,8 +104,8 @@ def upload_detections(dataset_id: str, path: Path) -> Call[None]:
 def upload_prompts(dataset_id: str, path: Path, format: str | None = None) -> Call[None]:  # noqa: A002 - the API's word
     """Send the prompts file of an open dataset, or labels of another tool.
 
-    `format` is yolo, voc, csv, fiftyone or label_studio. Of a folder, the samples.json of FiftyOne is sent, or else the
-    files of labels as a zip file.
+    `format` is yolo, voc, csv, fiftyone, label_studio or coco. Of a folder, the samples.json of FiftyOne is sent,
+    or else the files of labels as a zip file.
     """
     if format == "fiftyone" and path.is_dir():
         path /= "samples.json"

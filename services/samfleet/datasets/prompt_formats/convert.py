@@ -14,6 +14,7 @@ from typing import Any
 
 from samfleet.datasets.annotation_entries import AnnotationLimits
 from samfleet.datasets.matching import match_names
+from samfleet.datasets.prompt_formats.coco import read_coco
 from samfleet.datasets.prompt_formats.csv_boxes import read_csv
 from samfleet.datasets.prompt_formats.foreign import ForeignImage, LabelsOfNoImage, LabelsUnreadable, Reader
 from samfleet.datasets.prompt_formats.json_exports import read_fiftyone, read_label_studio
@@ -27,6 +28,7 @@ FORMATS: Mapping[str, Reader] = {
     "csv": read_csv,
     "fiftyone": read_fiftyone,
     "label_studio": read_label_studio,
+    "coco": read_coco,
 }
 
 

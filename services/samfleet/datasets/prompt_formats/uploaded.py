@@ -20,12 +20,17 @@ from samfleet.datasets.prompt_formats.server_folder import MOST_FILES, ServerFol
 from samfleet.datasets.prompt_lines import PromptsInvalid, PromptsTooLarge
 
 Labels = IO[bytes] | ServerFolder
-LabelFormat = Literal["yolo", "voc", "csv", "fiftyone", "label_studio"]
+LabelFormat = Literal["yolo", "voc", "csv", "fiftyone", "label_studio", "coco"]
 
 MOST_CSV_BYTES = 64 * 2**20  # the boxes of an image may stand anywhere, so the whole file is held in memory
 MOST_CSV_LINES = 250_000
 IN_ZIP: Mapping[str, tuple[str, ...]] = {"yolo": (".txt", ".yaml"), "voc": (".xml",)}
-_NAMES: Mapping[str, str] = {"csv": "labels.csv", "fiftyone": "samples.json", "label_studio": "labels.json"}
+_NAMES: Mapping[str, str] = {
+    "csv": "labels.csv",
+    "fiftyone": "samples.json",
+    "label_studio": "labels.json",
+    "coco": "instances.json",
+}
 _CHUNK_BYTES = 2**20
 _OF_A_PLACE = (LabelsUnreadable, LabelsOfNoImage, PromptsInvalid, PromptsTooLarge)
 
