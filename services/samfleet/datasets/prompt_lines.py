@@ -165,7 +165,7 @@ class _Place:
 
 def _image(place: _Place, number: int, value: Any) -> ImagePrompts:
     members = place.members(value, _OF_LINE, "a line")
-    coordinates = members.get("coordinates", "pixels")
+    coordinates: Any = "pixels" if members.get("coordinates") is None else members["coordinates"]
     if coordinates not in ("pixels", "relative"):
         raise place.error("coordinates is 'pixels', or 'relative' for fractions of the image's width and height")
     objects = tuple(
@@ -214,9 +214,9 @@ def _object(place: _Place, value: Any) -> PromptedObject:
 
 
 def _prompts(place: _Place, members: Mapping[str, Any]) -> tuple[Prompt, ...]:
-    if "prompts" not in members:
+    if members.get("prompts") is None:
         return (_prompt(place, members),)
-    if both := sorted(_OF_PROMPT & set(members)):
+    if both := sorted(name for name in _OF_PROMPT if members.get(name) is not None):
         raise place.error(f"give either prompts, or {both[0]} of the only prompt")
     listed = place.list_of(members, "prompts")
     if not listed:

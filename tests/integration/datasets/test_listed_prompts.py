@@ -271,7 +271,6 @@ def test_the_lines_of_a_manifest_may_have_prompts(listed: Listed, form: str) -> 
     ("line", "code", "message"),
     [
         ({"objects": "[" * 9999}, "manifest_invalid", "line 2: objects is not valid JSON"),
-        ({"coordinates": "relative"}, "manifest_invalid", "line 2: coordinates without objects"),
         ({"objects": {}}, "prompts_invalid", "line 2: objects must be a list"),
         ({"objects": [{"id": 1}]}, "prompts_invalid", "line 2, objects[0], object '1': a prompt has neither"),
         ({"objects": [{"id": 1, "box": [0, 0, 1e999, 1]}]}, "prompts_invalid", "line 2, objects[0]"),

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from samfleet.datasets.manifests import parquet
+from samfleet.datasets.manifests import parquet_sizes
 from samfleet.datasets.manifests.entries import MAX_LINE_BYTES, ManifestLine
 from samfleet.datasets.manifests.errors import ManifestFormatUnknown, ManifestInvalid, ManifestLibraryMissing
 from samfleet.datasets.manifests.lines import Format, format_of, read_lines
@@ -136,6 +136,7 @@ def test_a_parquet_table_is_read_by_row_groups() -> None:
         ([{"image": "a", "colour": 1}], "line 1: 'colour' is not known"),
         ([{"image": "a"}, {"image": None}], "line 2: no image"),
         ([{"image": b"a"}], "line 1: image is not a text"),
+        ([{"image": "a", "id": "b"}, {"image": "a", "id": "x" * 2**18}], "row 2: more than 262144 bytes"),
         ([{"image": "a", "metadata": {"at": datetime(2026, 1, 1, tzinfo=UTC)}}], "line 1: metadata has .* JSON lacks"),
     ],
 )
@@ -149,7 +150,7 @@ def test_files_that_are_no_parquet_or_have_huge_groups_are_refused(monkeypatch: 
     for data in (b"", b"image\na.jpg\n", good[:-6], good[:4] + bytes(len(good) - 12) + good[-8:]):
         with pytest.raises(ManifestInvalid, match="the Parquet file cannot be read"):
             lines(data, "parquet")
-    monkeypatch.setattr(parquet, "MAX_GROUP_BYTES", 10)
+    monkeypatch.setattr(parquet_sizes, "MAX_GROUP_BYTES", 10)
     with pytest.raises(ManifestInvalid, match="row group 0 of the Parquet file has"):
         lines(good, "parquet")
 

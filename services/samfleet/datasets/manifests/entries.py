@@ -36,8 +36,8 @@ def line_of(number: int, entry: Mapping[str, Any]) -> ManifestLine:
     """Return the image that an entry describes. Raises `ManifestInvalid` or `PromptsInvalid`, which name the line."""
     require_known(number, entry)
     given = entry.get("id")
-    if type(given) is int:
-        entry = {**entry, "id": str(given)}
+    if type(given) is int or (type(given) is float and given.is_integer()):
+        entry = {**entry, "id": str(int(given))}  # pandas makes floats of whole numbers if some are missing
     return ManifestLine(
         number,
         _text(number, entry, "image") or _without_image(number),

@@ -19,9 +19,7 @@ def prompts_of(number: int, entry: Mapping[str, Any]) -> ImagePrompts | None:
     """
     objects, coordinates = entry.get("objects"), entry.get("coordinates") or None
     if objects is None or objects == "":
-        if coordinates is not None:
-            raise ManifestInvalid(f"line {number}: coordinates without objects; leave it out")
-        return None
+        return None  # in a table, such a row may state coordinates as all others do
     if isinstance(objects, str):
         try:
             objects = json.loads(objects)

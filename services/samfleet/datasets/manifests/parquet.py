@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -9,10 +10,11 @@ from typing import IO, Any
 
 from samfleet.datasets.manifests.entries import ManifestLine, line_of, require_known
 from samfleet.datasets.manifests.errors import ManifestInvalid, ManifestLibraryMissing
+from samfleet.datasets.manifests.parquet_sizes import check_groups, rows_of, texts_of
 
 ROWS_AT_ONCE = 1000
-MAX_GROUP_BYTES = 2**28  # before compression; a reader may need a whole row group in memory
 COPY_BYTES = 2**20
+_PANDAS_INDEX = re.compile(r"__index_level_\d+__")
 
 
 def read_parquet(file: IO[bytes]) -> Iterator[ManifestLine]:
@@ -26,30 +28,35 @@ def read_parquet(file: IO[bytes]) -> Iterator[ManifestLine]:
         shutil.copyfileobj(file, copy, COPY_BYTES)
         number = 0
         try:
-            table = table_of(copy, pre_buffer=False)
-            _check(table)
-            for batch in table.iter_batches(ROWS_AT_ONCE, use_threads=False):
-                for row in batch.to_pylist():
+            texts = texts_of(table_of(copy).schema)
+            table = table_of(copy, read_dictionary=texts, pre_buffer=False)
+            columns = _columns(table)
+            check_groups(table.metadata)
+            for batch in _batches(table, columns):
+                for row in rows_of(batch, number + 1):
                     number += 1
                     yield line_of(number, row)
-        except (arrow.ArrowException, OSError) as error:
+        except (arrow.ArrowException, KeyError, OSError) as error:
             raise ManifestInvalid(
                 f"row {number + 1}: the Parquet file cannot be read ({error}); write it again"
             ) from error
 
 
-def _check(table: Any) -> None:
-    names = table.schema_arrow.names
+def _batches(table: Any, columns: list[str]) -> Iterator[Any]:
+    """Yield batches of rows. None has rows of two groups, whose dictionaries Arrow does not join within lists."""
+    for group in range(table.metadata.num_row_groups):
+        yield from table.iter_batches(ROWS_AT_ONCE, row_groups=[group], columns=columns, use_threads=False)
+
+
+def _columns(table: Any) -> list[str]:
+    """Return the names of the columns, without the index that pandas adds. Raises `ManifestInvalid`."""
+    names = [name for name in table.schema_arrow.names if not _PANDAS_INDEX.fullmatch(name)]
     require_known(1, names)
+    if len(set(names)) < len(names):
+        raise ManifestInvalid("the Parquet file has a column twice; leave one of them out")
     if "image" not in names:
         raise ManifestInvalid("the Parquet file has no column image")
-    for index in range(table.metadata.num_row_groups):
-        size = table.metadata.row_group(index).total_byte_size
-        if size > MAX_GROUP_BYTES:
-            raise ManifestInvalid(
-                f"row group {index} of the Parquet file has {size} bytes, more than {MAX_GROUP_BYTES}; write smaller "
-                "groups"
-            )
+    return names
 
 
 def _library() -> tuple[Any, Any]:
