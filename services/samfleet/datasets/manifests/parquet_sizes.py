@@ -56,7 +56,7 @@ def _size(array: Any) -> int:
 
     if isinstance(array, pa.DictionaryArray):
         lengths = compute.take(compute.binary_length(array.dictionary), array.indices)
-        return int(compute.sum(lengths, min_count=0).as_py()) + array.indices.nbytes
+        return int(compute.sum(lengths, min_count=0).as_py() + array.indices.nbytes)
     if isinstance(array, pa.StructArray):
         return sum(map(_size, array.flatten()))
     if isinstance(array, pa.MapArray):  # whose keys and items are those of all rows, also of a slice
