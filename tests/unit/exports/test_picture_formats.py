@@ -13,12 +13,15 @@ from PIL import Image
 
 from fixtures.export_rows import PROVENANCE, SIZE, difficult_rows, image_row, mask_row, shapes, unzipped
 from fixtures.images.encoded_images import tiff
+from samfleet.datasets.s3_sources import BucketNotAllowed, S3ProfileUnknown
+from samfleet.datasets.url_sources import UrlNotAllowed
 from samfleet.errors import Unavailable
 from samfleet.exports.errors import ExportFailed
 from samfleet.exports.formats import FORMATS
 from samfleet.exports.formats.base import ExportFormat, ExportOptions, ExportSource
 from samfleet.image_errors import ImageMissing
 from samfleet.masks.large import PixelLimits
+from samfleet.storage.store import BucketNotFound
 
 CUTOUTS, OVERLAYS, SHEETS = FORMATS["cutouts"], FORMATS["overlays"], FORMATS["contact_sheet"]
 ALL = pytest.mark.parametrize("form", [CUTOUTS, OVERLAYS, SHEETS])
@@ -93,6 +96,30 @@ def test_images_that_are_missing_or_changed_are_named_and_the_others_shown(form:
     assert message == "the image has 40 x 20 pixels, and had 40 x 30 when it was segmented"
     assert report(members)["images"] == (1 if form is CUTOUTS else 2)  # sub/a.jpg has no masks
     assert [name for name in members if not name.endswith(".json")]
+
+
+@ALL
+def test_images_whose_source_is_not_allowed_any_more_are_named(form: ExportFormat) -> None:
+    errors = {
+        101: BucketNotAllowed("s3://a/a.jpg"),
+        102: UrlNotAllowed("b"),
+        104: S3ProfileUnknown("c"),
+        106: BucketNotFound("d"),
+    }
+
+    def read(number: int) -> bytes:
+        if number in errors:
+            raise errors[number]
+        return png()
+
+    rows = [*difficult_rows(), image_row(7, "good.jpg", mask_row(shapes()["hole"]))]
+    left_out = report(unzipped(form, source(rows, read)))["left_out"]
+    assert [(one["file_name"], one["code"]) for one in left_out] == [
+        ("a.jpg", "bucket_not_allowed"),
+        ("a.png", "url_not_allowed"),
+        ("sub folder/bild ä.jpg", "s3_profile_unknown"),
+        ("provenance.png", errors[106].code),
+    ]
 
 
 @ALL
