@@ -9,6 +9,7 @@ from samfleet.image_errors import ImageFailed
 from samfleet.jobs.outcomes import FilePrompt
 from samfleet.variants.task import Prompt
 
+OF_PROMPT = ("object_id", "object_prompt", "prompt_points", "prompt_labels", "prompt_box")  # fields of a mask
 TOLERANCE = 1.0  # pixels beyond the edge: tools count from 0 or 1, and round
 
 Size = tuple[int, int]  # width, height in pixels

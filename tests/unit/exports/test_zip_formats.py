@@ -154,6 +154,25 @@ def test_labelme_labels_are_category_names() -> None:
     assert (shape["label"], shape["shape_type"], shape["group_id"]) == ("dog: big", "polygon", 1)
 
 
+OF_PROMPT = {"object_id": "jar 1", "object_prompt": 0, "prompt_box": [0, 0, 40, 30]}
+
+
+def test_prompted_masks_are_outlines_whose_box_is_that_of_the_mask() -> None:
+    """Ultralytics and supervision make boxes of polygons, so a line for the prompt would be another object."""
+    hole, parts = (mask_row(shapes()[name], category_id=9, **OF_PROMPT) for name in ("hole", "parts"))
+    source = source_of([image_row(1, "a.jpg", hole, parts)], CATS)
+    lines = unzipped(YOLO, source)["labels/a.txt"].decode().splitlines()
+    boxes = []
+    for line in lines:
+        corners = np.array(line.split()[1:], float).reshape(-1, 2) * SIZE[::-1]
+        boxes.append([*np.floor(corners.min(0)).astype(int).tolist(), *np.ceil(corners.max(0)).astype(int).tolist()])
+    assert boxes == [[4, 4, 20, 20], [2, 2, 35, 25]]
+    found = json.loads(unzipped(LABELME, source)["a.json"])["shapes"]
+    assert [shape["group_id"] for shape in found] == [1, 2, 2]
+    assert all({name: shape[name] for name in OF_PROMPT} == OF_PROMPT for shape in found)
+    assert {shape["shape_type"] for shape in found} == {"polygon"}
+
+
 def test_sa1b_has_exact_masks_and_ids_that_no_other_image_has() -> None:
     members = unzipped(SA1B, source_of(difficult_rows()))
     documents = [json.loads(content) for name, content in members.items() if name != "provenance.json"]

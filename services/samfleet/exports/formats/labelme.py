@@ -10,6 +10,7 @@ from samfleet.exports.formats.archive import Member, MemberNames, ZipFormat, jso
 from samfleet.exports.formats.base import ExportOptions, ExportSource
 from samfleet.exports.formats.classes import Classes, classes_of
 from samfleet.exports.formats.selection import selected_rows
+from samfleet.jobs.file_prompts import OF_PROMPT
 from samfleet.jobs.parts import OF_MANIFEST
 from samfleet.masks.polygons import Corners, polygons_of
 
@@ -48,6 +49,7 @@ def _shapes(row: Mapping[str, Any], classes: Classes, tolerance: float) -> Itera
                 "shape_type": "polygon",
                 "flags": {},
                 "mask": None,
+                **{name: mask[name] for name in OF_PROMPT if name in mask},  # kept like other unknown members
             }
 
 
