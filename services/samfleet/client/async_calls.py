@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+import threading
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, ExitStack
 from itertools import islice
 from types import TracebackType
@@ -14,6 +15,22 @@ from samfleet.client.steps import Call, Download, Pages, Pause, Step, Steps, Tog
 from samfleet.client.transport import decoded
 
 T = TypeVar("T")
+
+
+def in_this_loop(callback: Callable[[T], None]) -> Callable[[T], None]:
+    """Return a callback for any thread. It runs in the event loop of the caller, and ends or fails as it does there."""
+    loop, thread = asyncio.get_running_loop(), threading.get_ident()
+
+    async def called(value: T) -> None:
+        callback(value)
+
+    def call(value: T) -> None:
+        if threading.get_ident() == thread:
+            callback(value)
+        else:
+            asyncio.run_coroutine_threadsafe(called(value), loop).result()
+
+    return call
 
 
 class AsyncCalls:

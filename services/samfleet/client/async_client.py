@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from samfleet.client import downloads
 from samfleet.client.address import find_api
-from samfleet.client.async_calls import AsyncCalls
+from samfleet.client.async_calls import AsyncCalls, in_this_loop
 from samfleet.client.async_methods import async_listing, awaited
 from samfleet.client.async_segmentation import AsyncSegmentation
 from samfleet.client.async_transport import AsyncTransport
@@ -130,12 +130,14 @@ class AsyncClient(AsyncCalls):
         **fields: Any,
     ) -> AsyncSegmentation:
         """Segment images and return the results when the job has ended. Arguments and errors are those of
-        `Client.segment`. Files are read in the event loop, one batch of at most 32 MiB at a time.
+        `Client.segment`. Files are hashed, and an iterator of images is advanced, in other threads; `on_progress` is
+        called in the event loop, which also reads the files while they are sent.
         """
         wish = Wish.of(variants, task, prompts, prompts_format, name=name, pools=pools, upload=upload, fields=fields)
         made = Made()
         try:
-            job = await self.carry_out(segmented(source_of(images), wish, made, on_progress))
+            flow = segmented(source_of(images), wish, made, in_this_loop(on_progress))
+            job = await self.carry_out(flow, in_threads=True)
         except BaseException as error:
             if keep:
                 note_kept(error, made)

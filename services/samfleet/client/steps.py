@@ -130,7 +130,7 @@ async def run_async(steps: Steps[T], carry_out: Callable[[Step], Awaitable[Any]]
     answer: Any = None
     while True:
         if in_threads:
-            found = await asyncio.to_thread(_next_step, steps, answer, with_error)
+            found = await _in_thread(steps, answer, with_error)
         else:
             found = _next_step(steps, answer, with_error)
         if isinstance(found, _Ended):
@@ -139,6 +139,18 @@ async def run_async(steps: Steps[T], carry_out: Callable[[Step], Awaitable[Any]]
             answer, with_error = await carry_out(found), None
         except (SamfleetError, OSError) as error:
             with_error = error
+
+
+async def _in_thread(steps: Steps[T], answer: Any, error: Exception | None) -> Step | _Ended[T]:
+    """Resume a flow in another thread. If this is cancelled, wait until the flow stands still: the caller may be about
+    to remove what it makes.
+    """
+    resumed = asyncio.ensure_future(asyncio.to_thread(_next_step, steps, answer, error))
+    try:
+        return await asyncio.shield(resumed)
+    except asyncio.CancelledError:
+        await asyncio.wait([resumed])
+        raise
 
 
 @dataclass(frozen=True, slots=True)

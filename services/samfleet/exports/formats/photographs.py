@@ -37,12 +37,14 @@ class Photographs:
         except SamfleetError as error:
             if error.retryable:
                 raise
-            return self._leave_out(row, error)
+            self._leave_out(row, error)
+            return None
         try:
             require_size(data, (row["width"], row["height"]), self.source.limits)
             drawn = draw(data)
         except ImageFailed as error:
-            return self._leave_out(row, error)
+            self._leave_out(row, error)
+            return None
         self._shown += 1
         return drawn
 
