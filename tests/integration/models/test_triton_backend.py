@@ -14,22 +14,26 @@ from numpy.typing import NDArray
 
 from fixtures.images.encoded_images import bright_square
 from fixtures.models.gates import gate
+from fixtures.models.mobile_sam_engine import mobile_sam
 from fixtures.models.shared_data import weights_dir
 from fixtures.servers.triton import running_triton, triton
-from samfleet.masks.rle import decode_mask
+from samfleet.masks.rle import decode_mask, encode_mask
+from samfleet.quality.segmentation import pixel_ious
 from samfleet.variants.catalogue import get_variant
 from samfleet.variants.execution import Execution
 from samfleet.variants.gates import Gate, write_gate
-from samfleet.variants.task import EverythingParameters, Prompt, PromptsParameters
+from samfleet.variants.task import EverythingParameters, Prompt, PromptMask, PromptsParameters
 from samfleet.wire.messages import SegmentReply, SegmentRequest
 from samfleet.wire.tensors import OUTPUTS, Arrays, WireMismatch, pack_requests, unpack_replies
 from samfleet_models.device.hardware import fingerprint
 from samfleet_models.precision.admission import gate_subject
+from samfleet_models.serving.engine import Engine
 from samfleet_worker.triton.client import connect
 from samfleet_worker.triton.errors import from_triton
 
-__all__ = ["triton"]
+__all__ = ["mobile_sam", "triton"]
 
+LEAST_IOU = 0.99  # the server has other threads and another free memory, so it adds in another order
 MODEL = "mobile_sam"
 
 
@@ -217,6 +221,27 @@ def test_a_confident_mask_saves_prompts(triton: triton_grpc.InferenceServerClien
     square = 2 * (160 // 4)
     assert any(mask.area == pytest.approx(square**2, rel=0.1) for mask in reply.masks)
     assert 16 <= reply.report.prompts_decoded < 16 + 64
+
+
+@pytest.mark.heavy
+def test_masks_beside_a_box_give_those_of_a_local_engine(
+    triton: triton_grpc.InferenceServerClient, mobile_sam: Engine
+) -> None:
+    """The local engine is compared with the predictor of transformers in `tests/parity/test_folded_decoder.py`."""
+    width, height = 160, 120
+    box = square_prompt(width, height)
+    sides = np.zeros((2, height, width), np.bool_)
+    sides[0, 30:90, 50:80] = sides[1, 30:90, 80:110] = True  # halves of the bright square
+    masked = [PromptMask((height, width), encode_mask(side)) for side in sides]
+    prompts = (box, *(replace(box, mask=mask) for mask in masked), Prompt(mask=masked[0]))
+    request = SegmentRequest(bright_square(width, height), PromptsParameters(), prompts)
+    served, (_, local) = ask(triton, request), *mobile_sam.segment([request])
+    assert served.report.error_code is local.report.error_code is None
+    assert [mask.prompt_index for mask in served.masks] == [0, 1, 2, 3]
+    for one, other in zip(served.masks, local.masks, strict=True):
+        assert pixel_ious([one.to_dict()["segmentation"]], [other.to_dict()["segmentation"]])[0, 0] >= LEAST_IOU
+        assert abs(one.predicted_iou - other.predicted_iou) < 1e-3
+    assert len({round(mask.predicted_iou, 4) for mask in served.masks}) == 4  # each mask prompt has an effect
 
 
 def test_segevery_segments_given_boxes(triton: triton_grpc.InferenceServerClient) -> None:
