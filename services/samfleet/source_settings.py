@@ -92,7 +92,12 @@ class SourceSettings(BaseSettings):
         description="Largest archive of images; one in a bucket or an upload may take as much temporary disk.",
     )
 
-    max_frames: int = Field(default=10_000, ge=1, le=1_000_000, description="Most frames or pages of one file.")
+    max_frames: int = Field(
+        default=10_000,
+        ge=1,
+        le=1_000_000,
+        description="Most frames or pages of one file; of a video, the most that are chosen.",
+    )
     max_frames_file_bytes: int = Field(
         default=2 * 2**30,
         ge=1,

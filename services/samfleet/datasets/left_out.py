@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal, get_args
 
-from samfleet.datasets.names import IMAGE_SUFFIXES, has_frames, storable_name
+from samfleet.datasets.names import IMAGE_SUFFIXES, VIDEO_SUFFIXES, has_frames, storable_name
 
 Reason = Literal["hidden", "system", "state", "format", "archive", "name", "other"]
 MOST_EXAMPLES = 5
@@ -32,7 +32,7 @@ OTHER_FORMATS = (".gif", ".heic", ".heif", ".avif", ".jxl", ".jp2", ".j2k", ".sv
 CAMERA_FORMATS = (".dng", ".cr2", ".cr3", ".nef", ".arw", ".orf", ".raf", ".rw2", ".raw")
 SCIENCE_FORMATS = (".exr", ".hdr", ".dcm", ".nii", ".pgm", ".eps", ".pdf")
 ARCHIVE_SUFFIXES = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar")
-UNREAD_SUFFIXES = OTHER_FORMATS + CAMERA_FORMATS + SCIENCE_FORMATS
+UNREAD_SUFFIXES = OTHER_FORMATS + CAMERA_FORMATS + SCIENCE_FORMATS + VIDEO_SUFFIXES
 WORDS = {
     "hidden": "hidden",
     "system": "of the system",

@@ -16,8 +16,10 @@ IMAGE_SUFFIXES = (
     *(".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".webp", ".bmp", ".tif", ".tiff", ".avif"),
     *(suffix for module, suffixes in PLUGIN_SUFFIXES.items() if find_spec(module) for suffix in suffixes),
 )
-FRAME_SUFFIXES = (  # of files that may have several frames
+VIDEO_SUFFIXES = (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg")  # read by the extra `video`
+FRAME_SUFFIXES = (  # of files that may have several frames; a video that cannot be read is an image that fails
     *(".tif", ".tiff", ".gif", ".png", ".apng", ".webp", ".avif"),
+    *VIDEO_SUFFIXES,
     *(PLUGIN_SUFFIXES["pillow_heif"] if find_spec("pillow_heif") else ()),
 )
 

@@ -11,6 +11,7 @@ from PIL import Image
 
 from fixtures.api.running_api import Api, Tenant
 from fixtures.images.animations import COLOURS, animated, colour_of, saved
+from fixtures.images.videos import filmed
 from fixtures.worker.job_rows import start_runs_of
 from fixtures.worker.worker_services import make_services, work_on_all
 from samfleet.datasets.frames.limits import FrameLimits
@@ -59,6 +60,22 @@ def test_pages_are_segmented_as_images(api: Api, tenant: Tenant, folder: Path) -
     assert colour_of(drawn.content, (0, 0)) == COLOURS[2]
 
 
+def test_frames_of_a_video_are_chosen_by_their_times(api: Api, tenant: Tenant, folder: Path) -> None:
+    pytest.importorskip("av")
+    (folder / "clip.mp4").write_bytes(filmed())
+    frames = {"every_seconds": 0.4, "start": 0.2, "most": 2}
+    body = {"source": "directory", "directory": str(folder), "frames": frames}
+    created = tenant.http.post("/v1/datasets", json=body)
+    list_dataset(api.engine, uuid.UUID(created.json()["id"]), (api.root,), InputLimits())
+    images = tenant.http.get(f"{created.headers['Location']}/images").json()["items"]
+    assert [(one["file_name"], one.get("metadata")) for one in images] == [
+        ("clip.mp4/000005.png", {"frame": 5, "time_seconds": 0.2}),
+        ("clip.mp4/000015.png", {"frame": 15, "time_seconds": 0.6}),
+        ("scan.tif", None),
+        ("whole.png", None),
+    ]
+
+
 def test_frames_of_uploaded_files_are_chosen_when_the_dataset_is_made(tenant: Tenant) -> None:
     created = tenant.http.post("/v1/datasets", json={"source": "upload", "frame": 3})
     place = created.headers["Location"]
@@ -76,6 +93,11 @@ def test_frames_of_uploaded_files_are_chosen_when_the_dataset_is_made(tenant: Te
         {"frames": {"most": 5}},
         {"frames": "some"},
         {"frames": {"every": 0}},
+        {"frames": {"every": 2, "every_seconds": 1.0}},
+        {"frames": {"every_seconds": 0.0}},
+        {"frames": {"every_seconds": "2"}},
+        {"frames": {"start": 1.0}},
+        {"frames": {"every": 1, "start": 3.0, "end": 3.0}},
         {"frame": -1},
         {"frame": True},
         {"frame": "1"},

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from fixtures.images.animations import BLUE, COLOURS, RED, animated, colour_of, plain, saved
+from fixtures.images.videos import filmed
 from samfleet.datasets.content import held_bytes, is_unchanged, read_image
 from samfleet.datasets.folder_walk import settled_times
 from samfleet.datasets.frame_addresses import FrameAddress, file_of, frame_name
@@ -17,6 +20,7 @@ from samfleet.datasets.frames.files import FrameFiles
 from samfleet.datasets.frames.limits import FrameLimits
 from samfleet.datasets.frames.listing import FrameLister
 from samfleet.datasets.frames.reader import FrameReader
+from samfleet.datasets.frames.times import FrameTimes
 from samfleet.image_errors import (
     ImageFailed,
     ImageTooLarge,
@@ -42,6 +46,43 @@ LIMITS = FrameLimits()
 )
 def test_chosen_frames(choice: FrameChoice, expected: Sequence[int]) -> None:
     assert list(choice.of_frames(range(10))) == list(expected)
+
+
+VARIABLE = FrameTimes(np.array([0, 40, 80, 500, 540, 3000, 3040]), Fraction(1, 1000))
+
+
+@pytest.mark.parametrize(
+    ("choice", "expected"),
+    [
+        (FrameChoice(every=2), [0, 2, 4, 6]),
+        (FrameChoice(every=1, start=0.08), [2, 3, 4, 5, 6]),
+        (FrameChoice(every=2, start=0.081, end=3.0), [3]),
+        (FrameChoice(count=2, end=0.54), [0, 2]),
+        (FrameChoice(every=1, start=4.0), []),
+        (FrameChoice(every_seconds=1.0), [0, 4, 5]),  # frame 4 is shown at 1 s and 2 s, and is one image
+        (FrameChoice(every_seconds=0.04), [0, 1, 2, 3, 4, 5, 6]),
+        (FrameChoice(every_seconds=0.001, most=3), [0, 1, 2]),
+        (FrameChoice(every_seconds=1.0, start=0.51), [4]),  # frame 3 is shown then, but begins before
+        (FrameChoice(every_seconds=1.0, start=0.5, end=0.54), [3]),
+        (FrameChoice(every_seconds=1.0, start=0.3), [3, 4]),
+        (FrameChoice(every_seconds=100.0), [0]),
+        (FrameChoice(every_seconds=1.0, start=9.0), []),
+    ],
+)
+def test_chosen_frames_of_a_video(choice: FrameChoice, expected: Sequence[int]) -> None:
+    assert list(choice.of_frames(range(7), VARIABLE)) == list(expected)
+
+
+def test_times_are_rounded_as_containers_round_them() -> None:
+    thirds = FrameTimes(np.array([0, 333, 667, 1000]), Fraction(1, 1000))
+    assert list(FrameChoice(every_seconds=0.3333333).of_frames(range(4), thirds)) == [0, 1, 2, 3]
+    late = FrameTimes(np.array([0, 2**62]), Fraction(1, 1))
+    assert list(FrameChoice(every_seconds=0.001).of_frames(range(2), late)) == [0, 1]
+
+
+def test_files_without_times_have_their_first_frame() -> None:
+    assert list(FrameChoice(every_seconds=1.0).of_frames(range(4))) == [0]
+    assert list(FrameChoice(every=2, start=9.0, end=10.0).of_frames(range(4))) == [0, 2]
 
 
 def test_addresses_and_names() -> None:
@@ -74,8 +115,30 @@ def test_listed_frames(listed: Callable[..., list[tuple[str, str]]], tmp_path: P
     assert listed("a.jpg", b"any", everything) == [("a.jpg", (tmp_path / "a.jpg").as_uri())]
     assert listed("b.tif", saved([plain(RED)], "TIFF"), everything) == [("b.tif", (tmp_path / "b.tif").as_uri())]
     assert [name for name, _ in listed("b.gif", saved([plain(RED)], "GIF"), everything)] == ["b.gif/000000.png"]
+    seconds = FrameChoice(every_seconds=1.0)
+    assert listed("b.tif", animated("TIFF"), seconds) == [("b.tif", (tmp_path / "b.tif").as_uri())]
+    assert [name for name, _ in listed("b.gif", animated("GIF"), seconds)] == ["b.gif/000000.png"]
     [(name, uri)] = listed("b.tif", saved([plain(RED)], "TIFF"), second)
     assert (name, file_of(uri)) == ("b.tif/000001.png", (tmp_path / "b.tif").as_uri())
+
+
+def test_listed_frames_of_a_video(tmp_path: Path) -> None:
+    pytest.importorskip("av")
+    path = tmp_path / "a.MP4"
+    path.write_bytes(filmed())
+
+    def found(choice: FrameChoice) -> list[tuple[str, object]]:
+        lister = FrameLister(choice, FrameFiles(MemoryStore(), {}, {}, FrameLimits(frames=5)))
+        return [(one.file_name, dict(one.metadata)) for one in lister.frames_of("a.MP4", path.as_uri())]
+
+    assert found(FrameChoice(every_seconds=0.4)) == [
+        ("a.MP4/000000.png", {"frame": 0, "time_seconds": 0.0}),
+        ("a.MP4/000010.png", {"frame": 10, "time_seconds": 0.4}),
+        ("a.MP4/000020.png", {"frame": 20, "time_seconds": 0.8}),
+    ]
+    assert found(FrameChoice(index=3)) == [("a.MP4/000003.png", {"frame": 3})]
+    assert len(found(FrameChoice(count=5))) == 5  # the chosen frames are limited, not those of the file
+    assert found(FrameChoice(count=6)) == [("a.MP4", {})]
 
 
 @pytest.mark.parametrize(
@@ -85,6 +148,7 @@ def test_listed_frames(listed: Callable[..., list[tuple[str, str]]], tmp_path: P
         ("a.gif", b"GIF89a", "image_truncated"),
         ("a.png", b"", "image_empty"),
         ("a.webp", b"text", "image_unreadable"),
+        ("a.mp4", b"text", "image_unreadable"),
         (f"{'a' * 240}.tif", saved([plain(RED)] * 6, "TIFF"), "too_many_frames"),
     ],
 )

@@ -1,1 +1,1 @@
-"""Frames of files that have several: pages of a TIFF, pictures of an animation."""
+"""Frames of files that have several: pages of a TIFF, pictures of an animation, frames of a video."""

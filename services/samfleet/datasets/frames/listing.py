@@ -11,23 +11,29 @@ from samfleet.datasets.copying import NewImage
 from samfleet.datasets.frame_addresses import FrameAddress, frame_name
 from samfleet.datasets.frames.choice import FrameChoice
 from samfleet.datasets.frames.files import FrameFiles
-from samfleet.datasets.frames.stills import open_stills
+from samfleet.datasets.frames.limits import too_many_frames
+from samfleet.datasets.frames.opening import open_frames
 from samfleet.datasets.names import FileNameInvalid, check_file_name, has_frames, is_image_name
 from samfleet.image_errors import ImageFailed
 
 
 @dataclass(frozen=True, slots=True)
 class ListedFrame:
-    """An image of a dataset: a frame, or a file as it is (`index` is None)."""
+    """An image of a dataset: a frame, or a file as it is (`index` is None).
+
+    `seconds` is the time of a video's frame after the first one.
+    """
 
     file_name: str
     uri: str
     index: int | None = None
+    seconds: float | None = None
 
     @property
     def metadata(self) -> Mapping[str, Any]:
         """Return what a dataset's image says about its frame."""
-        return {} if self.index is None else {"frame": self.index}
+        stated = {"frame": self.index, "time_seconds": self.seconds}
+        return {name: value for name, value in stated.items() if value is not None}
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +54,7 @@ class FrameLister:
             return
         try:
             check_file_name(frame_name(file_name, 0))
-            found = [self.choice.index] if self.choice.index is not None else self._indices(uri)
+            chosen = self._chosen(uri, is_image=is_image_name(file_name))
         except FileNameInvalid as error:
             yield ListedFrame(file_name, unusable_uri(error.message))
             return
@@ -57,11 +63,11 @@ class FrameLister:
                 raise
             yield ListedFrame(file_name, unusable_uri(error.message, error.code))
             return
-        if self.choice.index is None and len(found) == 1 and found[0] == 0 and is_image_name(file_name):
+        if chosen is None:
             yield ListedFrame(file_name, uri)
             return
-        for index in self.choice.of_frames(found):
-            yield ListedFrame(frame_name(file_name, index), FrameAddress(uri, index).uri, index)
+        for index, seconds in chosen:
+            yield ListedFrame(frame_name(file_name, index), FrameAddress(uri, index).uri, index, seconds)
 
     def images_of(self, image: NewImage) -> Iterator[NewImage]:
         """Yield the images of a file as rows; they have the file's size and times. Raises like `frames_of`."""
@@ -69,6 +75,17 @@ class FrameLister:
             metadata = {**(image.metadata or {}), **frame.metadata} or None
             yield replace(image, file_name=frame.file_name, uri=frame.uri, metadata=metadata)
 
-    def _indices(self, uri: str) -> Sequence[int]:
+    def _chosen(self, uri: str, *, is_image: bool) -> Sequence[tuple[int, float | None]] | None:
+        """Return the chosen frames with their times; None if the file is an image as it is."""
+        if self.choice.index is not None:
+            return [(self.choice.index, None)]
         with self.files.open(uri) as file:
-            return open_stills(file, self.files.limits).indices()
+            frames = open_frames(file, self.files.limits)
+            found, times = frames.indices(), frames.times()
+        chosen = self.choice.of_frames(found, times)
+        if len(chosen) > self.files.limits.frames:
+            raise too_many_frames(self.files.limits)
+        is_first = len(found) == 1 or (times is None and self.choice.every_seconds is not None)
+        if is_image and is_first and list(chosen) == [0]:
+            return None
+        return [(index, None if times is None else times.seconds(index)) for index in chosen]

@@ -15,7 +15,7 @@ from samfleet.datasets.content import Remote
 from samfleet.datasets.frame_addresses import SCHEME, FrameAddress
 from samfleet.datasets.frames.files import FrameFiles
 from samfleet.datasets.frames.limits import FrameLimits
-from samfleet.datasets.frames.stills import Frames, open_stills
+from samfleet.datasets.frames.opening import Frames, open_frames
 from samfleet.datasets.s3_sources import S3Sources
 from samfleet.datasets.url_sources import UrlSources
 from samfleet.image_errors import ImageUnreadable
@@ -75,7 +75,7 @@ class FrameReader:
     def _open(self, address: str) -> Frames:
         with ExitStack() as undo:
             file = undo.enter_context(self._files.open(address))
-            frames = open_stills(file, self._files.limits)
+            frames = open_frames(file, self._files.limits)
             weakref.finalize(frames, file.close)
             undo.pop_all()
         return frames

@@ -10,13 +10,13 @@ import io
 import threading
 from collections import OrderedDict
 from collections.abc import Sequence
-from typing import IO, Protocol
+from typing import IO
 
 from PIL import Image, UnidentifiedImageError
 
-from samfleet.datasets.frames.limits import FrameLimits
+from samfleet.datasets.frames.limits import MOST_DECODED_PIXELS, FrameLimits, frame_missing, too_many_frames
+from samfleet.datasets.frames.pictures import file_of
 from samfleet.image_errors import (
-    FrameMissing,
     ImageEmpty,
     ImageFailed,
     ImageTooLarge,
@@ -30,24 +30,11 @@ from samfleet.masks.pictures import as_bytes
 
 HEAD_BYTES = 2**16
 REMEMBERED_BYTES = 64 * 2**20  # of pictures of an animation that were passed
-MOST_DECODED_PIXELS = 20_000_000_000  # of all pictures of an animation: reaching the last one decodes all
 SUBFILE = 254  # TIFF's tag of what a page is
 SMALLER_OR_MASK = 1 | 4  # its bits: a page of lower resolution of another one, or a transparency mask
 
 
-class Frames(Protocol):
-    """The frames of an open file, for several threads."""
-
-    def indices(self) -> Sequence[int]:
-        """Return the numbers of the frames that are separate images. Raises a subclass of `ImageFailed`."""
-        ...
-
-    def read(self, index: int) -> bytes:
-        """Return a frame as a separate file, upright and of 8 bits a channel. Raises a subclass of `ImageFailed`."""
-        ...
-
-
-def open_stills(file: IO[bytes], limits: FrameLimits) -> Frames:
+def open_stills(file: IO[bytes], limits: FrameLimits) -> Pages | Animation:
     """Open a file that can seek, reading no pixels. Raises a subclass of `ImageFailed` that names the fault."""
     file.seek(0)
     head = file.read(HEAD_BYTES)
@@ -87,13 +74,16 @@ class Pages:
                     return [*found, index]
                 if not (isinstance(kind, int) and kind & SMALLER_OR_MASK):
                     found.append(index)
-        raise _too_many(self._limits)
+        raise too_many_frames(self._limits)
+
+    def times(self) -> None:
+        return None
 
     def read(self, index: int) -> bytes:
         if index >= self._limits.frames:
-            raise _too_many(self._limits)
+            raise too_many_frames(self._limits)
         with self._using:
-            return _file_of(_picture(self._image, index, self._limits.pixels))
+            return file_of(_picture(self._image, index, self._limits.pixels))
 
 
 class Animation:
@@ -101,7 +91,7 @@ class Animation:
 
     def __init__(self, image: Image.Image, frames: int, limits: FrameLimits) -> None:
         if frames > limits.frames:
-            raise _too_many(limits)
+            raise too_many_frames(limits)
         if frames * image.width * image.height > MOST_DECODED_PIXELS:
             raise TooManyFrames(
                 f"the animation has {frames} frames of {image.width} x {image.height} pixels, more than "
@@ -117,15 +107,18 @@ class Animation:
     def indices(self) -> Sequence[int]:
         return range(self._frames)
 
+    def times(self) -> None:
+        return None
+
     def read(self, index: int) -> bytes:
         if index >= self._frames:
-            raise _missing(index, self._frames)
+            raise frame_missing(index, self._frames)
         with self._using:
             if index not in self._passed:
                 for number in range(self._next if index >= self._next else 0, index + 1):
                     self._remember(number, _picture(self._image, number, self._pixels))
             picture = self._passed.pop(index)
-        return _file_of(picture)
+        return file_of(picture)
 
     def _remember(self, number: int, picture: Image.Image) -> None:
         self._next = number + 1
@@ -185,15 +178,9 @@ def _picture(image: Image.Image, index: int, max_pixels: int) -> Image.Image:
     except (ImageFailed, MemoryError):
         raise
     except EOFError as error:
-        raise _missing(index) from error
+        raise frame_missing(index) from error
     except Exception as error:  # on damaged files Pillow's plugins raise nearly any exception
         raise _fault(error, f"frame {index}") from error
-
-
-def _file_of(picture: Image.Image) -> bytes:
-    file = io.BytesIO()
-    picture.save(file, "PNG", compress_level=1)
-    return file.getvalue()
 
 
 def _fault(error: Exception, what: str) -> ImageFailed:
@@ -203,12 +190,3 @@ def _fault(error: Exception, what: str) -> ImageFailed:
     if any(words in text.lower() for words in ENDS_EARLY):
         return ImageTruncated(f"{what} is truncated; fetch or upload the file again")
     return ImageUnreadable(f"{what} cannot be decoded: {text}")
-
-
-def _missing(index: int, frames: int | None = None) -> FrameMissing:
-    known = "" if frames is None else f"; it has {frames}, counted from 0"
-    return FrameMissing(f"the file has no frame {index}{known}")
-
-
-def _too_many(limits: FrameLimits) -> TooManyFrames:
-    return TooManyFrames(f"the file has more than {limits.frames} frames; split it, or raise SAMFLEET_MAX_FRAMES")
