@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from samfleet.client.address import ApiKeyMissing, StackNotRunning
     from samfleet.client.async_client import AsyncClient
     from samfleet.client.async_segmentation import AsyncSegmentation
+    from samfleet.client.frames import FrameSteps
     from samfleet.client.images import ImagesInvalid
     from samfleet.client.predicted import Prediction
     from samfleet.client.results import SegmentResult
@@ -34,6 +35,7 @@ _MODULES = {
     "AsyncClient": "async_client",
     "AsyncSegmentation": "async_segmentation",
     "Client": "sync_client",
+    "FrameSteps": "frames",
     "ImagesInvalid": "images",
     "JobCancelled": "segmenting",
     "JobFailed": "wait",
@@ -50,6 +52,7 @@ __all__ = [
     "AsyncClient",
     "AsyncSegmentation",
     "Client",
+    "FrameSteps",
     "ImagesInvalid",
     "JobCancelled",
     "JobFailed",

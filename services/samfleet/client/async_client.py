@@ -14,7 +14,8 @@ from samfleet.client.async_methods import async_listing, awaited
 from samfleet.client.async_segmentation import AsyncSegmentation
 from samfleet.client.async_transport import AsyncTransport
 from samfleet.client.client import SamfleetClient
-from samfleet.client.images import source_of
+from samfleet.client.frames import Frames, choice_of
+from samfleet.client.images import source_of, with_frames
 from samfleet.client.routes import datasets as of_datasets
 from samfleet.client.routes import exports as of_exports
 from samfleet.client.routes import jobs as of_jobs
@@ -126,6 +127,8 @@ class AsyncClient(AsyncCalls):
         pools: Sequence[str] = (),
         upload: bool = False,
         keep: bool = True,
+        frame: int | None = None,
+        frames: Frames | None = None,
         on_progress: OnProgress = lambda _progress: None,
         **fields: Any,
     ) -> AsyncSegmentation:
@@ -133,10 +136,11 @@ class AsyncClient(AsyncCalls):
         `Client.segment`. Files are hashed, and an iterator of images is advanced, in other threads; `on_progress` is
         called in the event loop, which also reads the files while they are sent.
         """
+        source = with_frames(source_of(images), choice_of(frame, frames))
         wish = Wish.of(variants, task, prompts, prompts_format, name=name, pools=pools, upload=upload, fields=fields)
         made = Made()
         try:
-            flow = segmented(source_of(images), wish, made, in_this_loop(on_progress))
+            flow = segmented(source, wish, made, in_this_loop(on_progress))
             job = await self.carry_out(flow, in_threads=True)
         except BaseException as error:
             if keep:

@@ -6,11 +6,14 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
+from typing import Any
 
 from samfleet.client.calls import Calls
+from samfleet.client.frames import are_frames_of
 from samfleet.client.open_uploads import Sending, opened
 from samfleet.client.routes import datasets
 from samfleet.client.schemas import Dataset, DatasetError
@@ -22,7 +25,7 @@ from samfleet.client.wait import Clock, Patience
 from samfleet.datasets.directory import list_files
 from samfleet.datasets.folder_walk import FoundImage, ListingLimits
 from samfleet.datasets.left_out import LeftOut, LeftOutTally, describe
-from samfleet.datasets.names import IMAGE_SUFFIXES, FileNameInvalid, is_image_name
+from samfleet.datasets.names import FRAME_SUFFIXES, IMAGE_SUFFIXES, FileNameInvalid, has_frames, is_image_name
 from samfleet.errors import SamfleetError
 
 LISTING_INTERVAL_SECONDS = 0.5
@@ -59,7 +62,11 @@ class SourceFiles:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Images of a local folder, or a single local image file."""
+    """Images of a local folder, or a single local image file.
+
+    `frames` are the fields of a request that choose frames (`choice_of`). `limit` counts images then, but files if
+    they are uploaded.
+    """
 
     path: Path
     annotations: Path | None = None
@@ -70,6 +77,7 @@ class Source:
     name: str | None = None
     prompts: Path | None = None
     prompts_format: str | None = None  # of labels of another tool
+    frames: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def dataset_name(self) -> str | None:
@@ -77,17 +85,27 @@ class Source:
         return self.name or self.path.resolve().name or None
 
     def files(self) -> SourceFiles:
-        """List the first `limit` images, as a server that reads the folder itself does."""
+        """List the first `limit` images, as a server that reads the folder itself does; all files with frames."""
+        framed = bool(self.frames)
         if self.path.is_file():
-            if not is_image_name(self.path.name):
-                raise SourceNotSupported(
-                    f"{self.path} is neither a folder nor, by its suffix, an image file; "
-                    f"images end in {', '.join(IMAGE_SUFFIXES)}"
-                )
+            self._check_suffix(framed=framed)
             image = FoundImage(self.path.name, str(self.path), self.path.stat().st_size)
             return SourceFiles(1, (), lambda: iter([image]))
-        found = list_files(str(self.path.resolve()), _ANYWHERE, self.limit, _PATIENT, with_hidden=self.hidden)
+        folder, limit = str(self.path.resolve()), None if framed else self.limit
+        found = list_files(folder, _ANYWHERE, limit, _PATIENT, with_hidden=self.hidden, with_frames=framed)
         return SourceFiles(len(found.names), found.left_out, found.images)
+
+    def _check_suffix(self, *, framed: bool) -> None:
+        name, suffixes = self.path.name, IMAGE_SUFFIXES
+        if is_image_name(name) or (framed and has_frames(name)):
+            return
+        if has_frames(name):
+            raise SourceNotSupported(f"{self.path} is an image only with a choice of its frames, such as all of them")
+        if framed:
+            suffixes = tuple(dict.fromkeys(IMAGE_SUFFIXES + FRAME_SUFFIXES))
+        raise SourceNotSupported(
+            f"{self.path} is neither a folder nor, by its suffix, an image file; images end in {', '.join(suffixes)}"
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +154,7 @@ def created_dataset(
     files = source.files()
     if source.path.is_dir() and not upload:
         dataset = yield from _by_path(source, watch)
-        if dataset is not None and (yield from _is_same(dataset, files)):
+        if dataset is not None and (yield from _is_same(dataset, source, files)):
             return dataset
     return (yield from sent_dataset(source, files, watch.on_progress))
 
@@ -204,6 +222,7 @@ def _by_path(source: Source, watch: Watch) -> Steps[Dataset | None]:
                 limit=source.limit,
                 strict_annotations=source.strict_annotations,
                 include_hidden=source.hidden,
+                **source.frames,
             )
         )
     except ApiError as error:
@@ -239,7 +258,9 @@ def _not_listed(dataset: Dataset, error: DatasetError) -> DatasetNotListed:
     return DatasetNotListed(f"the server could not list {dataset.name}: {error.message} [{error.code}]")
 
 
-def _is_same(dataset: Dataset, files: SourceFiles) -> Steps[bool]:
+def _is_same(dataset: Dataset, source: Source, files: SourceFiles) -> Steps[bool]:
+    if source.frames:
+        return (yield from are_frames_of(dataset, files.images(), limited=source.limit is not None))
     if dataset.image_count != files.count:
         return False
     ours = ((file.name, file.size_bytes) for file in files.images())
@@ -263,18 +284,22 @@ def sent_dataset(
     sending: Sending = Sending(),  # noqa: B008 - it is immutable
 ) -> Steps[Dataset]:
     """Upload the files and what is said about them, and seal the dataset."""
+
+    def wanted() -> Iterator[FoundImage]:
+        return islice(files.images(), source.limit)
+
     names, total = LeftOutTally(), 0
-    for file in files.images():
+    for file in wanted():
         if is_sendable(file):
             total += 1
         else:
             names.add("name", file.name)
     if not total:
         raise FileNameInvalid(f"no image can be uploaded: {describe(names.all())}; rename the files")
-    dataset = yield from opened(source.dataset_name, (*files.left_out, *names.all()), sending)
-    if sending.resume is not None and dataset.state == "sealed" and (yield from _is_same(dataset, files)):
+    dataset = yield from opened(source.dataset_name, (*files.left_out, *names.all()), sending, source.frames)
+    if sending.resume is not None and dataset.state == "sealed" and (yield from _is_same(dataset, source, files)):
         return dataset
-    sendable = filter(is_sendable, files.images())
+    sendable = filter(is_sendable, wanted())
     images = (NamedImage(file.name, file.path, file.size_bytes) for file in sendable)
     yield from uploaded(dataset.id, images, total, on_progress, parallel=sending.parallel)
     if source.annotations is not None:

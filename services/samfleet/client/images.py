@@ -8,14 +8,14 @@ import io
 import os
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from samfleet.client.create_dataset import Source
 from samfleet.client.schemas import Dataset
-from samfleet.client.server_sources import ServerSource, server_source
+from samfleet.client.server_sources import ArchiveSource, BucketSource, ManifestSource, ServerSource, server_source
 from samfleet.client.uploads import NamedImage
 from samfleet.datasets.names import check_upload_name
 from samfleet.errors import InvalidInput
@@ -54,6 +54,7 @@ class Pictures:
 
     images: Iterable[Any]
     count: int | None
+    frames: Mapping[str, Any] = field(default_factory=dict)  # fields of a request that choose frames
 
     def named(self) -> Iterator[NamedImage]:
         """Yield the images with their names in the dataset: paths below their common folder if all are files, else
@@ -86,6 +87,21 @@ def source_of(images: Images) -> ExistingDataset | ServerSource | Source | Pictu
     for position, image in enumerate(given):
         _check(image, position)
     return Pictures(given, len(given))
+
+
+def with_frames(
+    source: ExistingDataset | ServerSource | Source | Pictures, frames: Mapping[str, Any]
+) -> ExistingDataset | ServerSource | Source | Pictures:
+    """Return the source with a choice of frames (`choice_of`). Raises `ImagesInvalid` if the dataset exists."""
+    if not frames:
+        return source
+    if isinstance(source, ExistingDataset):
+        raise ImagesInvalid(f"dataset {source.id} has the frames that it was made with; make another one")
+    if isinstance(source, BucketSource):
+        return replace(source, fields={**source.fields, **frames})
+    if isinstance(source, ManifestSource | ArchiveSource):
+        return replace(source, described={**source.described, **frames})
+    return replace(source, frames=frames)
 
 
 def picture_file(image: Picture) -> tuple[str, bytes]:

@@ -31,13 +31,18 @@ class Sending:
     on_opened: Callable[[Dataset], None] = lambda _dataset: None
 
 
-def opened(name: str | None, left_out: Sequence[LeftOut], sending: Sending) -> Steps[Dataset]:
-    """Return the dataset to resume, or a new one. A name that no open dataset has becomes that of the new one."""
+def opened(
+    name: str | None, left_out: Sequence[LeftOut], sending: Sending, frames: Mapping[str, Any]
+) -> Steps[Dataset]:
+    """Return the dataset to resume, or a new one with this choice of frames.
+
+    A name that no open dataset has becomes that of the new one.
+    """
     dataset = None
     if sending.resume is not None:
         dataset, name = (yield from open_upload(sending.resume)), sending.resume
     if dataset is None:
-        making = datasets.create_upload_dataset(name=name, left_out=left_out, **sending.described)
+        making = datasets.create_upload_dataset(name=name, left_out=left_out, **sending.described, **frames)
         dataset = yield from ask(making)
     sending.on_opened(dataset)
     return dataset

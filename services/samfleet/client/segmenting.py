@@ -165,7 +165,7 @@ def _uploaded(source: Pictures, wish: Wish, made: Made, on_progress: Callable[[U
     """Make a dataset of pictures. One that is not complete is removed again, because nobody could use it."""
     if wish.prompts is not None:
         wish.prompts.path  # noqa: B018 - it raises before anything is sent
-    dataset = yield from ask(datasets.create_upload_dataset(name=wish.name))
+    dataset = yield from ask(datasets.create_upload_dataset(name=wish.name, **source.frames))
     made.dataset_id = dataset.id
     try:
         yield from uploaded(dataset.id, source.named(), source.count, on_progress)

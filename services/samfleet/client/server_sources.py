@@ -44,7 +44,8 @@ class BucketSource:
 class ManifestSource:
     """Images that a manifest lists, which only the server reads.
 
-    `place` is s3://bucket/folder/name, or a local file, which is uploaded; `described` are the name, labels and notes.
+    `place` is s3://bucket/folder/name, or a local file, which is uploaded; `described` are the name, labels and notes,
+    and the choice of frames.
     """
 
     place: str
@@ -72,7 +73,8 @@ class ManifestSource:
 class ArchiveSource:
     """Images in an archive, which the server unpacks.
 
-    `place` is s3://bucket/folder/name, or a local file, which is uploaded; `described` are the name, labels and notes.
+    `place` is s3://bucket/folder/name, or a local file, which is uploaded; `described` are the name, labels and notes,
+    and the choice of frames.
     """
 
     place: str
@@ -102,7 +104,8 @@ def server_source(
 ) -> ServerSource | None:
     """Return the manifest or archive that a file or an object is by its suffix, or else the bucket of an address.
 
-    None for anything else, such as a folder. `described` are the name, labels and notes of the dataset.
+    None for anything else, such as a folder. `described` are the name, labels and notes of the dataset, and the choice
+    of frames.
     """
     described, in_bucket = described or {}, place.startswith(SCHEME)
     if Path(place).is_file() or (in_bucket and not _PATTERN & set(place)):

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from samfleet.client.address import find_api
 from samfleet.client.client import SamfleetClient
-from samfleet.client.images import source_of
+from samfleet.client.frames import Frames, choice_of
+from samfleet.client.images import source_of, with_frames
 from samfleet.client.segmentation import Segmentation
 from samfleet.client.segmenting import Made, OnProgress, Wish, removed, segmented
 from samfleet.client.transport import Transport
@@ -60,6 +61,8 @@ class Client(SamfleetClient):
         pools: Sequence[str] = (),
         upload: bool = False,
         keep: bool = True,
+        frame: int | None = None,
+        frames: Frames | None = None,
         on_progress: OnProgress = lambda _progress: None,
         **fields: Any,
     ) -> Segmentation:
@@ -72,14 +75,17 @@ class Client(SamfleetClient):
         unless `upload` is set.
 
         `prompts` is a prompts file, or labels of another tool in `prompts_format`; the task is then to segment them.
+        `frame` is the number of one frame of each file, from 0, or `frames` are "all" or `FrameSteps`; videos need one
+        of them.
 
         `keep=False` removes the job and the dataset that this call makes, when the result or the client is closed.
         Raises `JobFailed`, `JobCancelled`, `ApiError`, `ApiUnreachable`, `ImagesInvalid` and `PromptsNotSupported`.
         """
+        source = with_frames(source_of(images), choice_of(frame, frames))
         wish = Wish.of(variants, task, prompts, prompts_format, name=name, pools=pools, upload=upload, fields=fields)
         made = Made()
         try:
-            job = self.carry_out(segmented(source_of(images), wish, made, on_progress))
+            job = self.carry_out(segmented(source, wish, made, on_progress))
         except BaseException as error:
             if keep:
                 note_kept(error, made)

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from samfleet_cli.commands.frames import Frame, FrameParts, frames_of
 from samfleet_cli.commands.options import ApiKey, ApiUrl, Labels, Notes, flag, labels_of
 from samfleet_cli.commands.prompts import PromptsFormat
 from samfleet_cli.commands.rows import print_json
@@ -50,6 +51,8 @@ def upload(
     hidden: Annotated[
         bool, flag("--hidden", help="Include hidden files and folders, and those of the system, such as @eaDir.")
     ] = False,
+    frame: Frame = None,
+    frames: FrameParts = None,
     label: Labels = None,
     notes: Notes = None,
     api_url: ApiUrl = None,
@@ -69,9 +72,11 @@ def upload(
     if name is not None and resume is not None:
         raise typer.BadParameter("give --name or --resume; a new dataset gets the name that --resume has")
     form = prompts_format and prompts_format.value
+    chosen = frames_of(frame, frames)
     source = Source(
-        path, annotations, limit, detections, hidden=hidden, name=name, prompts=prompts, prompts_format=form
-    )
+        path, annotations, limit, detections, hidden=hidden, name=name, prompts=prompts, prompts_format=form,
+        frames=chosen,
+    )  # fmt: skip
     described = {"labels": labels_of(label), "notes": notes}
     with connect(choose_api(api_url, api_key)) as client, open_display(sys.stderr) as display:
         sending = Sending(

@@ -15,6 +15,7 @@ from samfleet.licences import OF_DATASETS, SETTING, LicenceUnknown, parse_accept
 from samfleet_cli.commands.dataset_uploads import upload
 from samfleet_cli.commands.dataset_versions import DatasetId, extend, prompt, refresh, versions
 from samfleet_cli.commands.edit_options import NewName, NewNotes, RemovedLabels, changes_of
+from samfleet_cli.commands.frames import Frame, FrameParts, frames_of
 from samfleet_cli.commands.job_output import labels_in_words
 from samfleet_cli.commands.options import (
     ApiKey,
@@ -151,6 +152,8 @@ def create(
     hidden: Annotated[
         bool, flag("--hidden", help="Include hidden keys or files, and those of operating systems.")
     ] = False,
+    frame: Frame = None,
+    frames: FrameParts = None,
     name: Annotated[
         str | None,
         typer.Option(help="Name of the dataset. Default: the last folder's, the bucket's or the file's."),
@@ -171,7 +174,7 @@ def create(
     from samfleet_cli.connection import choose_api, connect
     from samfleet_cli.jobs.progress import open_display
 
-    described: dict[str, Any] = {"name": name, "labels": labels_of(label), "notes": notes}
+    described: dict[str, Any] = {"name": name, "labels": labels_of(label), "notes": notes, **frames_of(frame, frames)}
     places = {"s3": s3, "manifest": manifest, "archive": archive}
     images = _server_source(places, form, {"profile": profile, "limit": limit}, described, hidden=hidden)
     source = with_prompts(images, prompts, prompts_format)

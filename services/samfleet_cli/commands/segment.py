@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from samfleet.jobs.task import PromptSource
+from samfleet_cli.commands.frames import Frame, FrameParts, frames_of
 from samfleet_cli.commands.grid_options import with_grid_options
 from samfleet_cli.commands.options import (
     ApiKey,
@@ -41,8 +42,8 @@ def _existing(value: str) -> str:
 SourcePath = Annotated[
     str,
     typer.Argument(
-        help="A folder, searched recursively, one image, s3://bucket/folder that the server reads, or a manifest or "
-        "an archive, here or in a bucket.",
+        help="A folder, searched recursively, one file, s3://bucket/folder that the server reads, or a manifest or an "
+        "archive, here or in a bucket.",
         metavar="SOURCE",
         callback=_existing,
         show_default=False,
@@ -134,6 +135,8 @@ def segment(
     prompts_format: PromptsFormat = None,
     limit: Limit = None,
     hidden: Hidden = False,
+    frame: Frame = None,
+    frames: FrameParts = None,
     pool: Pools = None,
     upload: Upload = False,
     multimask: Multimask = None,
@@ -166,9 +169,13 @@ def segment(
     from samfleet_cli.jobs.segment import Segmentation
 
     local = {"annotations": annotations, "detections": detections, "upload": upload}
-    images = _of_server(source, local, limit=limit, hidden=hidden, described={"name": dataset_name})
+    chosen = frames_of(frame, frames)
+    images = _of_server(source, local, limit=limit, hidden=hidden, described={"name": dataset_name, **chosen})
     if images is None:
-        images = _of_path(source, annotations, limit, detections, strict_annotations, hidden, dataset_name)
+        images = _of_path(
+            source, annotations=annotations, limit=limit, detections=detections, name=dataset_name,
+            strict_annotations=strict_annotations, hidden=hidden, frames=chosen,
+        )  # fmt: skip
     fields = {
         "name": name, "labels": labels_of(label), "notes": notes, "keep_days": keep_days, "evaluate": evaluate,
         "priority": priority, "reuse_results": reuse_results or None,
@@ -188,10 +195,10 @@ def _of_server(source: str, local: Mapping[str, Any], **options: Any) -> Source 
     return images
 
 
-def _of_path(path: str, *options: Any) -> Source:
+def _of_path(path: str, **options: Any) -> Source:
     from samfleet.client.create_dataset import Source
 
-    return Source(Path(path), *options)
+    return Source(Path(path), **options)
 
 
 def _carry_out(api_url: str | None, api_key: str | None, wanted: Segmentation, *, as_json: bool) -> None:

@@ -12,6 +12,7 @@ import pytest
 from typer.testing import CliRunner
 
 from fixtures.api.running_api import Api, Tenant
+from fixtures.images.animations import animated
 from samfleet.client.transport import ApiError, Transport
 from samfleet_cli import main
 
@@ -90,3 +91,12 @@ def test_an_id_of_no_dataset_and_other_files_are_refused(api: Api, tenant: Tenan
     other = upload(tenant, photos, "--resume", sealed["id"]).exception
     assert isinstance(other, ApiError)
     assert other.problem_code == "dataset_sealed"
+
+
+def test_frames_of_uploaded_files_are_images(tenant: Tenant, tmp_path: Path) -> None:
+    (tmp_path / "clip.gif").write_bytes(animated("GIF"))
+    sealed = json.loads(upload(tenant, tmp_path, "--frames", "count=2").stdout)
+    images = tenant.http.get(f"/v1/datasets/{sealed['id']}/images").json()["items"]
+    assert [one["file_name"] for one in images] == ["clip.gif/000000.png", "clip.gif/000002.png"]
+    refused = upload(tenant, tmp_path, "--frames", "count=2", "--frame", "1")
+    assert refused.exit_code == 2

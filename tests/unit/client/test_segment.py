@@ -170,6 +170,31 @@ def test_prompts_that_these_images_cannot_have_are_refused_before_anything_is_ma
     assert [sent for sent in api.sent() if not sent.startswith("GET")] == []
 
 
+def test_frames_of_files_are_chosen(segment: Segment, tmp_path: Path) -> None:
+    (tmp_path / "clip.mp4").write_bytes(b"123")
+    listed = {"GET /v1/datasets/d1/images": page(image(0, "clip.mp4/000003.png"))}
+    api = ApiDouble(answers())
+    segment(api, tmp_path / "clip.mp4", "mobile_sam", frame=3)
+    assert (api.body(1)["frame"], api.uploaded_names()) == (3, ["clip.mp4"])  # the server reads only folders itself
+    api = ApiDouble(answers(**{"POST /v1/datasets": dataset(image_count=1), **listed}))
+    segment(api, tmp_path, "mobile_sam", frame=3)
+    assert (api.body(1)["frame"], api.uploaded_names()) == (3, [])
+    api = ApiDouble(answers())
+    segment(api, [tmp_path / "clip.mp4"], "mobile_sam", frames={"count": 5})
+    assert (api.body(1)["frames"], api.uploaded_names()) == ({"count": 5}, ["clip.mp4"])
+    bucket = ApiDouble(answers(**{"POST /v1/datasets": dataset(), "GET /v1/datasets/d1": dataset()}))
+    segment(bucket, "s3://bucket/films", "mobile_sam", frames="all")
+    assert bucket.body(1) == {"source": "s3", "url": "s3://bucket/films", "frames": "all"}
+    for place in ("s3://bucket/films.csv", "s3://bucket/films.zip"):
+        listed = ApiDouble(answers(**{"POST /v1/datasets": dataset(), "GET /v1/datasets/d1": dataset()}))
+        segment(listed, place, "mobile_sam", frame=3)
+        assert listed.body(1)["frame"] == 3
+    with pytest.raises(InvalidInput, match="frame, the number of one, or frames"):
+        segment(ApiDouble({}), tmp_path, "mobile_sam", frame=3, frames="all")
+    with pytest.raises(ImagesInvalid, match="frames that it was made with"):
+        segment(ApiDouble({}), "0a1b2c3d", "mobile_sam", frames="all")
+
+
 def test_nothing_is_deleted_unless_asked(segment: Segment) -> None:
     api = ApiDouble(answers())
     segment(api, ARRAY, "mobile_sam")

@@ -29,9 +29,9 @@ def create_directory_dataset(
     prompts: Path | None = None,
     prompts_format: str | None = None,
     limit: int | None = None,
-    **flags: bool,
+    **fields: Any,
 ) -> Call[Dataset]:
-    """Create a dataset of files that the server can read at these paths. `flags` are further fields of the body."""
+    """Create a dataset of files that the server can read at these paths. `fields` are further fields of the body."""
     body = {
         "source": "directory",
         "directory": str(directory),
@@ -41,7 +41,7 @@ def create_directory_dataset(
         "prompts_path": str(prompts) if prompts else None,
         "prompts_format": prompts_format,
         "limit": limit,
-        **{flag: True for flag, value in flags.items() if value},
+        **{name: value for name, value in fields.items() if value is not False},
     }
     return _created(body, timeout=_LISTING_SECONDS)
 
