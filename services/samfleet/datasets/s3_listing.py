@@ -9,9 +9,10 @@ from __future__ import annotations
 import hashlib
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import asdict, dataclass, field
-from itertools import chain
+from itertools import chain, islice
 from typing import Any, Self
 
 from psycopg.errors import UniqueViolation
@@ -22,7 +23,7 @@ from samfleet.datasets.content import unusable_uri
 from samfleet.datasets.copying import NewImage
 from samfleet.datasets.directory import DatasetEmpty
 from samfleet.datasets.filling import begin_listing, close
-from samfleet.datasets.frames.listing import FrameLister
+from samfleet.datasets.frames.listing import FrameLister, FrameNameTaken
 from samfleet.datasets.left_out import LeftOutTally, describe, reason_of
 from samfleet.datasets.listed_prompts import ListedPrompts
 from samfleet.datasets.manifests.files import Sources
@@ -42,12 +43,6 @@ class BucketUnordered(InvalidInput):
     """The store does not list its keys in their order, as S3's directory buckets; use a general purpose bucket."""
 
     code = "bucket_unordered"
-
-
-class FrameNameTaken(InvalidInput):
-    """A frame would have the name of another image; rename one of the files."""
-
-    code = "frame_name_taken"
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,24 +121,36 @@ class S3Listing:
 
     def _images(self, place: S3Place) -> Iterator[NewImage]:
         until = time.monotonic() + self.limits.listing.seconds
+        files = self._files(place, until)
+        if self.frames is None:
+            yield from islice(self._counted(files), self.request.limit)
+            return
+        with closing(self.frames.images_of_all(files)) as images:
+            yield from islice(self._counted(self._watched(images, until)), self.request.limit)
+
+    def _files(self, place: S3Place, until: float) -> Iterator[NewImage]:
+        """Yield the objects that are images, or files of frames."""
         for page in self._pages(place):
             for found in page:
                 self._count(found)
                 name = place.relative(found.key)
-                if not (place.has(name) and self._is_image(name)):
-                    continue
-                image = self._image(place, name, found)
-                for one in (image,) if self.frames is None else self.frames.images_of(image):
-                    self.images += 1
-                    self._require_room()
-                    yield one
-                    if self.images == self.request.limit:
-                        return
-                if self.frames is not None:
-                    self._check_time(until)
-                    self.progress(self._keys, self.images)
+                if place.has(name) and self._is_image(name):
+                    yield self._image(place, name, found)
             self.progress(self._keys, self.images)
             self._check_time(until)
+
+    def _watched(self, images: Iterable[Sequence[NewImage]], until: float) -> Iterator[NewImage]:
+        """Yield the images of files, and show progress after each file."""
+        for of_file in images:
+            yield from of_file
+            self._check_time(until)
+            self.progress(self._keys, self.images)
+
+    def _counted(self, images: Iterable[NewImage]) -> Iterator[NewImage]:
+        for image in images:
+            self.images += 1
+            self._require_room()
+            yield image
 
     def _check_time(self, until: float) -> None:
         if time.monotonic() > until:

@@ -15,9 +15,8 @@ from samfleet.datasets.frame_addresses import PREFIX
 from samfleet.datasets.frames.choice import FrameChoice
 from samfleet.datasets.frames.files import FrameFiles
 from samfleet.datasets.frames.limits import FrameLimits
-from samfleet.datasets.frames.listing import FrameLister
+from samfleet.datasets.frames.listing import FrameLister, FrameNameTaken
 from samfleet.datasets.names import has_frames
-from samfleet.datasets.s3_listing import FrameNameTaken
 from samfleet.datasets.service import DatasetTooLarge
 from samfleet.datasets.upload_errors import DatasetChanged
 from samfleet.db.models import Dataset, DatasetImage

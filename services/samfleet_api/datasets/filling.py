@@ -19,9 +19,9 @@ from samfleet.datasets.archives.errors import (
 )
 from samfleet.datasets.detections import DetectionsInvalid, DetectionsTooLarge
 from samfleet.datasets.directory import DatasetEmpty
+from samfleet.datasets.frames.listing import FrameNameTaken
 from samfleet.datasets.prompt_formats.foreign import LabelsOfNoImage, LabelsUnreadable
 from samfleet.datasets.prompt_lines import PromptsInvalid, PromptsTooLarge
-from samfleet.datasets.s3_listing import FrameNameTaken
 from samfleet.datasets.service import DatasetNotFound, DatasetTooLarge, InputLimits
 from samfleet.datasets.upload_errors import DatasetChanged, DatasetSealed
 from samfleet.storage.store import StorageFull, StorageUnavailable

@@ -21,11 +21,12 @@ from fixtures.servers.s3_server import Buckets
 from samfleet.datasets.archives.listing import ArchiveRequest, create_archive_listing
 from samfleet.datasets.content import read_image
 from samfleet.datasets.frames.limits import FrameLimits
+from samfleet.datasets.frames.listing import FrameNameTaken
 from samfleet.datasets.frames.reader import frame_readers
 from samfleet.datasets.image_uploads import UploadedFile, add_images
 from samfleet.datasets.listing import ListingRequest, create_listing, list_at_once
 from samfleet.datasets.manifests.listing import ManifestRequest, create_manifest_listing
-from samfleet.datasets.s3_listing import FrameNameTaken, S3Request, create_s3_listing
+from samfleet.datasets.s3_listing import S3Request, create_s3_listing
 from samfleet.datasets.s3_sources import S3Sources
 from samfleet.datasets.service import DatasetTooLarge, InputLimits, create_upload
 from samfleet.datasets.uploads import seal

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from fractions import Fraction
 from pathlib import Path
+from threading import Barrier, Lock
 from typing import Any
 
 import numpy as np
@@ -13,12 +14,13 @@ import pytest
 from fixtures.images.animations import BLUE, COLOURS, RED, animated, colour_of, plain, saved
 from fixtures.images.videos import filmed
 from samfleet.datasets.content import held_bytes, is_unchanged, read_image
+from samfleet.datasets.copying import NewImage
 from samfleet.datasets.folder_walk import settled_times
 from samfleet.datasets.frame_addresses import FrameAddress, file_of, frame_name
 from samfleet.datasets.frames.choice import FrameChoice
 from samfleet.datasets.frames.files import FrameFiles
 from samfleet.datasets.frames.limits import FrameLimits
-from samfleet.datasets.frames.listing import FrameLister
+from samfleet.datasets.frames.listing import AT_A_TIME, FrameLister
 from samfleet.datasets.frames.reader import FrameReader
 from samfleet.datasets.frames.times import FrameTimes
 from samfleet.image_errors import (
@@ -26,6 +28,7 @@ from samfleet.image_errors import (
     ImageTooLarge,
 )
 from samfleet.storage.memory_store import MemoryStore
+from samfleet.storage.store import StorageUnavailable
 
 LIMITS = FrameLimits()
 
@@ -120,6 +123,48 @@ def test_listed_frames(listed: Callable[..., list[tuple[str, str]]], tmp_path: P
     assert [name for name, _ in listed("b.gif", animated("GIF"), seconds)] == ["b.gif/000000.png"]
     [(name, uri)] = listed("b.tif", saved([plain(RED)], "TIFF"), second)
     assert (name, file_of(uri)) == ("b.tif/000001.png", (tmp_path / "b.tif").as_uri())
+
+
+class MeetingFiles(FrameFiles):
+    """Files that are read only while as many as allowed are read side by side."""
+
+    def __init__(self) -> None:
+        super().__init__(MemoryStore(), {}, {}, LIMITS)
+        self.meeting = Barrier(AT_A_TIME)
+        self.counting = Lock()
+        self.most = self.now = 0
+
+    def open(self, address: str) -> Any:
+        with self.counting:
+            self.now += 1
+            self.most = max(self.most, self.now)
+        self.meeting.wait(60)
+        with self.counting:
+            self.now -= 1
+        return super().open(address)
+
+
+def test_files_are_read_side_by_side_in_their_order(tmp_path: Path) -> None:
+    (tmp_path / "a.gif").write_bytes(animated("GIF"))
+    names = [f"{number}.gif" for number in range(2 * AT_A_TIME)]
+    names.insert(3, "between.jpg")
+    files = MeetingFiles()
+    images = [NewImage(name, (tmp_path / "a.gif").as_uri(), 5) for name in names]
+    found = list(FrameLister(FrameChoice(count=2), files).images_of_all(images))
+    assert [[one.file_name for one in of_file] for of_file in found] == [
+        [name] if name == "between.jpg" else [f"{name}/000000.png", f"{name}/000002.png"] for name in names
+    ]
+    assert files.most == AT_A_TIME
+
+
+def test_an_error_ends_the_reading_of_files() -> None:
+    def failing(_address: str) -> Any:
+        raise StorageUnavailable("no answer")
+
+    files = FrameFiles(MemoryStore(), {}, {"s3": failing}, LIMITS)
+    images = [NewImage(f"{number}.tif", "s3://a/b.tif", 5) for number in range(100)]
+    with pytest.raises(StorageUnavailable):
+        list(FrameLister(FrameChoice(every=1), files).images_of_all(images))
 
 
 def test_listed_frames_of_a_video(tmp_path: Path) -> None:
