@@ -1,4 +1,5 @@
-"""Writes and reads HEIC and JPEG XL by their plugins; prints what `read_image` and `upright_size` make of the files.
+"""Writes and reads HEIC and JPEG XL by their plugins; prints what `read_image`, `upright_size` and `open_stills` make
+of the files.
 
 `make test-tools` runs it in the environment of the tools, which has the plugins: they contain code under the GPL, so
 the product does not install them by itself.
@@ -23,6 +24,8 @@ sys.path[:0] = [str(ROOT / part) for part in ("services", "triton_models", "test
 
 from fixtures.images.corpus.entry import exif_of  # noqa: E402
 from fixtures.images.encoded_images import encoded, gradient  # noqa: E402
+from samfleet.datasets.frames.limits import FrameLimits  # noqa: E402
+from samfleet.datasets.frames.stills import open_stills  # noqa: E402
 from samfleet.image_errors import ImageFailed  # noqa: E402
 from samfleet.masks.image_file import upright_size  # noqa: E402
 from samfleet_models.images.decode import read_image  # noqa: E402
@@ -84,6 +87,12 @@ def pixels(data: bytes, max_pixels: int) -> list[Any]:
     return [list(rgb.shape), [corner.tolist() for corner in corners]]
 
 
+def frames(data: bytes, max_pixels: int) -> list[Any]:
+    """Return the corners of each image that a dataset with all frames has."""
+    opened = open_stills(io.BytesIO(data), FrameLimits(max_pixels))
+    return [pixels(opened.read(index), max_pixels) for index in opened.indices()]
+
+
 if __name__ == "__main__":
-    found = {name: [outcome(pixels, data), outcome(upright_size, data)] for name, data in files()}
+    found = {name: [outcome(part, data) for part in (pixels, upright_size, frames)] for name, data in files()}
     json.dump(found, io.TextIOWrapper(sys.stdout.buffer))

@@ -46,14 +46,22 @@ def is_like(read: list[Any], picture: Image.Image) -> bool:
 
 @pytest.mark.parametrize("name", PICTURE)
 def test_the_first_picture_is_read_without_alpha(found: dict[str, list[Any]], name: str) -> None:
-    pixels, size = found[name]
+    pixels, size, _frames = found[name]
     assert is_like(pixels, gradient())
     assert size == [40, 30]
 
 
 def test_grey_and_grey_of_16_bits_become_colours(found: dict[str, list[Any]]) -> None:
     assert is_like(found["grey.heic"][0], gradient().convert("L").convert("RGB"))
-    assert found["deep.jxl"] == [[[30, 40, 3], [[200] * 3] * 4], [40, 30]]
+    assert found["deep.jxl"][:2] == [[[30, 40, 3], [[200] * 3] * 4], [40, 30]]
+
+
+def test_frames_are_the_images_of_a_heic_and_the_picture_of_a_jpeg_xl(found: dict[str, list[Any]]) -> None:
+    first, second = found["several.heic"][2]
+    assert is_like(first, gradient())
+    assert is_like(second, gradient().rotate(180))
+    for name in ("plain.heic", "alpha.heic", "grey.heic", "bare.jxl", "boxes.jxl", "deep.jxl"):
+        assert found[name][2] == [found[name][0]]
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
@@ -61,9 +69,10 @@ def test_grey_and_grey_of_16_bits_become_colours(found: dict[str, list[Any]]) ->
 def test_pictures_are_upright(found: dict[str, list[Any]], name: str, orientation: int) -> None:
     turn = TURNS.get(orientation)
     upright = gradient().transpose(turn) if turn is not None else gradient()
-    pixels, size = found[name.format(orientation)]
+    pixels, size, frames = found[name.format(orientation)]
     assert is_like(pixels, upright)
     assert tuple(size) == upright.size
+    assert frames == [pixels]
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
@@ -78,3 +87,4 @@ def test_damaged_files_have_their_codes(found: dict[str, list[Any]]) -> None:
     assert codes == {**cut, **unreadable, "huge.jxl": "image_too_large", "huge.heic": "image_too_large"}
     sized = {name: found[name][1] for name in codes.keys() - unreadable.keys()}
     assert sized == {name: codes[name] for name in sized}
+    assert codes == {name: found[name][2] for name in codes}

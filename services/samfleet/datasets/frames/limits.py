@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
-from samfleet.config import Settings
 from samfleet.image_errors import FrameMissing, TooManyFrames
+
+if TYPE_CHECKING:
+    from samfleet.config import Settings
 
 MOST_DECODED_PIXELS = 20_000_000_000  # to reach a frame: of an animation all, of a video those since a keyframe
 
