@@ -38,9 +38,7 @@ def drawn_in(mask: Runs, window: tuple[int, int, int, int]) -> NDArray[np.bool_]
     left, top, right, bottom = window
     height, width = bottom - top, right - left
     inside = mask.clipped(window)
-    if not len(
-        inside.start
-    ):  # as most bands of a large image are, and adding up its pixels would take ten times longer
+    if not len(inside.start):  # as in most bands of a large image, where the sum below would take ten times longer
         return np.zeros((height, width), dtype=np.bool_)
     column, row = np.divmod(inside.start, mask.size[0])
     start = (column - left) * height + row - top
