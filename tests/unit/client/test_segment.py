@@ -186,9 +186,9 @@ def test_frames_of_files_are_chosen(segment: Segment, tmp_path: Path) -> None:
     segment(bucket, "s3://bucket/films", "mobile_sam", frames="all")
     assert bucket.body(1) == {"source": "s3", "url": "s3://bucket/films", "frames": "all"}
     for place in ("s3://bucket/films.csv", "s3://bucket/films.zip"):
-        listed = ApiDouble(answers(**{"POST /v1/datasets": dataset(), "GET /v1/datasets/d1": dataset()}))
-        segment(listed, place, "mobile_sam", frame=3)
-        assert listed.body(1)["frame"] == 3
+        server = ApiDouble(answers(**{"POST /v1/datasets": dataset(), "GET /v1/datasets/d1": dataset()}))
+        segment(server, place, "mobile_sam", frame=3)
+        assert server.body(1)["frame"] == 3
     with pytest.raises(InvalidInput, match="frame, the number of one, or frames"):
         segment(ApiDouble({}), tmp_path, "mobile_sam", frame=3, frames="all")
     with pytest.raises(ImagesInvalid, match="frames that it was made with"):
