@@ -29,7 +29,9 @@ from samfleet.image_errors import (
 )
 
 av = pytest.importorskip("av")
+video_run = pytest.importorskip("samfleet.datasets.frames.video_run")
 videos = pytest.importorskip("samfleet.datasets.frames.videos")
+VideoSource = pytest.importorskip("samfleet.datasets.frames.video_source").VideoSource
 
 LIMITS = FrameLimits()
 GOPS: dict[str, Any] = {"gop_size": 8, "max_b_frames": 2, "options": {}}
@@ -94,22 +96,22 @@ def test_frames_have_the_pixels_of_sequential_decoding(kind: str) -> None:
 
 
 class CountedDecoder:
-    """Counter of the packets that a video decodes."""
+    """Counter of the packets that videos decode."""
 
-    def __init__(self, video: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.packets = 0
-        decode = video._source.decode
+        decode = VideoSource.decode
 
-        def counted(packet: Any) -> Any:
+        def counted(source: Any, packet: Any) -> Any:
             self.packets += packet is not None
-            return decode(packet)
+            return decode(source, packet)
 
-        monkeypatch.setattr(video._source, "decode", counted)
+        monkeypatch.setattr(VideoSource, "decode", counted)
 
 
 def test_neighbours_are_decoded_once_and_others_from_their_keyframe(monkeypatch: pytest.MonkeyPatch) -> None:
     video = opened(filmed(frames=100))
-    counter = CountedDecoder(video, monkeypatch)
+    counter = CountedDecoder(monkeypatch)
     for index in range(0, 100, 3):
         assert number_of(video.read(index)) == index
     assert counter.packets <= 100
@@ -118,11 +120,23 @@ def test_neighbours_are_decoded_once_and_others_from_their_keyframe(monkeypatch:
     assert counter.packets <= 2 * 20
 
 
-def test_threads_share_a_video() -> None:
-    video = opened(filmed(frames=60))
+@pytest.mark.parametrize("form", ["mp4", "avi"])
+def test_parts_of_a_video_are_read_side_by_side(form: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    video = opened(filmed(form, frames=96))
+    counter = CountedDecoder(monkeypatch)
+    for index in range(24):
+        for part in (24, 72, 0, 48):
+            assert number_of(video.read(part + index)) == part + index
+    most = 96 + 4 * 20 if form == "mp4" else 24 + 48 + 72 + 96 + 4 * 5
+    assert counter.packets <= most
+
+
+@pytest.mark.parametrize("form", ["mp4", "avi"])
+def test_threads_share_a_video(form: str) -> None:
+    video = opened(filmed(form, frames=60))
     wanted = list(range(60))
     random.Random(1).shuffle(wanted)
-    with ThreadPoolExecutor(4) as threads:
+    with ThreadPoolExecutor(6) as threads:
         assert [number_of(frame) for frame in threads.map(video.read, wanted)] == wanted
 
 
@@ -244,7 +258,7 @@ def test_videos_have_limits(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(opened(data, FrameLimits(pixels=area)).indices()) == 25
     with pytest.raises(ImageTooLarge):
         opened(data, FrameLimits(pixels=area - 1))
-    monkeypatch.setattr(videos, "MOST_DECODED_PIXELS", 12 * area)
+    monkeypatch.setattr(video_run, "MOST_DECODED_PIXELS", 12 * area)
     assert number_of(opened(data).read(20)) == 20  # near a keyframe
     with pytest.raises(TooManyFrames, match="keyframe every few seconds"):
         opened(filmed(options={"x264-params": "keyint=100"})).read(24)
@@ -256,7 +270,7 @@ def test_header_that_states_fewer_pixels_than_the_frames_have(monkeypatch: pytes
     small = data[:place] + b"\xb0\x81\x10\xba\x81\x10" + data[place + 6 :]
     with pytest.raises(ImageUnreadable):
         opened(small, FrameLimits(pixels=SIZE[0] * SIZE[1] - 1)).read(0)
-    monkeypatch.setattr(videos, "MOST_DECODED_PIXELS", 12 * SIZE[0] * SIZE[1])
+    monkeypatch.setattr(video_run, "MOST_DECODED_PIXELS", 12 * SIZE[0] * SIZE[1])
     with pytest.raises(TooManyFrames):
         opened(small).read(24)
 

@@ -57,6 +57,10 @@ class VideoIndex:
         shown = np.searchsorted(self.key_stamps, self.stamps[frame], side="right")
         return int(min(decoded, shown)) - 1
 
+    def frame_of(self, key: int) -> int:
+        """Return the frame of a keyframe; frame 0 for the file's beginning."""
+        return (self.frame_at(int(self.key_stamps[key])) or 0) if key >= 0 else 0
+
     def steps(self, key: int, frame: int) -> int:
         """Return how many frames are decoded from a keyframe on to get to a frame."""
         return int(self.places[frame]) - (int(self.keys[key]) if key >= 0 else 0) + 1

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import struct
+import threading
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from typing import IO, Any, NoReturn
@@ -25,7 +26,7 @@ from samfleet.masks.image_file import check_pixels
 
 BOX_BYTES = 8  # of the size and the kind of a box
 BUFFER_BYTES = 2**18
-MOST_PIXELS = 2**26  # of a frame: 8K has half as many, and a decoder keeps up to 17 frames
+MOST_PIXELS = 36_000_000  # of a frame, 8192 x 4320 and a little more: a decoder keeps up to 17 frames
 DECODERS = frozenset(
     {
         *("h264", "hevc", "vp8", "vp9", "av1", "libdav1d", "mpeg1video", "mpeg2video", "mpeg4", "mjpeg", "prores"),
@@ -36,10 +37,28 @@ DECODERS = frozenset(
 CODECS = "H.264, HEVC, VP8, VP9, AV1, MPEG-1, MPEG-2, MPEG-4, Motion JPEG, ProRes, DNxHD, DV or FFV1"
 
 
-class VideoSource:
-    """The first stream of pictures of an open file that can seek. It is for one thread at a time."""
+class SharedFile:
+    """An open file of which several sources read at different places, side by side."""
 
-    def __init__(self, file: IO[bytes], form: str, limits: FrameLimits) -> None:
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self._using = threading.Lock()
+
+    def size(self) -> int:
+        with self._using:
+            return self._file.seek(0, os.SEEK_END)
+
+    def read(self, place: int, count: int) -> bytes:
+        """Return at most `count` bytes from a place on."""
+        with self._using:
+            self._file.seek(place)
+            return self._file.read(count)
+
+
+class VideoSource:
+    """The first stream of pictures of a file. It is for one thread at a time."""
+
+    def __init__(self, file: SharedFile, form: str, limits: FrameLimits) -> None:
         """Open the file as the container `form`, by libav's name. Raises a subclass of `ImageFailed`."""
         self.form = form
         self.is_cut = False
@@ -75,7 +94,6 @@ class VideoSource:
 
     def reopen(self) -> None:
         """Go to the first packet, with a new decoder."""
-        self._file.seek(0)
         try:
             # Not `options`, with which PyAV writes beyond its memory if a file shows streams later.
             self._container = av.open(
@@ -139,30 +157,40 @@ class VideoSource:
         """Return the frames that the decoder has ready; with None, the last ones. A damaged packet gives none."""
         try:
             return self._stream.codec_context.decode(packet)
-        except (av.error.InvalidDataError, av.error.EOFError):
+        except MemoryError:
+            raise
+        except av.error.FFmpegError:
             return []
-        except av.error.FFmpegError as error:
-            raise ImageUnreadable(f"the video cannot be decoded: {error.strerror}") from error
 
 
 class _Bytes:
-    """A file without its name, which libav would take for an address, and which it does not close."""
+    """A file as libav reads it: without a name, which it would take for an address, and with a place of its own."""
 
-    def __init__(self, file: IO[bytes]) -> None:
-        self.read = file.read
-        self.seek = file.seek
-        self.tell = file.tell
+    def __init__(self, file: SharedFile) -> None:
+        self._file = file
+        self._place = 0
+
+    def read(self, count: int) -> bytes:
+        data = self._file.read(self._place, count)
+        self._place += len(data)
+        return data
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        start = {os.SEEK_SET: 0, os.SEEK_CUR: self._place, os.SEEK_END: 0}[whence]
+        self._place = start + offset + (self._file.size() if whence == os.SEEK_END else 0)
+        return self._place
+
+    def tell(self) -> int:
+        return self._place
 
 
-def _is_cut(file: IO[bytes]) -> bool:
+def _is_cut(file: SharedFile) -> bool:
     """Return True if an MP4 or QuickTime file ends within one of its boxes. Often the last one is the header."""
-    end = file.seek(0, os.SEEK_END)
-    place = 0
+    end, place = file.size(), 0
     while end - place >= BOX_BYTES:
-        file.seek(place)
-        size, kind = struct.unpack(">I4s", file.read(BOX_BYTES))
+        size, kind = struct.unpack(">I4s", file.read(place, BOX_BYTES))
         if size == 1:
-            size = int.from_bytes(file.read(8))
+            size = int.from_bytes(file.read(place + BOX_BYTES, 8))
         if size < BOX_BYTES or not kind.isalnum():
             return False  # up to the end of the file, or no box
         place += size

@@ -1,43 +1,42 @@
-"""Frames of an open video, decoded from the keyframe before them or on from the last one read."""
+"""Frames of an open video for several threads, whose parts of it may lie far apart."""
 
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from fractions import Fraction
+from functools import partial
 from typing import IO
 
-from av.packet import Packet
 from av.video.frame import VideoFrame
 
-from samfleet.datasets.frames.limits import MOST_DECODED_PIXELS, FrameLimits, frame_missing
+from samfleet.datasets.frames.limits import FrameLimits, frame_missing
 from samfleet.datasets.frames.pictures import file_of
 from samfleet.datasets.frames.times import FrameTimes
-from samfleet.datasets.frames.video_index import VideoIndex, index_of
+from samfleet.datasets.frames.video_index import index_of
 from samfleet.datasets.frames.video_pictures import picture_of
-from samfleet.datasets.frames.video_source import VideoSource
-from samfleet.image_errors import ImageTruncated, ImageUnreadable, TooManyFrames
+from samfleet.datasets.frames.video_run import VideoRun
+from samfleet.datasets.frames.video_source import SharedFile, VideoSource
+from samfleet.image_errors import ImageTruncated
 
-REMEMBERED_BYTES = 64 * 2**20  # of frames that were passed on the way to another
-NEAR_FRAMES = 8  # ahead, which are decoded rather than sought even if keyframes lie between
-EARLIER_KEYS = 2  # from which decoding starts if a keyframe gives no frame: some need those before them
+REMEMBERED_FRAMES = 8  # that were passed on the way to another, besides those that threads wait for
+Shaped = tuple[VideoFrame, Fraction]  # a frame, and the width of its pixels divided by their height
+MOST_RUNS = 4  # places of a video that are read side by side, such as by shards
+RUN_PIXELS = 2**24  # of a frame for each of them, or there are fewer: two of 3840 x 2160
 
 
 class Video:
-    """Frames of a video; threads share it, and one decodes at a time."""
+    """Frames of a video; threads share it."""
 
     def __init__(self, file: IO[bytes], form: str, limits: FrameLimits) -> None:
         """Open the file and read its packets. Raises a subclass of `ImageFailed`."""
-        self._source = VideoSource(file, form, limits)
-        self._index: VideoIndex = index_of(self._source)
+        self._open_source = partial(VideoSource, SharedFile(file), form, limits)
         self._max_pixels = limits.pixels
-        self._using = threading.Lock()
-        self._run: Iterator[tuple[int, VideoFrame]] = iter(())
-        self._reached = self._index.frames  # the last frame that the run gave
+        self._index = index_of(self._open_source())
+        self._runs: list[VideoRun] = []  # the one that was used last is the last
+        self._choosing = threading.Lock()  # held for what follows, but not while a run decodes
         self._wanted: list[int] = []  # by threads that wait or decode
-        self._passed: OrderedDict[int, VideoFrame] = OrderedDict()
-        self._passed_bytes = 0
-        self._pixels = 0  # decoded since the last frame that was read
+        self._passed: dict[int, Shaped] = {}
 
     def indices(self) -> Sequence[int]:
         return range(self._index.frames)
@@ -50,100 +49,50 @@ class Video:
             raise frame_missing(index, self._index.frames)
         if index in self._index.cut:
             raise ImageTruncated(f"the video ends within frame {index}; fetch or upload the file again")
-        self._wanted.append(index)
-        try:
-            with self._using:
-                frame = self._frame(index)
-                aspect = self._source.aspect
-        finally:
-            self._wanted.remove(index)
+        frame, aspect = self._forget(index) or self._decoded(index)
         return file_of(picture_of(frame, aspect, self._max_pixels))
 
-    def _frame(self, index: int) -> VideoFrame:
-        found = self._forget(index)
-        if found is not None:
-            return found
+    def _decoded(self, index: int) -> Shaped:
+        with self._choosing:
+            run = self._run_for(index)
+            self._wanted.append(index)
+            run.send(self._index.key_of(index), index)
+        try:
+            with run.using:
+                return self._forget(index) or (run.frame(index, partial(self._remember, run)), run.aspect)
+        finally:
+            with self._choosing:
+                self._wanted.remove(index)
+                run.threads -= 1
+
+    def _run_for(self, index: int) -> VideoRun:
+        """Return the run that passes the frame or is next to it, else a free one before it, else a new one.
+
+        Parts that are read side by side so get runs of their own, as each finds the one behind it.
+        """
         key = self._index.key_of(index)
-        self._check_steps(key, index)
-        if self._is_ahead(key, index) and (found := self._advance(index)):
-            return found
-        for start in range(key, max(-1, key - EARLIER_KEYS) - 1, -1):
-            self._run = self._decoded(start)
-            if found := self._advance(index):
-                return found
-        raise ImageUnreadable(f"frame {index} of the video is damaged, or has no picture")
-
-    def _check_steps(self, key: int, index: int) -> None:
-        if self._index.steps(key, index) * self._source.pixels > MOST_DECODED_PIXELS:
-            raise _too_far()
-
-    def _is_ahead(self, key: int, index: int) -> bool:
-        """Return True if the run will come to the frame, and none of the frames between can be skipped."""
-        ahead = index - self._reached
-        return ahead > 0 and (ahead <= NEAR_FRAMES or self._index.key_of(self._reached) >= key)
-
-    def _advance(self, index: int) -> VideoFrame | None:
-        """Decode up to the frame; None if the decoder does not give it, or marks it as damaged."""
-        self._pixels = 0
-        for number, frame in self._run:
-            self._reached = number
-            if number == index:
-                return None if frame.is_corrupt else frame
-            self._remember(number, frame)
-            if number > index:
-                return None
-        self._reached = self._index.frames
-        return None
-
-    def _decoded(self, key: int) -> Iterator[tuple[int, VideoFrame]]:
-        """Yield frames with their numbers from a keyframe on. Without times, the decoder's order is theirs."""
-        number = 0
-        for packet in self._packets(key):
-            for frame in self._source.decode(packet):
-                if number == 0 and key >= 0 and frame.pts == self._index.key_stamps[key] and not frame.key_frame:
-                    return  # the container calls a frame a keyframe that refers to others
-                place = number if self._index.stamps is None else self._index.frame_at(frame.pts)
-                number += 1
-                if place is not None:
-                    yield place, frame
-            self._pixels += self._source.pixels  # which the decoder may find to be more than the container states
-            if self._pixels > MOST_DECODED_PIXELS:
-                raise _too_far()
-
-    def _packets(self, key: int) -> Iterator[Packet | None]:
-        if key < 0:
-            self._source.reopen()
-            yield from self._source.packets()
+        near = (
+            [run for run in self._runs if run.passes(index)]
+            or [run for run in self._runs if run.is_ahead(key, index)]
+            or [run for run in self._runs if run.heading < index and not run.threads]
+        )
+        if near:
+            run = max(near, key=lambda one: one.start)
+        elif not self._runs or len(self._runs) < min(MOST_RUNS, RUN_PIXELS // max(run.pixels for run in self._runs)):
+            run = VideoRun(self._index, self._open_source)
         else:
-            stamps = self._index.key_stamps[: key + 1]
-            yield from self._source.packets_from(int(stamps[-1]), [int(stamp) for stamp in stamps[:-3:-1]])
-        yield None  # the decoder's last frames
+            run = self._runs[0]
+        self._runs = [*(one for one in self._runs if one is not run), run]
+        return run
 
-    def _forget(self, index: int) -> VideoFrame | None:
-        frame = self._passed.pop(index, None)
-        if frame is not None:
-            self._passed_bytes -= _bytes_of(frame)
-        return frame
+    def _forget(self, index: int) -> Shaped | None:
+        """Return a frame that was passed, which is not kept any longer."""
+        with self._choosing:
+            return self._passed.pop(index, None)
 
-    def _remember(self, number: int, frame: VideoFrame) -> None:
-        if frame.is_corrupt:
-            return
-        self._forget(number)
-        self._passed[number] = frame
-        self._passed_bytes += _bytes_of(frame)
-        while self._passed_bytes > REMEMBERED_BYTES:
-            unwanted = next((one for one in self._passed if one not in self._wanted), None)
-            if unwanted is None:
-                return
-            self._forget(unwanted)
-
-
-def _too_far() -> TooManyFrames:
-    return TooManyFrames(
-        f"the frame lies more than {MOST_DECODED_PIXELS} pixels after the keyframe from which decoding starts; encode "
-        "the video again with a keyframe every few seconds"
-    )
-
-
-def _bytes_of(frame: VideoFrame) -> int:
-    return sum(plane.buffer_size for plane in frame.planes)
+    def _remember(self, run: VideoRun, number: int, frame: VideoFrame) -> None:
+        with self._choosing:
+            self._passed[number] = frame, run.aspect
+            unwanted = [one for one in self._passed if one not in self._wanted]
+            for one in unwanted[:-REMEMBERED_FRAMES]:
+                del self._passed[one]
