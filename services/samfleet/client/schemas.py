@@ -40,11 +40,19 @@ class Dataset(_Resource):
     box_annotation_count: int | None = None
     detection_count: int | None = None
     prompt_count: int | None = None
+    frame: int | None = None
+    frames: str | dict[str, int | float] | None = None
     left_out: tuple[LeftOut, ...] = ()
     version: int = 1
     series_id: str | None = None
     base_id: str | None = None
     changes: dict[str, int] | None = None
+
+    @property
+    def chosen_frames(self) -> dict[str, Any]:
+        """Fields of the request that chose frames; none if files are taken as they are."""
+        fields = {"frame": self.frame, "frames": self.frames}
+        return {name: value for name, value in fields.items() if value is not None}
 
     @property
     def coverage(self) -> Coverage | None:

@@ -54,10 +54,12 @@ def extend_dataset(
 ) -> Dataset:
     """Upload images of folders and files to the next version of a dataset, and seal it.
 
-    Names are relative to their folder. An image of the dataset with the same name is replaced. If anything fails or is
+    Names are relative to their folder. An image of the dataset with the same name is replaced. If the dataset takes
+    frames, so does the version, and files that are images only as frames are sent too. If anything fails or is
     interrupted, the version is deleted, so that it does not stand in the way of the next one.
     """
-    sources = [Source(path, hidden=hidden).files() for path in paths]
+    chosen = client.carry_out(ask(datasets.dataset(dataset_id))).chosen_frames
+    sources = [Source(path, hidden=hidden, frames=chosen).files() for path in paths]
     found = [image for source in sources for image in source.images()]
     if odd := [image.name for image in found if not is_sendable(image)]:
         raise FileNameInvalid(f"{odd[0]!r} cannot be uploaded; rename the file")

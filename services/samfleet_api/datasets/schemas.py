@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from samfleet.datasets.frames.choice import FrameChoice
 from samfleet.datasets.left_out import MOST_EXAMPLES, Reason
 from samfleet.db.models import Dataset as DatasetRow
 from samfleet.db.models import DatasetImage as ImageRow
@@ -105,6 +106,8 @@ class Dataset(BaseModel):
                     "detection_count": None,
                     "prompt_count": None,
                     "prompted_image_count": None,
+                    "frame": None,
+                    "frames": {"every_seconds": 2.0},
                     "left_out": [{"reason": "hidden", "count": 2, "examples": [".DS_Store", ".thumbnails/"]}],
                     "created_at": "2026-11-22T12:00:00Z",
                     "sealed_at": "2026-11-22T12:00:00Z",
@@ -143,6 +146,10 @@ class Dataset(BaseModel):
     prompted_image_count: int | None = Field(
         description="Images with a line in the prompts file; null without prompts and before sealing."
     )
+    frame: int | None = Field(description="The number of the one frame of each file that the dataset takes, from 0.")
+    frames: Literal["all"] | dict[str, int | float] | None = Field(
+        description="The other choice of frames, as in the request; null if files are taken as they are."
+    )
     left_out: list[LeftOut] = Field(description="Entries of the folder that are not images of the dataset.")
     created_at: datetime
     sealed_at: datetime | None
@@ -160,8 +167,11 @@ class Dataset(BaseModel):
     @classmethod
     def of(cls, row: DatasetRow) -> Dataset:
         error = DatasetError(code=row.error_code, message=row.error_message or "") if row.error_code else None
-        fields = {name: getattr(row, name) for name in cls.model_fields if name not in {"error", "series_id"}}
-        return cls.model_validate({**fields, "error": error, "series_id": row.series_id or row.id})
+        choice = FrameChoice.of((row.listing or {}).get("frames"))
+        stated = {"frame": None, "frames": None, **(choice.requested if choice else {})}
+        computed = {"error": error, "series_id": row.series_id or row.id, **stated}
+        fields = {name: getattr(row, name) for name in cls.model_fields if name not in computed}
+        return cls.model_validate({**fields, **computed})
 
 
 class Categories(BaseModel):

@@ -66,6 +66,7 @@ def test_frames_of_a_video_are_chosen_by_their_times(api: Api, tenant: Tenant, f
     frames = {"every_seconds": 0.4, "start": 0.2, "most": 2}
     body = {"source": "directory", "directory": str(folder), "frames": frames}
     created = tenant.http.post("/v1/datasets", json=body)
+    assert (created.json()["frame"], created.json()["frames"]) == (None, frames)
     list_dataset(api.engine, uuid.UUID(created.json()["id"]), (api.root,), InputLimits())
     images = tenant.http.get(f"{created.headers['Location']}/images").json()["items"]
     assert [(one["file_name"], one.get("metadata")) for one in images] == [
@@ -78,6 +79,7 @@ def test_frames_of_a_video_are_chosen_by_their_times(api: Api, tenant: Tenant, f
 
 def test_frames_of_uploaded_files_are_chosen_when_the_dataset_is_made(tenant: Tenant) -> None:
     created = tenant.http.post("/v1/datasets", json={"source": "upload", "frame": 3})
+    assert (created.json()["frame"], created.json()["frames"]) == (3, None)
     place = created.headers["Location"]
     tenant.http.post(f"{place}/images", files={"files": ("clip.gif", animated("GIF"), "image/gif")}).raise_for_status()
     assert tenant.http.post(f"{place}/seal").json()["image_count"] == 1

@@ -98,5 +98,11 @@ def test_frames_of_uploaded_files_are_images(tenant: Tenant, tmp_path: Path) -> 
     sealed = json.loads(upload(tenant, tmp_path, "--frames", "count=2").stdout)
     images = tenant.http.get(f"/v1/datasets/{sealed['id']}/images").json()["items"]
     assert [one["file_name"] for one in images] == ["clip.gif/000000.png", "clip.gif/000002.png"]
+    (tmp_path / "more").mkdir()
+    (tmp_path / "more" / "second.gif").write_bytes(animated("GIF", duration=70))
+    connection = ("--api-url", str(tenant.http.base_url), "--api-key", tenant.key)
+    words = ["datasets", "extend", sealed["id"], str(tmp_path / "more"), *connection]
+    version = json.loads(CliRunner().invoke(main.app, words, catch_exceptions=False).stdout)
+    assert (version["image_count"], version["frames"]) == (4, {"count": 2})
     refused = upload(tenant, tmp_path, "--frames", "count=2", "--frame", "1")
     assert refused.exit_code == 2

@@ -39,6 +39,13 @@ class FrameChoice:
         """Return what a request stores of the choice: the fields that are set."""
         return {name: value for name, value in asdict(self).items() if value is not None}
 
+    @property
+    def requested(self) -> dict[str, Any]:
+        """Return the fields `frame` or `frames` of a request for this choice."""
+        if self.index is not None:
+            return {"frame": self.index}
+        return {"frames": "all" if self.stored == {"every": 1} else self.stored}
+
     def of_frames(self, frames: Sequence[int], times: FrameTimes | None = None) -> Sequence[int]:
         """Return the chosen ones of a file's frames, in their order. With `times`, the frames are all from 0 on."""
         if times is not None:

@@ -164,7 +164,7 @@ class VideoSource:
 
 
 class _Bytes:
-    """A file as libav reads it: without a name, which it would take for an address, and with a place of its own."""
+    """A file as libav reads it, at a separate place, and without a name, which libav would take for an address."""
 
     def __init__(self, file: SharedFile) -> None:
         self._file = file

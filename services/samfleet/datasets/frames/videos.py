@@ -68,7 +68,7 @@ class Video:
     def _run_for(self, index: int) -> VideoRun:
         """Return the run that passes the frame or is next to it, else a free one before it, else a new one.
 
-        Parts that are read side by side so get runs of their own, as each finds the one behind it.
+        Parts that are read side by side so get a run each, as each finds the one behind it.
         """
         key = self._index.key_of(index)
         near = (
