@@ -11,7 +11,7 @@ from PIL import Image
 
 from fixtures.api.running_api import Api, Tenant
 from fixtures.images.animations import COLOURS, animated, colour_of, saved
-from fixtures.images.videos import filmed
+from fixtures.images.videos import filmed, number_of
 from fixtures.worker.job_rows import start_runs_of
 from fixtures.worker.worker_services import make_services, work_on_all
 from samfleet.datasets.frames.limits import FrameLimits
@@ -36,6 +36,17 @@ def folder(api: Api) -> Path:
     return folder
 
 
+def segmented(api: Api, dataset_id: str) -> tuple[uuid.UUID, list[bytes]]:
+    """Return the id of a run over a dataset, and the images that Triton would get."""
+    with transaction(api.engine) as session:
+        dataset = session.get_one(Dataset, uuid.UUID(dataset_id))
+    run = start_runs_of(api.engine, api.queue, dataset)[0]
+    segmenter = MemorySegmenter()
+    readers = frame_readers(api.store, S3Sources({}), NO_URLS, FrameLimits())
+    work_on_all(replace(make_services(api.engine, segmenter), frames=readers), run)
+    return run.id, [request.image for request in segmenter.requests]
+
+
 def test_pages_are_segmented_as_images(api: Api, tenant: Tenant, folder: Path) -> None:
     body = {"source": "directory", "directory": str(folder), "frames": {"every": 2}}
     created = tenant.http.post("/v1/datasets", json=body)
@@ -47,15 +58,9 @@ def test_pages_are_segmented_as_images(api: Api, tenant: Tenant, folder: Path) -
     assert [one["file_name"] for one in images] == names
     assert [one.get("metadata") for one in images] == [{"frame": 0}, {"frame": 2}, None]
 
-    with transaction(api.engine) as session:
-        dataset = session.get_one(Dataset, uuid.UUID(created.json()["id"]))
-    run = start_runs_of(api.engine, api.queue, dataset)[0]
-    segmenter = MemorySegmenter()
-    readers = frame_readers(api.store, S3Sources({}), NO_URLS, FrameLimits())
-    work_on_all(replace(make_services(api.engine, segmenter), frames=readers), run)
-    sent = sorted(colour_of(request.image, (0, 0)) for request in segmenter.requests)
-    assert sent == sorted([COLOURS[0], COLOURS[0], COLOURS[2]])
-    drawn = tenant.http.get(f"/v1/runs/{run.id}/images/2/overlay.png", params={"with_masks": False})
+    run_id, sent = segmented(api, created.json()["id"])
+    assert sorted(colour_of(image, (0, 0)) for image in sent) == sorted([COLOURS[0], COLOURS[0], COLOURS[2]])
+    drawn = tenant.http.get(f"/v1/runs/{run_id}/images/2/overlay.png", params={"with_masks": False})
     assert drawn.status_code == 200
     assert colour_of(drawn.content, (0, 0)) == COLOURS[2]
 
@@ -75,6 +80,8 @@ def test_frames_of_a_video_are_chosen_by_their_times(api: Api, tenant: Tenant, f
         ("scan.tif", None),
         ("whole.png", None),
     ]
+    _, sent = segmented(api, created.json()["id"])
+    assert {number_of(image) for image in sent} >= {5, 15}
 
 
 def test_frames_of_uploaded_files_are_chosen_when_the_dataset_is_made(tenant: Tenant) -> None:

@@ -31,7 +31,8 @@ from samfleet.image_errors import (
 av = pytest.importorskip("av")
 video_run = pytest.importorskip("samfleet.datasets.frames.video_run")
 videos = pytest.importorskip("samfleet.datasets.frames.videos")
-VideoSource = pytest.importorskip("samfleet.datasets.frames.video_source").VideoSource
+video_source = pytest.importorskip("samfleet.datasets.frames.video_source")
+SharedFile, VideoSource = video_source.SharedFile, video_source.VideoSource
 
 LIMITS = FrameLimits()
 GOPS: dict[str, Any] = {"gop_size": 8, "max_b_frames": 2, "options": {}}
@@ -50,6 +51,8 @@ KINDS: dict[str, Callable[[], bytes]] = {
         "webm", "libvpx", gop_size=10, options={"auto-alt-ref": "1", "lag-in-frames": "16"}
     ),
     "VP9": lambda: filmed("webm", "libvpx-vp9", gop_size=10, options={"cpu-used": "8", "deadline": "realtime"}),
+    "AV1": lambda: filmed(codec="libaom-av1", gop_size=10, options={"cpu-used": "8", "lag-in-frames": "10"}),
+    "interlaced": lambda: filmed(options={"x264-params": "keyint=10:bframes=2:tff=1"}),
     "Motion JPEG in AVI": lambda: filmed("avi", "mjpeg", pixels="yuvj420p", options={}),
     "variable rate": lambda: filmed(at=lambda number: number * number, unit=Fraction(1, 1000)),
     "late start": lambda: filmed("matroska", at=lambda number: number + 125),
@@ -151,6 +154,18 @@ def test_times_are_those_of_the_container() -> None:
     assert times(filmed(at=lambda number: number * number, unit=Fraction(1, 1000))) == [0, 0.001, 0.004, 0.576]
 
 
+def test_edit_list_applies() -> None:
+    data = filmed(frames=38)
+    place = data.index(b"elst") + 12  # of the only edit: its duration and the time at which it begins, in ticks
+    duration, begin = struct.unpack(">Ii", data[place : place + 8])
+    edited = data[:place] + struct.pack(">Ii", duration, begin + 13 * 512) + data[place + 8 :]
+    video = opened(edited)
+    assert [number_of(video.read(index)) for index in (24, 7, 0, 1)] == [37, 20, 13, 14]
+    assert (len(video.indices()), video.times().seconds(24)) == (25, 0.96)
+    for index, frame in enumerate(decoded(edited)):
+        np.testing.assert_array_equal(pixels(video.read(index)), frame)
+
+
 def turned(data: bytes, matrix: tuple[int, int, int, int]) -> bytes:
     """Return an MP4 with another matrix in the header of its track."""
     place = data.index(b"tkhd") + 44
@@ -237,6 +252,12 @@ def test_cut_video_has_the_frames_up_to_its_end() -> None:
 def test_files_that_are_no_videos(data: bytes) -> None:
     with pytest.raises((ImageUnreadable, ImageTruncated)):
         opened(data)
+
+
+def test_libav_opens_no_other_file() -> None:
+    playlist = b"#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\nother.ts\n#EXT-X-ENDLIST\n"
+    with pytest.raises(ImageUnreadable, match=r"refers to another file, '.*other\.ts'"):
+        VideoSource(SharedFile(io.BytesIO(playlist)), "hls", LIMITS)  # a container that `open_frames` never chooses
 
 
 def test_sound_and_codecs_that_are_not_read() -> None:

@@ -100,7 +100,7 @@ class VideoSource:
                 _Bytes(self._file),
                 "r",
                 self.form,
-                container_options={"codec_whitelist": "none"},
+                container_options={"codec_whitelist": "none", "protocol_whitelist": "none"},
                 metadata_errors="replace",
                 buffer_size=BUFFER_BYTES,
                 io_open=_refuse,
