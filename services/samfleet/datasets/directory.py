@@ -18,7 +18,7 @@ from samfleet.datasets.folder_entries import (
 )
 from samfleet.datasets.folder_walk import FolderWalk, FoundImage, ListingLimits
 from samfleet.datasets.left_out import LeftOut, describe
-from samfleet.datasets.names import FileNameInvalid, check_file_name, storable_name
+from samfleet.datasets.names import SHOWN_SUFFIXES, FileNameInvalid, check_file_name, storable_name
 from samfleet.errors import InvalidInput
 
 
@@ -76,9 +76,7 @@ def list_files(
     left_out = walk.left_out.all()
     if not found:
         omitted = f"; left out: {describe(left_out)}" if left_out else ""
-        raise DatasetEmpty(
-            f"{directory} contains no images; files are taken by suffix (.jpg, .png, .webp, .bmp, .tif, .avif){omitted}"
-        )
+        raise DatasetEmpty(f"{directory} contains no images; files are taken by suffix ({SHOWN_SUFFIXES}){omitted}")
     odd = _storable_names(found, limit)
     return FolderFiles(found[:limit], left_out, odd, walk)
 

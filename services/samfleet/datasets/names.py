@@ -23,6 +23,8 @@ FRAME_SUFFIXES = (  # of files that may have several frames; a video that cannot
     *(PLUGIN_SUFFIXES["pillow_heif"] if find_spec("pillow_heif") else ()),
 )
 
+SHOWN_SUFFIXES = ".jpg, .png, .webp, .bmp, .tif, .avif, and with a choice of frames .mp4, .gif and others"
+
 
 class FileNameInvalid(InvalidInput):
     """The file name is not valid; rename the file."""

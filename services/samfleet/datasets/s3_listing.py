@@ -27,7 +27,7 @@ from samfleet.datasets.frames.listing import FrameLister, FrameNameTaken
 from samfleet.datasets.left_out import LeftOutTally, describe, reason_of
 from samfleet.datasets.listed_prompts import ListedPrompts
 from samfleet.datasets.manifests.files import Sources
-from samfleet.datasets.names import FileNameInvalid, check_file_name, storable_name
+from samfleet.datasets.names import SHOWN_SUFFIXES, FileNameInvalid, check_file_name, storable_name
 from samfleet.datasets.prompt_formats.uploaded import LabelFormat
 from samfleet.datasets.s3_sources import S3Image, S3Object
 from samfleet.datasets.s3_urls import S3Place, parse_s3_url
@@ -225,9 +225,7 @@ class S3Listing:
             )
         if not self._keys:
             return DatasetEmpty(f"{place.url} has no objects; check the bucket and the folder")
-        return DatasetEmpty(
-            f"{place.url} has no images; objects are taken by suffix (.jpg, .png, .webp, .bmp, .tif, .avif){omitted}"
-        )
+        return DatasetEmpty(f"{place.url} has no images; objects are taken by suffix ({SHOWN_SUFFIXES}){omitted}")
 
 
 def _escaped(name: str) -> str:

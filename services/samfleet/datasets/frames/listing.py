@@ -113,8 +113,9 @@ class FrameLister:
         with self.files.open(uri) as file:
             frames = open_frames(file, self.files.limits)
             found, times = frames.indices(), frames.times()
-        chosen = self.choice.of_frames(found, times)
-        if len(chosen) > self.files.limits.frames:
+        most = self.files.limits.frames
+        chosen = replace(self.choice, most=min(self.choice.most or most + 1, most + 1)).of_frames(found, times)
+        if len(chosen) > most:
             raise too_many_frames(self.files.limits)
         is_first = len(found) == 1 or (times is None and self.choice.every_seconds is not None)
         if is_image and is_first and list(chosen) == [0]:
