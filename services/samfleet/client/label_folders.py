@@ -6,8 +6,12 @@ import zipfile
 from pathlib import Path
 from typing import IO
 
-SUFFIXES = (".txt", ".yaml", ".xml")
-ABOVE = ("data.yaml", "classes.txt")  # YOLO's names of classes, which may lie beside the folder of the labels
+SUFFIXES = (".txt", ".yaml", ".names", ".xml")
+ABOVE = (
+    "data.yaml",
+    "classes.txt",
+    "obj.names",
+)  # YOLO's names of classes, which may lie beside the folder of the labels
 
 
 def pack_labels(folder: Path, file: IO[bytes]) -> None:

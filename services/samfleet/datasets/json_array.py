@@ -64,7 +64,7 @@ class _Window:
 
     def __init__(self, file: IO[bytes]) -> None:
         self._file = file
-        self._decode = codecs.getincrementaldecoder("utf-8")()
+        self._decode = codecs.getincrementaldecoder("utf-8-sig")()  # Windows writes a mark
         self._json = json.JSONDecoder(parse_constant=_refuse)
         self._text = ""
         self._at = 0

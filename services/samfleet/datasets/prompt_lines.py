@@ -1,14 +1,13 @@
-"""Lines of a prompts file: JSON Lines, one image a line, validated line by line (docs/prompts.md).
+"""Lines of a prompts file, one image a line, and their validation (docs/prompts.md).
 
 An object has one prompt in its own members, or several under `prompts`. An error names the line.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import IO, Any, Literal, get_args
+from typing import Any, Literal, get_args
 
 from samfleet.datasets.annotation_entries import MAX_ID, AnnotationLimits
 from samfleet.datasets.segmentation import SegmentationInvalid, check_segmentation, compressed_counts, is_number
@@ -20,9 +19,9 @@ ImageKey = Literal["file_name", "image_id", "external_id"]
 
 DEFAULT_LIMITS = AnnotationLimits()
 MOST_POINTS = 64  # of one prompt, as in the task `random_points`
+MOST_NAME = 4096  # characters of an image's name
 MOST_CHARACTERS = 200  # of an object's id, and of a category
 BOX_NUMBERS = 4
-UTF8_MARK = b"\xef\xbb\xbf"  # which Windows writes at the start of a text
 
 _KEYS: tuple[ImageKey, ...] = get_args(ImageKey)
 _OF_LINE = frozenset({*_KEYS, "coordinates", "objects"})
@@ -73,67 +72,18 @@ class ImagePrompts:
     def prompt_count(self) -> int:
         return sum(len(one.prompts) for one in self.objects)
 
-
-def read_prompt_lines(file: IO[bytes], limits: AnnotationLimits | None = None) -> Iterator[ImagePrompts]:
-    """Yield the images of a prompts file, with the memory of one line; blank lines are skipped.
-
-    Raises `PromptsInvalid` or `PromptsTooLarge`, also for a file without any prompt.
-    """
-    limits, prompts = limits or AnnotationLimits(), 0
-    for number, text in _lines(file, limits.segmentation_bytes):
-        image = _image(_Place(f"line {number}", limits.pixels), number, _parse(number, text))
-        prompts += image.prompt_count
-        if image.prompt_count > limits.objects:
-            raise PromptsTooLarge(
-                f"line {number}: the image has more than {limits.objects} prompts; leave some out, or raise "
-                "SAMFLEET_MAX_OBJECTS_PER_IMAGE"
-            )
-        if max(prompts, number) > limits.entries:
-            raise PromptsTooLarge(
-                f"line {number}: the file has more than {limits.entries} prompts or lines; split it, or raise "
-                "SAMFLEET_MAX_ANNOTATIONS"
-            )
-        yield image
-    if not prompts:
-        raise PromptsInvalid("the file has no prompts; write one line per image, with points or a box of its objects")
+    @property
+    def mask_bytes(self) -> int:
+        prompts = (prompt for one in self.objects for prompt in one.prompts)
+        return sum(len(prompt.mask.counts) for prompt in prompts if prompt.mask is not None)
 
 
-def check_line(where: str, value: Any, max_pixels: int = DEFAULT_LIMITS.pixels) -> ImagePrompts:
-    """Validate the content of a line that is not from a file; raises `PromptsInvalid`, which begins with `where`.
+def check_line(where: str, value: Any, max_pixels: int = DEFAULT_LIMITS.pixels, *, number: int = 1) -> ImagePrompts:
+    """Validate the content of the line of this number; raises `PromptsInvalid`, which begins with `where`.
 
     A mask has at most `max_pixels` pixels.
     """
-    return _image(_Place(where, max_pixels), 1, value)
-
-
-def _lines(file: IO[bytes], most: int) -> Iterator[tuple[int, bytes]]:
-    number = 0
-    while text := file.readline(most + 1):
-        number += 1
-        if len(text) > most:
-            raise PromptsTooLarge(
-                f"line {number} has more than {most} bytes; leave some of its prompts out, or raise "
-                "SAMFLEET_MAX_ANNOTATION_BYTES_PER_IMAGE"
-            )
-        if number == 1:
-            text = text.removeprefix(UTF8_MARK)
-        if text.strip():
-            yield number, text
-
-
-def _parse(number: int, text: bytes) -> Any:
-    try:
-        return json.loads(text.decode(), parse_constant=_refuse)
-    except UnicodeDecodeError as error:
-        raise PromptsInvalid(f"line {number} is not UTF-8 text ({error.reason})") from error
-    except RecursionError as error:
-        raise PromptsInvalid(f"line {number} is nested too deeply") from error
-    except ValueError as error:
-        raise PromptsInvalid(f"line {number} is not JSON: {error}; write one JSON object per line") from error
-
-
-def _refuse(constant: str) -> None:
-    raise ValueError(f"{constant} is not a JSON number")
+    return _image(_Place(where, max_pixels), number, value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,8 +126,21 @@ def _image(place: _Place, number: int, value: Any) -> ImagePrompts:
         if one.object_id in seen:
             raise place.error(f"the object id {one.object_id!r} occurs twice; ids must be unique in an image")
         seen.add(one.object_id)
+        if coordinates == "relative":
+            _check_fractions(place, one)
     key, image = _image_key(place, members)
     return ImagePrompts(number, image, objects, coordinates, key)
+
+
+def _check_fractions(place: _Place, one: PromptedObject) -> None:
+    """Raise for pixels that are taken for fractions. An image of one pixel may have prompts a pixel outside."""
+    for prompt in one.prompts:
+        numbers = [*(number for point in prompt.points for number in point), *(prompt.box or ())]
+        if (odd := next((number for number in numbers if not -1 <= number <= 2), None)) is not None:  # noqa: PLR2004
+            raise place.error(
+                f"object {one.object_id!r} has the coordinate {odd:g}, but they are fractions of the image's width and "
+                "height, 0 to 1"
+            )
 
 
 def _image_key(place: _Place, members: Mapping[str, Any]) -> tuple[ImageKey, str | int]:
@@ -189,8 +152,8 @@ def _image_key(place: _Place, members: Mapping[str, Any]) -> tuple[ImageKey, str
         return key, _whole(place, key, value)
     if key == "external_id" and type(value) is int:
         value = str(value)  # as in a manifest
-    if not isinstance(value, str) or not value:
-        raise place.error(f"{key} must be a text that is not empty")
+    if not isinstance(value, str) or not 0 < len(value) <= MOST_NAME:
+        raise place.error(f"{key} must be a text of 1 to {MOST_NAME} characters")
     if "\0" in value or value != value.encode(errors="ignore").decode():  # PostgreSQL stores neither
         raise place.error(f"{key} has a null character or half a surrogate pair, which no image's name has")
     return key, value

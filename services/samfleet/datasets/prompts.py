@@ -6,6 +6,7 @@ file, and become the dataset's categories.
 
 from __future__ import annotations
 
+import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -16,13 +17,13 @@ from sqlalchemy.orm import Session
 from samfleet.datasets import copying, repository
 from samfleet.datasets.annotation_entries import MAX_CATEGORY_CHARACTERS, AnnotationLimits
 from samfleet.datasets.copying import PromptsRow
+from samfleet.datasets.prompt_files import read_prompt_lines
 from samfleet.datasets.prompt_lines import (
     ImageKey,
     ImagePrompts,
     PromptedObject,
     PromptsInvalid,
     PromptsTooLarge,
-    read_prompt_lines,
 )
 from samfleet.db.models import Dataset
 from samfleet.errors import InvalidInput
@@ -35,6 +36,8 @@ _MEANINGS: Mapping[ImageKey, str] = {
 }
 LINES_AT_ONCE = 1000
 PROMPTS_AT_ONCE = 10_000
+MASK_BYTES_AT_ONCE = 2**24
+MOST_SHOWN = 200  # characters of a name in a message
 
 Opener = Callable[[], AbstractContextManager[IO[bytes]]]
 
@@ -80,28 +83,37 @@ def write_prompts(
 
 def _batches(lines: Iterable[ImagePrompts]) -> Iterator[Sequence[ImagePrompts]]:
     batch: list[ImagePrompts] = []
-    prompts = 0
+    prompts = mask_bytes = 0
     for line in lines:
         batch.append(line)
         prompts += line.prompt_count
-        if len(batch) >= LINES_AT_ONCE or prompts >= PROMPTS_AT_ONCE:
+        mask_bytes += line.mask_bytes
+        if len(batch) >= LINES_AT_ONCE or prompts >= PROMPTS_AT_ONCE or mask_bytes >= MASK_BYTES_AT_ONCE:
             yield batch
-            batch, prompts = [], 0
+            batch, prompts, mask_bytes = [], 0, 0
     yield batch
 
 
 def _matched(
     session: Session, dataset: Dataset, lines: Sequence[ImagePrompts], *, skip_unknown: bool
 ) -> Iterator[tuple[ImagePrompts, int]]:
-    """Yield each line with the COCO id of its image."""
+    """Yield each line with the COCO id of its image.
+
+    Systems write letters with accents as one character or as two (Unicode's forms NFC and NFD), which look alike. A
+    name that no image has is looked for in the other form.
+    """
     ids = {key: repository.ids_by(session, dataset.id, key, _images_by(lines, key)) for key in get_args(ImageKey)}
+    others = [other for line in lines if line.image not in ids[line.key] for other in _other_forms(line)]
+    ids_of_others = repository.ids_by(session, dataset.id, "file_name", others)
     for line in lines:
         image_id = ids[line.key].get(line.image)
+        if image_id is None:
+            image_id = next((ids_of_others[other] for other in _other_forms(line) if other in ids_of_others), None)
         if image_id is not None:
             yield line, image_id
         elif not skip_unknown:
             raise PromptsInvalid(
-                f"line {line.line}: {line.image!r} is not an image of this dataset (by {line.key}); "
+                f"line {line.line}: {_shown(line)} is not an image of this dataset (by {line.key}); "
                 f"{_MEANINGS[line.key]}"
             )
 
@@ -110,11 +122,22 @@ def _images_by(lines: Sequence[ImagePrompts], key: ImageKey) -> list[str | int]:
     return [line.image for line in lines if line.key == key]
 
 
+def _other_forms(line: ImagePrompts) -> list[str]:
+    if line.key != "file_name" or not isinstance(line.image, str) or line.image.isascii():
+        return []
+    return [unicodedata.normalize("NFC", line.image), unicodedata.normalize("NFD", line.image)]
+
+
+def _shown(line: ImagePrompts) -> str:
+    text = repr(line.image)
+    return text if len(text) <= MOST_SHOWN else f"{text[:MOST_SHOWN]}…"
+
+
 def _is_new(line: ImagePrompts, image_id: int, seen: set[int]) -> bool:
     """Remember the image. Raises `PromptsInvalid` for a second line of it."""
     if image_id in seen:
         raise PromptsInvalid(
-            f"line {line.line}: the image {line.image!r} has an earlier line; write one line per image"
+            f"line {line.line}: the image {_shown(line)} has an earlier line; write one line per image"
         )
     seen.add(image_id)
     return True

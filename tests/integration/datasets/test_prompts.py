@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import json
+import unicodedata
 import uuid
 from collections.abc import Sequence
 from pathlib import Path
@@ -175,6 +176,30 @@ def test_prompts_are_part_of_the_content(engine: Engine) -> None:
     contents = [sealed(), sealed(boxes), sealed({**boxes, "coordinates": "relative"})]
     assert len(set(contents)) == 3
     assert sealed(boxes) == contents[1]
+
+
+def test_names_are_found_in_either_form_of_unicode(engine: Engine) -> None:
+    composed, decomposed = (unicodedata.normalize(form, "Größe 1.jpg") for form in ("NFC", "NFD"))
+    upload = Upload(engine, [composed, "a%2Fb c.jpg", "-rf.jpg"])
+    names = [decomposed, "a%2Fb c.jpg", "-rf.jpg"]
+    upload.prompt(*(line(name, {"id": 1, **BOX}) for name in names))
+    assert upload.seal().prompted_image_count == 3
+    both = Upload(engine, [composed, decomposed])
+    both.prompt(line(composed, {"id": 1, **BOX}), line(decomposed, {"id": 1, **BOX}))
+    assert both.seal().prompted_image_count == 2
+    twice = Upload(engine, [composed])
+    twice.prompt(line(composed, {"id": 1, **BOX}), line(decomposed, {"id": 1, **BOX}))
+    with pytest.raises(PromptsInvalid, match=r"line 2: the image .* has an earlier line"):
+        twice.seal()
+
+
+def test_long_names_are_refused_or_shortened(upload: Upload) -> None:
+    with pytest.raises(PromptsInvalid, match="file_name must be a text of 1 to 4096 characters"):
+        upload.prompt(line("x" * 4097, {"id": 1, **BOX}))
+    upload.prompt(line("x" * 4096, {"id": 1, **BOX}))
+    with pytest.raises(PromptsInvalid) as caught:
+        upload.seal()
+    assert len(caught.value.message) < 500
 
 
 @pytest.fixture

@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 
 from samfleet.datasets.annotation_entries import AnnotationLimits
+from samfleet.datasets.prompt_files import read_prompt_lines
 from samfleet.datasets.prompt_lines import (
     ImagePrompts,
     PromptedObject,
     PromptsInvalid,
     PromptsTooLarge,
-    read_prompt_lines,
 )
 from samfleet.variants.task import Prompt, PromptMask
 

@@ -89,3 +89,94 @@ def test_labels_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
         with pytest.raises(SamfleetError) as caught:
             count_uploaded(content, form, LIMITS, MOST)  # type: ignore[arg-type]
         assert caught.value.code == "prompts_too_large"
+
+
+def names_of(files: Mapping[str, str], images: list[str]) -> dict[str, list[object]]:
+    """Return the categories of the objects of each image."""
+    with converted(zipped(files), "yolo", images, LIMITS, MOST) as lines:
+        found = [json.loads(line) for line in lines]
+    return {one["file_name"]: [box.get("category", box.get("category_id")) for box in one["objects"]] for one in found}
+
+
+ONE_BOX = "1 0.5 0.5 0.25 0.25"
+MARK = "\ufeff"
+
+
+@pytest.mark.parametrize(
+    ("files", "expected"),
+    [
+        (
+            {"labels/a.txt": ONE_BOX, "labels/b.txt": "", "classes.txt": f"{MARK}lid\r\njar\r\n"},
+            {"a.jpg": ["jar"], "b.jpg": []},
+        ),
+        (
+            {"obj_train_data/a.TXT": MARK + ONE_BOX, "train.txt": "data/a.jpg\ndata/b.jpg\n", "obj.names": "lid\njar"},
+            {"a.jpg": ["jar"]},
+        ),
+        (
+            {
+                "train/labels/a.txt": ONE_BOX,
+                "data.yaml": f"{MARK}names: [no, yes]\nnc: 2",
+                "README.dataset.txt": "# Jars\n",
+            },
+            {"a.jpg": ["yes"]},
+        ),
+        ({"x/labels/a.txt": ONE_BOX, "x/labels/classes.txt": "lid\njar", "x/images/a.jpg": ""}, {"a.jpg": ["jar"]}),
+        ({"a.txt": ONE_BOX, "__MACOSX/._a.txt": "\0\1", "labels/._b.txt": "\0", ".git/c.txt": "x"}, {"a.jpg": [1]}),
+        ({"readme.txt": ONE_BOX}, {"readme.jpg": [1]}),
+    ],
+)
+def test_yolo_folders_as_tools_write_them(files: dict[str, str], expected: dict[str, list[object]]) -> None:
+    assert names_of(files, ["a.jpg", "b.jpg", "readme.jpg"]) == expected
+
+
+@pytest.mark.parametrize(
+    ("form", "content", "code", "message"),
+    [
+        ("yolo", zipped({"a.txt": "0 310 204 60 40"}), "prompts_invalid", "coordinate 280, but they are fractions"),
+        ("yolo", zipped({"a.txt": "0 0.5 0.5 -0.1 0.1"}), "prompts_invalid", "x0 <= x1"),
+        ("yolo", zipped({"a.txt": "0 0.5 0.5 1e999 0.1"}), "prompts_invalid", "objects[0]"),
+        (
+            "yolo",
+            zipped({"a.txt": "0 0.5 0.5 0.1 0.1", "data.yaml": "names: jar"}),
+            "labels_unreadable",
+            "a list or a mapping",
+        ),
+        ("yolo", io.BytesIO(b""), "archive_invalid", "is broken"),
+        ("yolo", zipped({"a.txt": ""}), "labels_unreadable", "has no boxes"),
+        ("yolo", zipped({"a.txt": "0 0.5 0.5 0.1 0.1\n" * 20_000}), "prompts_too_large", "more than 10000 labels"),
+        ("csv", io.BytesIO(b""), "labels_unreadable", "has the columns (none)"),
+        ("csv", io.BytesIO(b"image,x0,y0,x1,y1\n,1,1,2,2\n"), "labels_unreadable", "line 2 has no image"),
+        ("csv", io.BytesIO("image,x0,y0,x1,y1\n".encode("utf-16")), "labels_unreadable", "is not CSV in UTF-8"),
+        ("csv", io.BytesIO(b"image,x0,y0,x1,y1\na.jpg,1,1\n"), "labels_unreadable", "are not numbers"),
+        ("voc", zipped({"a.xml": ""}), "labels_unreadable", "is not XML"),
+        ("fiftyone", io.BytesIO(b"[" * 100_000), "labels_unreadable", "samples.json"),
+        ("label_studio", io.BytesIO(b"[" * 100_000), "labels_unreadable", "nested too deeply"),
+        ("label_studio", io.BytesIO("[]".encode("utf-16")), "labels_unreadable", "is not UTF-8"),
+        ("coco", io.BytesIO(b'{"images": ' + b"[" * 100_000), "labels_unreadable", "nested too deeply"),
+    ],
+)
+def test_faults_of_labels_have_a_code_and_a_sentence(
+    form: LabelFormat, content: IO[bytes], code: str, message: str
+) -> None:
+    content.seek(0)
+    with pytest.raises(SamfleetError) as caught:
+        count_uploaded(content, form, LIMITS, MOST)
+    assert (caught.value.code, message in caught.value.message) == (code, True), caught.value.message
+
+
+def test_exports_in_json_may_begin_with_a_byte_order_mark(tmp_path: Path) -> None:
+    for form in ("fiftyone", "label_studio", "coco"):
+        (tmp_path / form).mkdir()
+        content = packed_labels(form, WRITERS[form](tmp_path / form)).read()
+        assert count_uploaded(io.BytesIO(MARK.encode() + content), form, LIMITS, MOST) == 3
+
+
+def test_a_coco_file_has_the_limits_of_this_server() -> None:
+    image, box = {"id": 1, "file_name": "a.jpg"}, {"image_id": 1, "category_id": 1, "bbox": [0, 0, 1, 1]}
+    content = {"images": [image], "annotations": [{"id": number, **box} for number in range(10_001)]}
+    data = json.dumps(content).encode()
+    assert count_uploaded(io.BytesIO(data), "coco", AnnotationLimits(objects=20_000), MOST) == 10_001
+    with pytest.raises(SamfleetError, match="more than 10000 labels") as caught:
+        count_uploaded(io.BytesIO(data), "coco", LIMITS, MOST)
+    assert caught.value.code == "prompts_too_large"

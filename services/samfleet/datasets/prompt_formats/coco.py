@@ -13,17 +13,19 @@ from typing import Any
 
 import numpy as np
 
-from samfleet.datasets.annotation_entries import AnnotationsInvalid, AnnotationsTooLarge
+from samfleet.datasets.annotation_entries import AnnotationLimits, AnnotationsInvalid, AnnotationsTooLarge
 from samfleet.datasets.annotations import CocoInstances, read_annotations
 from samfleet.datasets.prompt_formats.foreign import ForeignImage, LabelsUnreadable
 from samfleet.datasets.prompt_lines import PromptsTooLarge, is_word
 
 MOST_BOXES = 2_000_000  # COCO's training set has 860,000
+# Those of this server apply to the boxes, when they are checked as prompts; outlines are read one by one and dropped.
+_LIMITS = AnnotationLimits(pixels=2**31 - 1, entries=MOST_BOXES, objects=MOST_BOXES, segmentation_bytes=2**62)
 
 
 def read_coco(path: Path) -> Iterator[ForeignImage]:
     try:
-        instances = read_annotations(lambda: path.open("rb"))
+        instances = read_annotations(lambda: path.open("rb"), _LIMITS)
         boxes = _Boxes(path, instances)
     except AnnotationsInvalid as error:
         raise LabelsUnreadable(f"{path}: {error.message}") from error

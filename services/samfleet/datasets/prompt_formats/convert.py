@@ -66,7 +66,7 @@ def convert(
             if limited:
                 continue
             raise LabelsOfNoImage(
-                f"{image.where}: no image has the name {image.name!r}, or several have; give the images that the "
+                f"{image.where}: no image has the name {image.name[:200]!r}, or several have; give the images that the "
                 "labels were made for"
             )
         line = _line(names[place], image)
@@ -112,7 +112,7 @@ def _matched(found: Sequence[_Name], images: Sequence[str]) -> dict[int, str]:
     named = Counter(image.name for image in found)
     if repeated := [image for image in found if named[image.name] > 1]:
         raise PromptsInvalid(
-            f"{repeated[-1].where}: the image {repeated[-1].name!r} has labels elsewhere too; join them"
+            f"{repeated[-1].where}: the image {repeated[-1].name[:200]!r} has labels elsewhere too; join them"
         )
     keys = _stems(images) if by_stem else {name: name for name in images}
     matches = match_names(list(keys), {image.name: place for place, image in enumerate(found)}, {})

@@ -29,6 +29,8 @@ def read_csv(path: Path) -> Iterator[ForeignImage]:
             for row in rows:
                 where = f"{path}, line {rows.line_num}"
                 name = row.get(columns.image) or ""
+                if not name:
+                    raise LabelsUnreadable(f"{where} has no image; give its name as {columns.image}")
                 image = images.setdefault(name, ForeignImage(where, name, []))
                 image.objects.append(columns.object_of(where, row, len(image.objects) + 1))
     except (UnicodeDecodeError, csv.Error) as error:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from samfleet.datasets.left_out import reason_of
 from samfleet.datasets.prompt_lines import Coordinates
 from samfleet.errors import InvalidInput
 
@@ -52,11 +53,21 @@ def numbers_of(where: str, texts: list[Any]) -> list[float]:
         raise LabelsUnreadable(f"{where}: {shown} are not numbers") from error
 
 
+def is_of_labels(name: str, suffixes: tuple[str, ...]) -> bool:
+    """Return whether a file's path ends in one of the suffixes and none of its parts is hidden or of the system.
+
+    macOS puts a `__MACOSX/._name` beside each file of a zip file.
+    """
+    parts = name.split("/")
+    reasons = (reason_of(part, is_folder=True, with_hidden=False) for part in parts)
+    return parts[-1].lower().endswith(suffixes) and not any(reasons)
+
+
 def files_of(path: Path, suffix: str) -> list[Path]:
     """Return the files with this suffix below a folder, sorted, or the one file itself."""
     if path.is_file():
         return [path]
-    found = sorted(path.rglob(f"*{suffix}"))
+    found = sorted(one for one in path.rglob("*") if is_of_labels(one.relative_to(path).as_posix(), (suffix,)))
     if not found:
         raise LabelsUnreadable(f"{path} has no {suffix} files; name the folder of the labels")
     return found

@@ -11,7 +11,7 @@ from pathlib import Path
 from samfleet.datasets.allowed_paths import DirectoryNotAllowed, resolve_allowed
 from samfleet.datasets.annotation_entries import AnnotationLimits
 from samfleet.datasets.folder_entries import is_utf8
-from samfleet.datasets.prompt_formats.foreign import LabelsUnreadable
+from samfleet.datasets.prompt_formats.foreign import LabelsUnreadable, is_of_labels
 from samfleet.datasets.prompt_formats.yolo import NAMES
 from samfleet.datasets.prompt_lines import PromptsTooLarge
 from samfleet.datasets.prompts import PromptsNotFound
@@ -58,7 +58,8 @@ class ServerFolder:
                 raise PromptsTooLarge(
                     f"{self.path} has more than {MOST_ENTRIES} entries; name the folder of the labels"
                 )
-            yield from (os.path.join(folder, name) for name in sorted(files) if name.lower().endswith(suffixes))  # noqa: PTH118 - names may be of any form
+            paths = (os.path.join(folder, name) for name in sorted(files))  # noqa: PTH118 - names may be of any form
+            yield from (path for path in paths if is_of_labels(os.path.relpath(path, self.path), suffixes))
 
     def _copy(self, path: str, target: Path, most: int) -> int:
         with open_on_server(path, self.roots, most, PromptsNotFound, PromptsTooLarge) as source:

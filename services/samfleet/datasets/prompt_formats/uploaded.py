@@ -15,7 +15,7 @@ from samfleet.datasets.annotation_entries import AnnotationLimits
 from samfleet.datasets.archives.errors import ArchiveDuplicate, ArchiveInvalid, ArchiveTooLarge
 from samfleet.datasets.archives.members import Meter, read_members
 from samfleet.datasets.prompt_formats.convert import convert, count_labels
-from samfleet.datasets.prompt_formats.foreign import LabelsOfNoImage, LabelsUnreadable
+from samfleet.datasets.prompt_formats.foreign import LabelsOfNoImage, LabelsUnreadable, is_of_labels
 from samfleet.datasets.prompt_formats.server_folder import MOST_FILES, ServerFolder
 from samfleet.datasets.prompt_lines import PromptsInvalid, PromptsTooLarge
 
@@ -24,7 +24,7 @@ LabelFormat = Literal["yolo", "voc", "csv", "fiftyone", "label_studio", "coco"]
 
 MOST_CSV_BYTES = 64 * 2**20  # the boxes of an image may stand anywhere, so the whole file is held in memory
 MOST_CSV_LINES = 250_000
-IN_ZIP: Mapping[str, tuple[str, ...]] = {"yolo": (".txt", ".yaml"), "voc": (".xml",)}
+IN_ZIP: Mapping[str, tuple[str, ...]] = {"yolo": (".txt", ".yaml", ".names"), "voc": (".xml",)}
 _NAMES: Mapping[str, str] = {
     "csv": "labels.csv",
     "fiftyone": "samples.json",
@@ -107,7 +107,7 @@ def _unpack(
     files = 0
     try:
         for member in read_members(content, "zip", Meter(most_bytes)):
-            if not member.name.lower().endswith(suffixes):
+            if not is_of_labels(member.name, suffixes):
                 continue
             files += 1
             if files > MOST_FILES:
