@@ -7,9 +7,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from shutil import copyfileobj
-from tempfile import TemporaryFile
-from typing import IO, cast
+from typing import IO
 
 from samfleet.datasets.allowed_paths import resolve_allowed
 from samfleet.datasets.prompt_formats.server_folder import ServerFolder
@@ -51,7 +49,7 @@ class PlacedPrompts:
 
     @contextmanager
     def _labels(self) -> Iterator[Labels]:
-        """Yield the labels as an upload of them has them: as a file, for a zip file one that can be sought."""
+        """Yield the labels as a file or as a folder of the server."""
         place = self.path
         if not place.startswith(S3_SCHEME):
             real = resolve_allowed(place, self.roots)
@@ -61,10 +59,4 @@ class PlacedPrompts:
             if real.is_dir() and self.format == "fiftyone":
                 place = f"{place}/samples.json"
         with self.open_file(place) as file:
-            if self.format not in IN_ZIP:
-                yield file
-                return
-            with TemporaryFile() as copy:
-                copyfileobj(file, copy)
-                copy.seek(0)
-                yield cast("IO[bytes]", copy)
+            yield file

@@ -32,12 +32,22 @@ def zipped(files: Mapping[str, str]) -> IO[bytes]:
     return data
 
 
+class Stream(io.BytesIO):
+    """A file as object stores open it."""
+
+    def seekable(self) -> bool:
+        return False
+
+    def seek(self, *_: int) -> int:
+        raise io.UnsupportedOperation("seek")
+
+
 @pytest.mark.parametrize("form", list(WRITERS))
 def test_uploaded_labels_become_the_prompts_of_the_command(tmp_path: Path, form: LabelFormat) -> None:
     content = packed_labels(form, WRITERS[form](tmp_path))
     assert count_uploaded(content, form, LIMITS, MOST) == 3
     content.seek(0)
-    with converted(content, form, IMAGES, LIMITS, MOST) as lines:
+    with converted(Stream(content.read()), form, IMAGES, LIMITS, MOST) as lines:
         found = [json.loads(line) for line in lines]
     categories = {line["file_name"]: [one["category"] for one in line["objects"]] for line in found}
     assert categories == {name: [category for category, _ in objects] for name, objects in LABELS.items()}

@@ -5,6 +5,7 @@ They are converted by the code of `samfleet prompts convert`, within limits, bec
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -78,12 +79,25 @@ def _on_disk(content: Labels, form: LabelFormat, limits: AnnotationLimits, most_
                 content.copy_to(folder, IN_ZIP[form], limits, most_bytes)
                 yield folder
             elif form in IN_ZIP:
-                _unpack(content, folder, IN_ZIP[form], limits, most_bytes)
+                with _seekable(content) as file:
+                    _unpack(file, folder, IN_ZIP[form], limits, most_bytes)
                 yield _top(folder)
             else:
                 yield _copied(content, folder / _NAMES[form], is_csv=form == "csv")
         except _OF_A_PLACE as error:
             raise type(error)(error.message.replace(f"{folder}/", "").replace(str(folder), place)) from error
+
+
+@contextmanager
+def _seekable(content: IO[bytes]) -> Iterator[IO[bytes]]:
+    """Yield the file, or a copy of a stream, such as an object of a store: the index of a zip file is at its end."""
+    if content.seekable():
+        yield content
+        return
+    with TemporaryFile() as copy:
+        shutil.copyfileobj(content, copy, _CHUNK_BYTES)
+        copy.seek(0)
+        yield cast("IO[bytes]", copy)
 
 
 def _copied(content: IO[bytes], path: Path, *, is_csv: bool) -> Path:
