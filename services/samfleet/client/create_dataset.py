@@ -163,7 +163,8 @@ def _prompted(source: PromptedSource, watch: Watch) -> Steps[Dataset]:
     """Create the dataset of the images and its version with the prompts, and delete the former."""
     base = yield from _of_task(source.images.created(), watch)
     try:
-        dataset = yield from prompted_version(base.id, source.prompts, source.format)
+        limited = source.images.limit is not None
+        dataset = yield from prompted_version(base.id, source.prompts, source.format, skip_others=limited)
     except (SamfleetError, OSError):
         yield from ask(datasets.delete_dataset(base.id))
         raise
@@ -171,16 +172,18 @@ def _prompted(source: PromptedSource, watch: Watch) -> Steps[Dataset]:
     return dataset
 
 
-def prompted_version(dataset_id: str, prompts: Path, form: str | None = None) -> Steps[Dataset]:
+def prompted_version(
+    dataset_id: str, prompts: Path, form: str | None = None, *, skip_others: bool = False
+) -> Steps[Dataset]:
     """Upload a prompts file, or labels in the format `form`, to the next version of a dataset, and seal it.
 
-    The version has the same images with the same ids. If the server refuses the prompts, it is deleted, so that it does
-    not stand in the way of the next one.
+    The version has the same images with the same ids. Prompts of other images are an error, unless `skip_others` is
+    set. If the server refuses the prompts, it is deleted, so that it does not stand in the way of the next one.
     """
     version = yield from ask(datasets.extend_dataset(dataset_id))
     try:
         yield from ask(datasets.upload_prompts(version.id, prompts, form))
-        return (yield from ask(datasets.seal_dataset(version.id)))
+        return (yield from ask(datasets.seal_dataset(version.id, skip_other_prompts=skip_others)))
     except (SamfleetError, OSError):
         yield from ask(datasets.delete_dataset(version.id))
         raise
@@ -308,7 +311,8 @@ def sent_dataset(
         yield from ask(datasets.upload_detections(dataset.id, source.detections))
     if source.prompts is not None:
         yield from ask(datasets.upload_prompts(dataset.id, source.prompts, source.prompts_format))
-    return (yield from ask(datasets.seal_dataset(dataset.id, strict_annotations=source.strict_annotations)))
+    rules = {"strict_annotations": source.strict_annotations, "skip_other_prompts": source.limit is not None}
+    return (yield from ask(datasets.seal_dataset(dataset.id, **rules)))
 
 
 def is_sendable(file: FoundImage) -> bool:

@@ -8,14 +8,8 @@ from pathlib import Path
 from typing import Self
 
 from samfleet.client.create_dataset import PromptedSource, Source
+from samfleet.client.label_folders import PromptsNotSupported, require_form
 from samfleet.client.server_sources import SCHEME, BucketSource, ServerSource
-from samfleet.errors import InvalidInput
-
-
-class PromptsNotSupported(InvalidInput):
-    """The prompts cannot be given with these images; the message says what can."""
-
-    code = "prompts_not_supported"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +28,7 @@ class GivenPrompts:
             return None
         given = cls(os.fspath(place), form)
         if not given.in_bucket:
-            given.path  # noqa: B018 - it raises
+            require_form(given.path, form)
         return given
 
     @property

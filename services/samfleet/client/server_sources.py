@@ -35,6 +35,10 @@ class BucketSource:
     url: str
     fields: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def limit(self) -> int | None:
+        return self.fields.get("limit")
+
     def created(self) -> Steps[Dataset]:
         """Create a dataset in the state `listing`."""
         return (yield from ask(datasets.create_bucket_dataset(self.url, **self.fields)))

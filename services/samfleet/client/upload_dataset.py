@@ -29,16 +29,19 @@ def upload_dataset(
     return client.carry_out(sent_dataset(source, source.files(), on_progress, sending))
 
 
-def prompt_dataset(client: Calls, dataset_id: str, prompts: Path, form: str | None = None) -> Dataset:
+def prompt_dataset(
+    client: Calls, dataset_id: str, prompts: Path, form: str | None = None, *, skip_others: bool = False
+) -> Dataset:
     """Upload a prompts file, or labels in the format `form`, to the next version of a dataset, and seal it.
 
-    The version has the same images with the same ids. If anything fails or is interrupted, it is deleted, so
-    that it does not stand in the way of the next one.
+    Prompts of images that it does not have are an error, unless `skip_others` is set. The version has the same images
+    with the same ids. If anything fails or is interrupted, it is deleted, so that it does not stand in the way of the
+    next one.
     """
     version = client.carry_out(ask(datasets.extend_dataset(dataset_id)))
     try:
         client.carry_out(ask(datasets.upload_prompts(version.id, prompts, form)))
-        return client.carry_out(ask(datasets.seal_dataset(version.id)))
+        return client.carry_out(ask(datasets.seal_dataset(version.id, skip_other_prompts=skip_others)))
     except BaseException:
         client.carry_out(ask(datasets.delete_dataset(version.id)))
         raise

@@ -132,12 +132,14 @@ def seal(
     limits: InputLimits,
     *,
     strict_annotations: bool = False,
+    skip_other_prompts: bool = False,
 ) -> Dataset:
     """Sort the images by name, number them and seal the dataset; a second call changes nothing.
 
     The chosen frames of files come in place of them. A version gets its base's images too, at most `limits.images`;
     one to which only prompts were uploaded gets all that its base has, with the same ids. With `strict_annotations`,
-    every image needs annotations and every annotation an image.
+    every image needs annotations and every annotation an image. Prompts of images that the dataset does not have are
+    an error, or with `skip_other_prompts` left out.
     """
     with read_only(engine) as session:
         dataset = get_dataset(session, tenant_id, dataset_id)
@@ -156,9 +158,9 @@ def seal(
                 _complete(session, locked, frames, limits.images)
                 _number(session, locked, instances, detections, strict_annotations=strict_annotations)
             session.flush()
-            prompts = stored_prompts(session, store, locked, limits)
+            prompts = stored_prompts(session, store, locked, limits, limited=skip_other_prompts)
             if prompts is not None:
-                write_prompts(session, locked, prompts, limits.annotations)
+                write_prompts(session, locked, prompts, limits.annotations, limited=skip_other_prompts)
             close(session, locked)
     return locked
 

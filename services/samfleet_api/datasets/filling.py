@@ -174,7 +174,11 @@ def seal_dataset(
     strict_annotations: Annotated[
         bool, Query(description="Reject images that the annotations do not name, and annotations of other images.")
     ] = False,
+    skip_other_prompts: Annotated[
+        bool, Query(description="Leave out prompts of images that the dataset does not have; by default an error.")
+    ] = False,
 ) -> Dataset:
     """Make the list of images final, so that jobs may use it. Images get their order and ids. May be repeated."""
     limits = InputLimits.of(settings)
-    return Dataset.of(uploads.seal(engine, store, tenant_id, dataset_id, limits, strict_annotations=strict_annotations))
+    rules = {"strict_annotations": strict_annotations, "skip_other_prompts": skip_other_prompts}
+    return Dataset.of(uploads.seal(engine, store, tenant_id, dataset_id, limits, **rules))

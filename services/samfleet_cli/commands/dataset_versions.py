@@ -62,6 +62,9 @@ def prompt(
         typer.Argument(metavar="FILE", help="Prompts file, or labels; for yolo and voc, their folder.", exists=True),
     ],
     form: PromptsFormat = None,
+    skip_others: Annotated[
+        bool, flag("--skip-others", help="Leave out prompts of images that the dataset does not have.")
+    ] = False,
     api_url: ApiUrl = None,
     api_key: ApiKey = None,
 ) -> None:
@@ -74,7 +77,7 @@ def prompt(
     from samfleet_cli.connection import choose_api, connect
 
     with connect(choose_api(api_url, api_key)) as client:
-        dataset = prompt_dataset(client, dataset_id, prompts, form and form.value)
+        dataset = prompt_dataset(client, dataset_id, prompts, form and form.value, skip_others=skip_others)
     print_json(dataset.model_dump(mode="json"))
 
 

@@ -46,7 +46,8 @@ def with_prompts(
     source: Source | ServerSource, place: str | None, form: LabelFormat | None
 ) -> Source | ServerSource | PromptedSource:
     """Return the images with the prompts at `place`. Prompts that these images cannot have are wrong usage."""
-    from samfleet.client.prompts import GivenPrompts, PromptsNotSupported
+    from samfleet.client.label_folders import PromptsNotSupported
+    from samfleet.client.prompts import GivenPrompts
 
     try:
         given = GivenPrompts.of(place, form and form.value)

@@ -193,6 +193,14 @@ def test_names_are_found_in_either_form_of_unicode(engine: Engine) -> None:
         twice.seal()
 
 
+def test_prompts_of_other_images_may_be_left_out(upload: Upload) -> None:
+    upload.prompt(line("b.jpg", {"id": 1, **BOX}), line("c.jpg", {"id": 1, **BOX}))
+    with pytest.raises(PromptsInvalid, match=r"line 2: 'c\.jpg' is not an image"):
+        upload.seal()
+    sealed = seal(upload.engine, upload.store, *upload.ids, LIMITS, skip_other_prompts=True)
+    assert (sealed.prompt_count, sealed.prompted_image_count) == (1, 1)
+
+
 def test_long_names_are_refused_or_shortened(upload: Upload) -> None:
     with pytest.raises(PromptsInvalid, match="file_name must be a text of 1 to 4096 characters"):
         upload.prompt(line("x" * 4097, {"id": 1, **BOX}))

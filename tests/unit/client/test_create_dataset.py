@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import io
 import json
 import os
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +13,12 @@ from fixtures.api.api_double import ApiDouble, dataset, image, nothing_known, pa
 from samfleet.client import uploads
 from samfleet.client.create_dataset import (
     DatasetNotListed,
+    PromptedSource,
     Source,
     create_dataset,
 )
-from samfleet.client.server_sources import SourceNotSupported
+from samfleet.client.label_folders import pack_labels
+from samfleet.client.server_sources import BucketSource, SourceNotSupported
 from samfleet.client.transport import ApiError
 from samfleet.client.uploads import BATCH_FILES, UploadProgress
 from samfleet.client.wait import Clock
@@ -78,6 +82,7 @@ def test_a_folder_that_the_server_cannot_read_is_sent(folder: Path, tmp_path: Pa
     prompts.write_text("{}")
     source = Source(folder, annotations, detections=detections, prompts=prompts, prompts_format="csv")
     sealed = create_dataset(api.client(), source, on_progress=shown.append)
+    assert dict(api.requests[-1].url.params) == {}
     assert api.body(0)["detections_path"] == str(detections)
     assert (api.body(0)["prompts_path"], api.body(0)["prompts_format"]) == (str(prompts), "csv")
     assert sealed.source == "upload"
@@ -289,3 +294,27 @@ def test_strict_annotations_are_requested_for_paths_and_uploads(folder: Path, up
         assert api.requests[-1].url.params["strict_annotations"] == "true"
     else:
         assert api.body(0)["strict_annotations"] is True
+
+
+def test_prompts_beyond_the_limit_are_left_out_of_an_upload(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "prompts.jsonl").write_text("{}")
+    api = ApiDouble({"POST /v1/datasets": dataset(id="u1", state="open"), **UPLOAD})
+    create_dataset(api.client(), Source(folder, limit=1, prompts=tmp_path / "prompts.jsonl"), upload=True)
+    assert dict(api.requests[-1].url.params) == {"skip_other_prompts": "true"}
+    listed = {
+        "POST /v1/datasets": dataset(source="s3"),
+        "POST /v1/datasets/d1/versions": dataset(id="u1", state="open"),
+        "DELETE /v1/datasets/d1": None,
+    }
+    api = ApiDouble({**listed, **UPLOAD})
+    source = PromptedSource(BucketSource("s3://photos", {"limit": 1}), tmp_path / "prompts.jsonl")
+    create_dataset(api.client(), source)
+    assert dict(api.requests[-2].url.params) == {"skip_other_prompts": "true"}
+
+
+def test_folders_of_old_labels_are_packed(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("0 0.5 0.5 0.1 0.1")
+    os.utime(tmp_path / "a.txt", (0, 0))  # 1970, which zip files cannot state
+    packed = io.BytesIO()
+    pack_labels(tmp_path, packed)
+    assert zipfile.ZipFile(packed).namelist() == ["labels/a.txt"]

@@ -17,7 +17,7 @@ from fixtures.api.segmentations import ARRAY, KEY, URL, Segment, answers, asynch
 from fixtures.worker.recorded_jobs import HEIGHT, WIDTH
 from samfleet.client import AsyncClient, Client, JobFailed
 from samfleet.client.images import ImagesInvalid
-from samfleet.client.prompts import PromptsNotSupported
+from samfleet.client.label_folders import PromptsNotSupported
 from samfleet.client.segmenting import JobCancelled
 from samfleet.client.transport import ApiError, ApiUnreachable
 from samfleet.errors import InvalidInput
@@ -157,6 +157,8 @@ def test_prompts_are_sent_with_pictures_and_added_to_datasets(segment: Segment, 
         ("list.jsonl", {"prompts": "s3://bucket/p.jsonl"}, "put list.jsonl into the bucket"),
         ("s3://bucket/a", {"prompts": "none.jsonl"}, "none.jsonl is not on this machine"),
         ("s3://bucket/a", {"prompts_format": "yolo"}, "there are no prompts"),
+        ("s3://bucket/a", {"prompts": "."}, "is a folder; state the format of its labels, yolo, voc, fiftyone"),
+        ("s3://bucket/a", {"prompts": ".", "prompts_format": "coco"}, "is a folder"),
     ],
 )
 def test_prompts_that_these_images_cannot_have_are_refused_before_anything_is_made(

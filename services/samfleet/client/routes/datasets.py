@@ -8,7 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from typing import IO, Any
 
-from samfleet.client.label_folders import pack_labels
+from samfleet.client.label_folders import pack_labels, require_form
 from samfleet.client.schemas import AddedByHash, Dataset, DatasetImage
 from samfleet.client.steps import Call, Pages
 from samfleet.client.values import EXCHANGE_SECONDS, PIECE_BYTES, unchanged, without_none
@@ -107,6 +107,7 @@ def upload_prompts(dataset_id: str, path: Path, format: str | None = None) -> Ca
     `format` is yolo, voc, csv, fiftyone, label_studio or coco. Of a folder, the samples.json of FiftyOne is sent,
     or else the files of labels as a zip file.
     """
+    require_form(path, format)
     if format == "fiftyone" and path.is_dir():
         path /= "samples.json"
     body = partial(_packed, path) if path.is_dir() else partial(_content, path, "application/octet-stream")
@@ -160,9 +161,12 @@ def _pieces(file: IO[bytes], size: int, content_type: str) -> dict[str, Any]:
     return {"content": pieces(), "headers": headers}
 
 
-def seal_dataset(dataset_id: str, *, strict_annotations: bool = False) -> Call[Dataset]:
+def seal_dataset(
+    dataset_id: str, *, strict_annotations: bool = False, skip_other_prompts: bool = False
+) -> Call[Dataset]:
     """Seal a dataset: it never changes again, and jobs may use it."""
-    params = {"strict_annotations": True} if strict_annotations else {}
+    rules = {"strict_annotations": strict_annotations, "skip_other_prompts": skip_other_prompts}
+    params = {name: True for name, value in rules.items() if value}
     path = f"/v1/datasets/{dataset_id}/seal"
     return Call("POST", path, _DATASET, {"params": params, "timeout": EXCHANGE_SECONDS})
 

@@ -63,6 +63,7 @@ def test_prompts_are_local_or_read_by_the_server(folder: Path) -> None:
     for source, place, form in (
         (bucket, None, LabelFormat.CSV),
         (bucket, str(folder / "none.jsonl"), None),
+        (bucket, str(folder), None),
         (local, "s3://photos/prompts.jsonl", None),
     ):
         with pytest.raises(typer.BadParameter):
