@@ -14,6 +14,7 @@ from typing import Any
 
 from samfleet.client.calls import Calls
 from samfleet.client.frames import are_frames_of
+from samfleet.client.label_folders import require_form
 from samfleet.client.open_uploads import Sending, opened
 from samfleet.client.routes import datasets
 from samfleet.client.schemas import Dataset, DatasetError
@@ -86,6 +87,8 @@ class Source:
 
     def files(self) -> SourceFiles:
         """List the first `limit` images, as a server that reads the folder itself does; all files with frames."""
+        if self.prompts is not None:
+            require_form(self.prompts, self.prompts_format)
         framed = bool(self.frames)
         if self.path.is_file():
             self._check_suffix(framed=framed)
@@ -304,13 +307,13 @@ def sent_dataset(
         return dataset
     sendable = filter(is_sendable, wanted())
     images = (NamedImage(file.name, file.path, file.size_bytes) for file in sendable)
+    if source.prompts is not None:  # first, because the server validates them when they arrive
+        yield from ask(datasets.upload_prompts(dataset.id, source.prompts, source.prompts_format))
     yield from uploaded(dataset.id, images, total, on_progress, parallel=sending.parallel)
     if source.annotations is not None:
         yield from ask(datasets.upload_annotations(dataset.id, source.annotations))
     if source.detections is not None:
         yield from ask(datasets.upload_detections(dataset.id, source.detections))
-    if source.prompts is not None:
-        yield from ask(datasets.upload_prompts(dataset.id, source.prompts, source.prompts_format))
     rules = {"strict_annotations": source.strict_annotations, "skip_other_prompts": source.limit is not None}
     return (yield from ask(datasets.seal_dataset(dataset.id, **rules)))
 
