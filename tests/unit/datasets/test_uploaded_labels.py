@@ -159,6 +159,7 @@ def test_yolo_folders_as_tools_write_them(files: dict[str, str], expected: dict[
         ("csv", io.BytesIO(b"image,x0,y0,x1,y1\n,1,1,2,2\n"), "labels_unreadable", "line 2 has no image"),
         ("csv", io.BytesIO("image,x0,y0,x1,y1\n".encode("utf-16")), "labels_unreadable", "is not CSV in UTF-8"),
         ("csv", io.BytesIO(b"image,x0,y0,x1,y1\na.jpg,1,1\n"), "labels_unreadable", "are not numbers"),
+        ("csv", io.BytesIO(b"image,image,x0,y0,x1,y1\n"), "labels_unreadable", "the column image twice"),
         ("voc", zipped({"a.xml": ""}), "labels_unreadable", "is not XML"),
         ("fiftyone", io.BytesIO(b"[" * 100_000), "labels_unreadable", "samples.json"),
         ("label_studio", io.BytesIO(b"[" * 100_000), "labels_unreadable", "nested too deeply"),
@@ -173,6 +174,14 @@ def test_faults_of_labels_have_a_code_and_a_sentence(
     with pytest.raises(SamfleetError) as caught:
         count_uploaded(content, form, LIMITS, MOST)
     assert (caught.value.code, message in caught.value.message) == (code, True), caught.value.message
+
+
+@pytest.mark.parametrize("mark", [";", "\t"])
+def test_csv_of_excel_may_have_semicolons_or_tabs(mark: str) -> None:
+    text = "\n".join(line.replace(",", mark) for line in ("image,x0,y0,x1,y1,label", "a.jpg,1,1,2,2,jar"))
+    with converted(io.BytesIO(text.encode()), "csv", ["a.jpg"], LIMITS, MOST) as lines:
+        (line,) = map(json.loads, lines)
+    assert line["objects"] == [{"id": 1, "category": "jar", "box": [1, 1, 2, 2]}]
 
 
 def test_exports_in_json_may_begin_with_a_byte_order_mark(tmp_path: Path) -> None:

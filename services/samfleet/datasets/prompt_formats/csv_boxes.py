@@ -23,7 +23,9 @@ def read_csv(path: Path) -> Iterator[ForeignImage]:
     images: dict[str, ForeignImage] = {}
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
-            rows = csv.DictReader(file)
+            delimiter = _delimiter(file.readline())
+            file.seek(0)
+            rows = csv.DictReader(file, delimiter=delimiter)
             columns = _Columns(path, [name.strip().lower() for name in rows.fieldnames or ()])
             rows.fieldnames = columns.names
             for row in rows:
@@ -38,6 +40,11 @@ def read_csv(path: Path) -> Iterator[ForeignImage]:
     yield from images.values()
 
 
+def _delimiter(header: str) -> str:
+    """Return what separates the columns: Excel writes semicolons in countries that write decimals with a comma."""
+    return next((mark for mark in (",", ";", "\t") if mark in header), ",")
+
+
 class _Columns:
     """Names of the columns of a file."""
 
@@ -45,6 +52,8 @@ class _Columns:
         self.names = names
         image = next((name for name in IMAGE if name in names), None)
         self._box = next((box for box in (*CORNERS, SIZED) if set(box) <= set(names)), None)
+        if repeated := [name for name in names if names.count(name) > 1]:
+            raise LabelsUnreadable(f"{path} has the column {repeated[0][:60]} twice; leave one of them out")
         if image is None or self._box is None:
             raise LabelsUnreadable(f"{path} has the columns {', '.join(names)[:200] or '(none)'}; {_EXPECTED}")
         self.image = image
