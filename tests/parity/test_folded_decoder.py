@@ -27,7 +27,9 @@ from samfleet_models.serving.engine import Engine
 
 __all__ = ["mobile_sam"]
 
-LOGIT_TOLERANCE = 2e-3  # absolute, in logits of up to 434; sums in another order differ by 1.1e-3 without AVX-512
+LOGIT_TOLERANCE = (
+    4e-3  # absolute, in logits of up to 434; torch's sums differ by 1.1e-3, those of the kernels by 3.1e-3
+)
 IOU_TOLERANCE = 1e-4
 
 

@@ -12,6 +12,7 @@ from samfleet_cli.local_stack.plain_paths import PathUnusable, is_plain, require
 from samfleet_cli.local_stack.preconditions import account_remedy
 from samfleet_cli.local_stack.probes import Probes
 from samfleet_cli.local_stack.unprivileged import ACCOUNT
+from samfleet_kernels.library import KernelsUnavailable
 
 _GIB = 2**30
 _MIB = 2**20
@@ -50,6 +51,7 @@ def examine(probes: Probes, *, state_dir: Path, fixed_ports: Mapping[str, int]) 
         _path(state_dir),
         _writable(probes, state_dir),
         *_ports(probes, fixed_ports),
+        _kernels(probes),
         *_gpu(probes),
     ]
 
@@ -166,6 +168,17 @@ def _ports(probes: Probes, fixed_ports: Mapping[str, int]) -> Iterator[Check]:
         else:
             remedy = f"unset {variable}  (to use a free port), or stop the listening program: ss -ltnp 'sport = {port}'"
             yield Check(f"port {port}", "missing", f"in use ({variable})", remedy)
+
+
+def _kernels(probes: Probes) -> Check:
+    try:
+        found = probes.cpu_kernels()
+    except KernelsUnavailable as error:
+        return Check("CPU kernels", "missing", error.message, "unset SAMFLEET_KERNELS, or set it to auto or off")
+    if found is None:
+        remedy = "apt-get install g++, then make setup  (without a checkout: python -m samfleet_kernels.build)"
+        return Check("CPU kernels", "warning", "not compiled: on a CPU, prompts take twice as long", remedy)
+    return Check("CPU kernels", "ok", "not used: torch's operators" if found == "off" else found)
 
 
 def _gpu(probes: Probes) -> Iterator[Check]:

@@ -108,6 +108,20 @@ def nvml() -> str | None:
     return version
 
 
+def cpu_kernels() -> str | None:
+    """Return the instruction set of the CPU kernels that SAMFLEET_KERNELS chooses, or "off"; None if not compiled.
+
+    Raises `KernelsUnavailable` for a choice that cannot be used.
+    """
+    from samfleet_kernels.library import find, supported
+
+    choice = os.environ.get("SAMFLEET_KERNELS") or "auto"
+    kernels = find(choice)
+    if kernels is not None:
+        return kernels.instructions
+    return "off" if choice == "off" or supported() else None
+
+
 def missing_libraries() -> list[str]:
     """Return system libraries that Triton's server or Python stub needs and the dynamic linker does not find."""
     linker = shutil.which("ldd")
@@ -154,6 +168,7 @@ class Probes:
     gpu: Callable[[], str | None] = gpu
     torch_cuda: Callable[[], int | None] = torch_cuda
     nvml: Callable[[], str | None] = nvml
+    cpu_kernels: Callable[[], str | None] = cpu_kernels
     port_is_free: Callable[[int], bool] = port_is_free
     account_exists: Callable[[str], bool] = account_exists
     has_account: Callable[[], bool] = has_account

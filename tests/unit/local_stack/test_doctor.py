@@ -10,7 +10,7 @@ import pytest
 
 from fixtures.models.fake_nvml import install
 from samfleet_cli.local_stack.doctor import Check, examine
-from samfleet_cli.local_stack.probes import Probes, nvml, torch_cuda
+from samfleet_cli.local_stack.probes import Probes, cpu_kernels, nvml, torch_cuda
 
 GIB = 2**30
 VERSIONS = {"numpy": "1.26.4"}
@@ -33,6 +33,7 @@ GOOD = Probes(
     gpu=_answer(None),
     torch_cuda=_answer(13),
     nvml=_answer(None),
+    cpu_kernels=_answer("avx2"),
     port_is_free=_answer(True),
     account_exists=_answer(True),
     has_account=_answer(True),
@@ -196,3 +197,24 @@ def test_the_probes_work_on_this_machine(tmp_path: Path) -> None:
         "NVML",
         "numpy",
     }
+
+
+@pytest.mark.parametrize(
+    ("found", "state", "words"),
+    [("avx512", "ok", "avx512"), ("off", "ok", "torch's operators"), (None, "warning", "not compiled")],
+)
+def test_the_kernels_in_use_are_named(found: str | None, state: str, words: str) -> None:
+    check = _examine(replace(GOOD, cpu_kernels=_answer(found)))["CPU kernels"]
+
+    assert check.state == state
+    assert words in check.found
+    assert (check.remedy is None) == (state == "ok")
+
+
+def test_kernels_that_cannot_be_used_are_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SAMFLEET_KERNELS", "avx1024")
+
+    check = _examine(replace(GOOD, cpu_kernels=cpu_kernels))["CPU kernels"]
+
+    assert check.state == "missing"
+    assert "'avx1024'" in check.found

@@ -1,11 +1,12 @@
 """The Python-based Triton backend `sam`. Every variant's model uses it and names its variant in its parameters.
 
 Settings come from the environment: SAMFLEET_WEIGHTS_DIR (required), SAMFLEET_DEVICE (auto, cpu, cuda), SAMFLEET_THREADS
-(torch's threads on the CPU), SAMFLEET_MAX_PIXELS, SAMFLEET_MAX_PROMPTS_PER_IMAGE, SAMFLEET_MAX_MASK_BYTES and
-SAMFLEET_DECODE_PIXELS (limits of one image), SAMFLEET_EXECUTION (precision and compilation by variant),
-SAMFLEET_GATES_DIR (folder of the gates; without a gate only fp32 is served), SAMFLEET_MEMORY_KEPT_FREE (bytes),
-SAMFLEET_GPU_MEMORY_SHARE (share of the GPU's memory for a variant's process), SAMFLEET_ACCEPT_LICENSES (restricted
-licences of weights that may be loaded) and SAMFLEET_VARIANTS_DIR (the user's own variants).
+(torch's threads on the CPU), SAMFLEET_KERNELS (instruction set of the CPU kernels), SAMFLEET_MAX_PIXELS,
+SAMFLEET_MAX_PROMPTS_PER_IMAGE, SAMFLEET_MAX_MASK_BYTES and SAMFLEET_DECODE_PIXELS (limits of one image),
+SAMFLEET_EXECUTION (precision and compilation by variant), SAMFLEET_GATES_DIR (folder of the gates; without a gate only
+fp32 is served), SAMFLEET_MEMORY_KEPT_FREE (bytes), SAMFLEET_GPU_MEMORY_SHARE (share of the GPU's memory for a variant's
+process), SAMFLEET_ACCEPT_LICENSES (restricted licences of weights that may be loaded) and SAMFLEET_VARIANTS_DIR (the
+user's own variants).
 """
 
 from __future__ import annotations
@@ -134,6 +135,7 @@ def _settings(args: dict[str, str], variant: str) -> EngineSettings:
         device=os.environ.get("SAMFLEET_DEVICE") or "auto",
         gpu=int(args["model_instance_device_id"]) if args["model_instance_kind"] == "GPU" else 0,
         threads=int(threads) if threads else None,
+        kernels=os.environ.get("SAMFLEET_KERNELS") or None,
         max_pixels=int(os.environ.get("SAMFLEET_MAX_PIXELS") or DEFAULT_MAX_PIXELS),
         max_prompts=int(os.environ.get("SAMFLEET_MAX_PROMPTS_PER_IMAGE") or MAX_PROMPTS_PER_IMAGE),
         max_mask_bytes=int(os.environ.get("SAMFLEET_MAX_MASK_BYTES") or MAX_MASK_BYTES),

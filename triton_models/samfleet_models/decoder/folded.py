@@ -12,11 +12,13 @@ from torch import Tensor
 
 from samfleet_models.decoder.factors import Factors
 from samfleet_models.decoder.folded_weights import FoldedWeights
+from samfleet_models.decoder.fused_pass import FusedPass, kernels_for
 from samfleet_models.decoder.hq_mask_logits import RefinedDrawing
 from samfleet_models.decoder.image_context import ImageContext, Positions, image_groups
 from samfleet_models.decoder.interface import DrawnMasks
 from samfleet_models.decoder.mask_logits import Drawing, PlainDrawing
 from samfleet_models.decoder.numerics import Types
+from samfleet_models.decoder.tables import ByHead, ByTile, Layout
 from samfleet_models.decoder.threads import PromptThreads
 from samfleet_models.decoder.two_way_pass import TwoWayPass
 from samfleet_models.decoder.workspace import Workspace
@@ -81,10 +83,12 @@ class FoldedDecoder:
         self._types = Types.of(precision, device)
         self._workspace = Workspace(device)
         self._threads = PromptThreads(device)
+        self._kernels = kernels_for(device, self._types.scoring)
+        self._layout: Layout = ByTile() if self._kernels else ByHead()
         with torch.inference_mode():
             self._weights = FoldedWeights.of(mask_decoder, self._types.drawing)
             self._drawing = _drawing(mask_decoder, self._weights)
-            self._positions = Positions.of(self._weights, prompt_encoder.image_positions()[0])
+            self._positions = Positions.of(self._weights, prompt_encoder.image_positions()[0], self._layout)
 
     @property
     def lanes(self) -> int:
@@ -98,7 +102,7 @@ class FoldedDecoder:
         `features` are the input of `MaskDecoder.image_features`.
         """
         image, dense = self._mask_decoder.image_features(features), self._prompt_encoder.dense
-        return ImageContext.of(self._weights, self._positions, image, dense, self._types)
+        return ImageContext.of(self._weights, self._positions, image, dense, self._types, self._layout)
 
     @torch.inference_mode()
     def prepare_masked(self, features: Features, mask: Callable[[int], Tensor]) -> ImageContext:
@@ -126,7 +130,12 @@ class FoldedDecoder:
         group = self._fitting(SCORED_TOGETHER[self._device.type], scratch_bytes(pixels, prompt.shape[1]))
 
         def transformed(scratch: Workspace, rows: slice) -> Tensor:
-            part = TwoWayPass(self._mask_decoder.transformer, self._weights, contexts[rows], scratch, group)
+            transformer, weights = self._mask_decoder.transformer, self._weights
+            part: TwoWayPass | FusedPass
+            if self._kernels:
+                part = FusedPass(transformer, weights, contexts[rows], scratch, self._kernels)
+            else:
+                part = TwoWayPass(transformer, weights, contexts[rows], scratch, group)
             return part.run(prompt[rows], factors.group(rows))
 
         tokens = torch.cat(self._threads.map(transformed, self._threads.shares(len(prompt))))

@@ -13,27 +13,28 @@ from torch import Tensor
 from samfleet_models.decoder.folded_weights import FoldedWeights
 from samfleet_models.decoder.numerics import Types, centred
 from samfleet_models.decoder.output_upscaling import PixelTerms
+from samfleet_models.decoder.tables import Layout
 from samfleet_models.modeling.mask_decoder import ImageFeatures
-from samfleet_models.modeling.transformer import DIM, HEADS
+from samfleet_models.modeling.transformer import DIM
 
 
 @dataclass(frozen=True, slots=True)
 class Positions:
     """Projected positions of the N image tokens, equal for all images of a size.
 
-    `keys` [H, 16, N] of the three token-to-image attentions and `queries` [H, 16, N] of the two image-to-token ones,
-    which include their constants.
+    `keys` of the three token-to-image attentions and `queries` of the two image-to-token ones, which include their
+    constants. They are tables of a `Layout`.
     """
 
     keys: tuple[Tensor, Tensor, Tensor]
     queries: tuple[Tensor, Tensor]
 
     @classmethod
-    def of(cls, weights: FoldedWeights, features: Tensor) -> Positions:
+    def of(cls, weights: FoldedWeights, features: Tensor, layout: Layout) -> Positions:
         """Project positional `features` [N, 256], in float32."""
-        first, second, final = (table(part.position_key, features) for part in weights.to_image)
+        first, second, final = (layout.channels(part.position_key, features) for part in weights.to_image)
         early, late = (
-            table(part.position_query.weight, features) + part.position_query.bias.view(HEADS, -1, 1)
+            layout.channels(part.position_query.weight, features, part.position_query.bias)
             for part in weights.to_tokens
         )
         return cls((first, second, final), (early, late))
@@ -46,7 +47,7 @@ class Positions:
 
 @dataclass(frozen=True, slots=True)
 class ImageContext:
-    """Tables [H, 16, N] of an image's N tokens K, projected for every attention between prompts and image.
+    """Tables of an image's N tokens K, projected for every attention between prompts and image, in one `Layout`.
 
     With K₀ = K centred over the channels and K₁ = K₀ · gain centred: `keys`, `values` and `queries` per attention, of K
     in the first layer (positions included), of K₀ in the second and K₁ in the final attention; `echoes` are the images
@@ -76,13 +77,19 @@ class ImageContext:
 
     @classmethod
     def of(
-        cls, weights: FoldedWeights, positions: Positions, features: ImageFeatures, dense: Tensor, types: Types
+        cls,
+        weights: FoldedWeights,
+        positions: Positions,
+        features: ImageFeatures,
+        dense: Tensor,
+        types: Types,
+        layout: Layout,
     ) -> ImageContext:
         """Make the context of one image's `features`, with `dense` added to the embedding.
 
         `dense` is [1, 256], or [N, 256] for a mask prompt.
 
-        It is computed in float32 and kept in `types`.
+        It is computed in float32 and kept in `types`; `layout` is that of `positions`.
         """
         tokens = (features.embedding[0].flatten(1).T + dense).contiguous()  # [N, 256]
         first, second, final = weights.to_image
@@ -91,8 +98,11 @@ class ImageContext:
         k1 = centred(k0 * weights.gain, 1)
 
         def of_tokens(matrix: Tensor, operand: Tensor, position: Tensor | None = None) -> Tensor:
-            projected = table(matrix, operand)
+            projected = layout.channels(matrix, operand)
             return (projected if position is None else projected + position).to(types.scoring)
+
+        def values(matrix: Tensor, operand: Tensor) -> Tensor:
+            return layout.values(matrix, operand).to(types.scoring)
 
         return cls(
             positions=positions.to(types.scoring),
@@ -101,7 +111,7 @@ class ImageContext:
                 of_tokens(second.key, k0),
                 of_tokens(final.key, k1),
             ),
-            values=(of_tokens(first.value, tokens), of_tokens(second.value, k0), of_tokens(final.value, k1)),
+            values=(values(first.value, tokens), values(second.value, k0), values(final.value, k1)),
             queries=(of_tokens(early.query, tokens, positions.queries[0]), of_tokens(late.query, k0)),
             echoes=(
                 of_tokens(early.out.flatten(0, 1), k0),
@@ -123,8 +133,3 @@ def image_groups(contexts: Sequence[ImageContext], most: int) -> Iterator[tuple[
         for first in range(start, end, most):
             yield slice(first, min(first + most, end)), same[0]
         start = end
-
-
-def table(matrix: Tensor, tokens: Tensor) -> Tensor:
-    """Return [H, 16, N]: `matrix` [128, 256] applied to `tokens` [N, 256]."""
-    return torch.mm(matrix, tokens.T).view(HEADS, -1, len(tokens))

@@ -98,7 +98,7 @@ class TwoWayPass:
         """First image-to-token attention: writes r₀ and r₀ A₀ into `factors`."""
         place = self._weights.to_tokens[0]
         keys, doubled = self._narrow(split_heads(place.key(key_tokens))), self._narrow(values * TWICE_A_MEAN)
-        products = self._narrow(_mean_products(updates))  # G / 256 [P, J, J]
+        products = self._narrow(mean_products(updates))  # G / 256 [P, J, J]
         for rows, context in self._groups:
             part = factors.group(rows)
             weights = over_image(keys[rows], context.queries[0], part.early)
@@ -138,7 +138,7 @@ class TwoWayPass:
         factors.tokens[:, :pairs] = each_head(early_values, self._weights.gained_out).flatten(1, 2)
         factors.tokens[:, pairs:-1] = each_head(values, place.out).flatten(1, 2)
         against = self._narrow(torch.bmm(each_head(keys, place.query_heads).flatten(1, 2), updates.transpose(1, 2)))
-        products = self._narrow(_mean_products(factors.tokens))  # W Wᵀ / 256
+        products = self._narrow(mean_products(factors.tokens))  # W Wᵀ / 256
         keys = self._narrow(keys)
         values, early_values = (self._narrow(x * TWICE_A_MEAN) for x in (values, early_values))
         for rows, context in self._groups:
@@ -186,6 +186,6 @@ class TwoWayPass:
         return self._workspace.take(name, *queries.shape[:3], self._pixels, dtype=self._dtype)
 
 
-def _mean_products(rows: Tensor) -> Tensor:
+def mean_products(rows: Tensor) -> Tensor:
     """Return [P, k, k]: means over the channels of the products of all pairs of `rows` [P, k, 256]."""
     return torch.bmm(rows, rows.transpose(1, 2)).div_(DIM)

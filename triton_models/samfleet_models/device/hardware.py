@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from samfleet.variants.execution import Execution
+from samfleet_kernels.library import choose, chosen
 
 CPUINFO = Path("/proc/cpuinfo")
 MEMINFO = Path("/proc/meminfo")
@@ -26,14 +27,17 @@ def choose_device(wanted: str, gpu: int = 0) -> torch.device:
     return torch.device("cuda", gpu) if wanted == "cuda" else torch.device(wanted)
 
 
-def prepare_device(device: torch.device, threads: int | None) -> None:
-    """Apply process-wide settings of torch: the GPU in use, true float32 on it, and threads on the CPU.
+def prepare_device(device: torch.device, threads: int | None, kernels: str | None = None) -> None:
+    """Apply process-wide settings: the GPU in use, true float32 on it, threads and compiled kernels on the CPU.
 
-    `threads` None keeps torch's number. By default cuDNN convolves float32 in TF32, with errors of 1e-3 that change
-    which masks pass a threshold, and cuBLAS may add parts of a product of halves in half precision.
+    `threads` None keeps torch's number, `kernels` None the process's choice. Raises `KernelsUnavailable`. By
+    default cuDNN convolves float32 in TF32, with errors of 1e-3 that change which masks pass a threshold, and cuBLAS
+    may add parts of a product of halves in half precision.
     """
     if threads is not None:
         torch.set_num_threads(threads)
+    if kernels is not None:
+        choose(kernels)
     if device.type == "cuda":
         torch.cuda.set_device(device)
         torch.backends.cudnn.allow_tf32 = False  # must precede the newer setting, or reading this one raises
@@ -49,6 +53,7 @@ def fingerprint(
     """Return the hardware record of the reports; equal records mean comparable timings."""
     execution = execution or Execution()
     cuda = device.type == "cuda"
+    kernels = None if cuda else chosen()
     properties = torch.cuda.get_device_properties(device) if cuda else None
     return {
         "device_kind": device.type,
@@ -63,6 +68,7 @@ def fingerprint(
         "cpu_model": _cpu_model(),
         "cpu_cores": os.cpu_count(),
         "threads": torch.get_num_threads(),
+        "kernels": None if cuda else kernels.instructions if kernels else "torch",
     }
 
 

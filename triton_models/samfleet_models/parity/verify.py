@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import gc
+import os
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -17,6 +18,7 @@ from torch import Tensor
 from samfleet.errors import SamfleetError
 from samfleet.variants.catalogue import get_record
 from samfleet.variants.record import VariantRecord
+from samfleet_kernels.library import choose
 from samfleet_models.networks.registry import network_of
 from samfleet_models.networks.sam import SamNetwork
 from samfleet_models.networks.yolo.network import InstanceNetwork
@@ -99,6 +101,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     if options.threads:
         torch.set_num_threads(options.threads)
+    choose(os.environ.get("SAMFLEET_KERNELS") or "auto")
     passed = True
     try:
         for verdict in verify(options.folder, frozenset(options.variants)):

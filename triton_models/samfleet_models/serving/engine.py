@@ -41,13 +41,15 @@ class EngineSettings:
     """Settings of an engine.
 
     `device` is auto, cpu or cuda, `gpu` the index that auto takes; `threads` bounds torch on the CPU (None: torch's own
-    number). Every execution except the reference needs its passed gate in `gates_dir`; only measurements may be
+    number). `kernels` chooses the compiled CPU kernels (`samfleet_kernels.library.Choice`; None: the process's choice).
+    Every execution except the reference needs its passed gate in `gates_dir`; only measurements may be
     `ungated`.
     """
 
     device: str = "auto"
     gpu: int = 0
     threads: int | None = None
+    kernels: str | None = None
     decode_threads: int = 4
     max_pixels: int = DEFAULT_MAX_PIXELS
     max_prompts: int = MAX_PROMPTS_PER_IMAGE
@@ -85,7 +87,7 @@ class Engine:
         settings = settings or EngineSettings()
         self.record = record
         self.device = choose_device(settings.device, settings.gpu)
-        prepare_device(self.device, settings.threads)
+        prepare_device(self.device, settings.threads, settings.kernels)
         self.execution = settings.execution
         self.hardware = fingerprint(self.device, settings.triton_version, self.execution)
         self.checkpoint_sha256 = expected_sha256(record.checkpoint, checkpoint.parent)

@@ -66,6 +66,7 @@ def _measure_and_write(options: argparse.Namespace) -> tuple[Gate, Path]:
     settings = EngineSettings(
         device=options.device,
         threads=options.threads,
+        kernels=os.environ.get("SAMFLEET_KERNELS") or None,
         execution=Execution(options.precision, options.compilation),
     )
     if settings.execution.is_reference:

@@ -13,6 +13,7 @@ from torch import Tensor
 from fixtures.models.concurrent_prompts import work_together
 from fixtures.models.devices import device
 from fixtures.models.drawn_masks import decode_all
+from fixtures.models.kernels import torch_alone
 from fixtures.models.tiny_variant import tiny
 from reference.plain_heads import PlainHeads
 from samfleet.variants.record import VariantRecord
@@ -25,7 +26,7 @@ from samfleet_models.networks.registry import build_network
 from samfleet_models.networks.sam import SamNetwork
 from samfleet_models.ops import onednn
 
-__all__ = ["device", "tiny"]
+__all__ = ["device", "tiny", "torch_alone"]
 
 LOGIT_TOLERANCE = 5e-4  # absolute, float32, in logits of up to 40
 SIDE = 128
@@ -152,7 +153,7 @@ def test_drawing_is_split_to_fit_the_memory(network: SamNetwork, monkeypatch: py
 @torch.inference_mode()
 @pytest.mark.parametrize(("fitting", "groups"), [(COUNT, [COUNT]), (7, [4, 4, 3]), (0, [1] * COUNT)])
 def test_scoring_is_split_to_fit_the_memory(
-    network: SamNetwork, fitting: int, groups: list[int], monkeypatch: pytest.MonkeyPatch
+    network: SamNetwork, fitting: int, groups: list[int], torch_alone: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     work_together(monkeypatch, COUNT)
     _, expected = decode_all(network, embedding_of(0), *prompts(2))
@@ -171,7 +172,9 @@ def test_scoring_is_split_to_fit_the_memory(
 
 
 @torch.inference_mode()
-def test_the_masks_are_the_same_without_onednn(network: SamNetwork, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_masks_are_the_same_without_onednn(
+    network: SamNetwork, torch_alone: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
     logits, ious = decode_all(network, embedding_of(0), *prompts(2))
     monkeypatch.setattr(onednn, "AVAILABLE", False)
     others, other_ious = decode_all(network, embedding_of(0), *prompts(2))

@@ -1,0 +1,125 @@
+"""The compiled sweeps against torch's operators, for any number of tokens, prompts and image tokens."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from fixtures.models.drawn_masks import decode_all
+from fixtures.models.kernels import kernels
+from fixtures.models.tiny_variant import tiny
+from samfleet.variants.record import VariantRecord
+from samfleet_kernels.library import Kernels, choose
+from samfleet_models.checkpoints.loading import read_state
+from samfleet_models.decoder.factors import Factors
+from samfleet_models.decoder.folded_weights import FoldedWeights
+from samfleet_models.decoder.fused_pass import FusedPass
+from samfleet_models.decoder.image_context import ImageContext, Positions
+from samfleet_models.decoder.numerics import Types
+from samfleet_models.decoder.tables import ByHead, ByTile, Layout
+from samfleet_models.decoder.two_way_pass import TwoWayPass
+from samfleet_models.decoder.workspace import Workspace
+from samfleet_models.modeling.mask_decoder import ImageFeatures, MaskDecoder
+from samfleet_models.modeling.transformer import DIM, HEADS
+from samfleet_models.networks.registry import build_network
+from samfleet_models.networks.sam import SamNetwork
+
+__all__ = ["kernels", "tiny"]
+
+TOLERANCE = 2e-4  # relative to the largest number of a result; logits in the hundreds amplify the rounding
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(scope="module")
+def decoder(tiny: tuple[VariantRecord, Path]) -> MaskDecoder:
+    """A mask decoder with random parameters, gains other than 1 and biases other than 0."""
+    generator = torch.Generator().manual_seed(2)
+    network = build_network(tiny[0])
+    state = {
+        key: value + 0.1 * torch.randn(value.shape, generator=generator) if value.is_floating_point() else value
+        for key, value in read_state(tiny[1]).items()
+    }
+    network.load_state_dict(state)
+    assert isinstance(network, SamNetwork)
+    part = network.eval().mask_decoder
+    assert isinstance(part, MaskDecoder)
+    return part
+
+
+def contexts_of(
+    weights: FoldedWeights, embeddings: list[Tensor], positions: Tensor, layout: Layout
+) -> list[ImageContext]:
+    shared = Positions.of(weights, positions, layout)
+    dense = torch.zeros(1, DIM)
+    return [
+        ImageContext.of(weights, shared, ImageFeatures(embedding.T[None, :, None]), dense, Types(), layout)
+        for embedding in embeddings
+    ]
+
+
+def assert_close(found: Tensor, expected: Tensor) -> None:
+    assert found.isfinite().all()
+    torch.testing.assert_close(found, expected, atol=TOLERANCE * expected.abs().max().item(), rtol=0)
+
+
+@torch.inference_mode()
+@pytest.mark.parametrize(
+    ("tokens", "prompts", "pixels", "strength"),
+    [(7, 3, 256, 1), (1, 1, 1, 1), (6, 9, 63, 1), (7, 17, 65, 3), (8, 2, 130, 10), (13, 5, 100, 1), (45, 2, 192, 30)],
+)
+def test_tokens_and_factors_equal_those_of_torch(
+    decoder: MaskDecoder, kernels: Kernels, tokens: int, prompts: int, pixels: int, strength: float
+) -> None:
+    generator = torch.Generator().manual_seed(tokens)
+    weights = FoldedWeights.of(decoder, torch.float32)
+    positions = torch.randn(pixels, DIM, generator=generator)
+    images = [strength * torch.randn(pixels, DIM, generator=generator) for _ in range(2)]
+    prompt = strength * torch.randn(prompts, tokens, DIM, generator=generator)
+    owners = sorted(int(owner) for owner in torch.randint(0, 2, (prompts,), generator=generator))
+    results = []
+    for layout in (ByHead(), ByTile()):
+        contexts = contexts_of(weights, images, positions, layout)
+        own = [contexts[owner] for owner in owners]
+        factors = Factors.taken(Workspace(CPU), prompts, HEADS * tokens, pixels)
+        if isinstance(layout, ByTile):
+            final = FusedPass(decoder.transformer, weights, own, Workspace(CPU), kernels).run(prompt, factors)
+        else:
+            final = TwoWayPass(decoder.transformer, weights, own, Workspace(CPU), 64).run(prompt, factors)
+        results.append((final, factors.image, factors.scale, factors.tokens))
+    for found, expected in zip(results[1], results[0], strict=True):
+        assert_close(found, expected)
+
+
+@torch.inference_mode()
+def test_scores_and_masks_of_random_prompts_equal_those_of_torch(
+    tiny: tuple[VariantRecord, Path], kernels: Kernels
+) -> None:
+    network = build_network(tiny[0])
+    network.load_state_dict(read_state(tiny[1]))
+    assert isinstance(network, SamNetwork)
+    embedding = torch.randn(1, DIM, 8, 8, generator=torch.Generator().manual_seed(3))
+    coords = 128 * torch.rand(5, 2, 2, generator=torch.Generator().manual_seed(4))
+    labels = torch.ones(5, 2, dtype=torch.int64)
+    logits, ious = decode_all(network, embedding, coords, labels)
+    choose("off")
+    other = build_network(tiny[0])
+    other.load_state_dict(read_state(tiny[1]))
+    assert isinstance(other, SamNetwork)
+    expected, expected_ious = decode_all(other, embedding, coords, labels)
+    assert_close(logits, expected)
+    assert_close(ious, expected_ious)
+    assert not torch.equal(logits, expected)  # both ways ran
+
+
+def test_numbers_that_are_not_finite_reach_the_result(decoder: MaskDecoder, kernels: Kernels) -> None:
+    with torch.inference_mode():
+        weights = FoldedWeights.of(decoder, torch.float32)
+        prompt = torch.randn(2, 7, DIM)
+        prompt[1, 3, 5] = torch.nan
+        contexts = contexts_of(weights, [torch.randn(70, DIM)], torch.randn(70, DIM), ByTile())
+        factors = Factors.taken(Workspace(CPU), 2, HEADS * 7, 70)
+        final = FusedPass(decoder.transformer, weights, contexts * 2, Workspace(CPU), kernels).run(prompt, factors)
+    assert [bool(rows.isfinite().all()) for rows in final] == [True, False]

@@ -1,0 +1,66 @@
+// The C interface of the kernels. All arrays are float32 and contiguous; no alignment is required.
+//
+// Sizes: P prompts of T tokens, H = 8 heads of 16 channels, J = 8 T pairs (head, token), N image tokens in tiles of 64.
+// A table is [tiles, 128, 64]: for each tile the channels of all heads of its image tokens. A transposed table is
+// [tiles, 64, 128]. Columns behind the last image token are ignored. `samfleet_models.decoder.two_way_pass` states the
+// algebra; its names are used here.
+#pragma once
+#include <stdint.h>
+
+extern "C" {
+
+struct SamfleetSizes {
+    int64_t prompts, tokens, pixels;
+};
+
+// First token-to-image attention.
+struct SamfleetFirst {
+    const float *queries;      // [P, J, 16]
+    const float *keys;         // table
+    const float *values;       // transposed table
+    float *seen;               // out [P, J, 16]
+};
+
+// First image-to-token attention, its LayerNorm, and the second token-to-image attention.
+struct SamfleetSecond {
+    const float *early_keys;   // [P, J, 16]
+    const float *echo_values;  // [P, J, 16] times 2 / 256
+    const float *products;     // G / 256 [P, J, J], symmetric
+    const float *queries;      // [P, J, 16]
+    const float *against;      // [P, J, J]: the queries against the updates
+    const float *early_queries, *echoes, *keys, *position_keys;  // tables
+    const float *values;       // transposed table
+    const float *norms;        // [N]
+    float epsilon;
+    float *scale;              // out r0 [P, N]
+    float *gathered;           // out [P, J, J]
+    float *seen;               // out [P, J, 16]
+};
+
+// Second image-to-token attention, its LayerNorm, and the final token-to-image attention.
+struct SamfleetThird {
+    const float *early_keys;   // [P, J, 16]
+    const float *late_keys;    // [P, J, 16]
+    const float *early_values, *late_values;  // [P, J, 16] times 2 / 256
+    const float *late_against; // [P, J, J]
+    const float *products;     // W W^T / 256 [P, 2 J + 1, 2 J + 1], symmetric
+    const float *queries;      // [P, J, 16]
+    const float *against;      // [P, J, 2 J + 1]
+    const float *early_queries, *late_queries, *position_queries, *early_echoes, *late_echoes, *keys, *position_keys;
+    const float *values;       // transposed table; the others are tables
+    const float *shift;        // [N]
+    const float *norms;        // [N]
+    float epsilon;
+    float *image;              // out r1 B [P, 2 J + 1, N]
+    float *scale;              // in r0, out r1 r0 [P, N]
+    float *gathered;           // out [P, J, 2 J + 1]
+    float *seen;               // out [P, J, 16]
+};
+
+// Instruction sets that are compiled in and that this processor and its system support, as bits.
+enum { SAMFLEET_BASELINE = 1, SAMFLEET_AVX2 = 2, SAMFLEET_AVX512 = 4, SAMFLEET_NEON = 8 };
+uint32_t samfleet_supported(void);
+
+// Sizes of the three structures above, in this order; the caller compares them with its own.
+void samfleet_struct_bytes(int64_t *bytes);
+}

@@ -1,0 +1,133 @@
+// Matrix products with one tile of 64 image tokens, and the packing of their left operands.
+#pragma once
+#include "vectors.h"
+
+namespace {
+
+constexpr int64_t TILE = 64, HEADS = 8, CHANNELS = 16, WIDTH = HEADS * CHANNELS;
+constexpr int CHUNK = LANES * COLUMNS;
+
+// Sums of R rows and C registers of columns.
+template <int R, int C>
+struct Sums {
+    Vector at[R][C];
+
+    INLINE void clear() {
+#pragma GCC unroll 8
+        for (int row = 0; row < R; row++)
+#pragma GCC unroll 8
+            for (int column = 0; column < C; column++) at[row][column] = Vector{};
+    }
+
+    // Add left [depth, R] (packed) times right [depth, ld].
+    INLINE void add(const float *left, const float *right, int64_t ld, int64_t depth) {
+        add_strided(left, R, 1, right, ld, depth);
+    }
+
+    // Add left times right [depth, ld]; left is at [k * step + row * stride].
+    INLINE void add_strided(
+        const float *left, int64_t step, int64_t stride, const float *right, int64_t ld, int64_t depth) {
+        for (int64_t k = 0; k < depth; k++) {
+            Vector b[C];
+#pragma GCC unroll 8
+            for (int column = 0; column < C; column++) b[column] = load(right + k * ld + column * LANES);
+#pragma GCC unroll 8
+            for (int row = 0; row < R; row++) {
+                float a = left[k * step + row * stride];
+#pragma GCC unroll 8
+                for (int column = 0; column < C; column++) at[row][column] += a * b[column];
+            }
+        }
+    }
+
+    INLINE void scale(const float *by) {
+#pragma GCC unroll 8
+        for (int column = 0; column < C; column++) {
+            Vector factor = load(by + column * LANES);
+#pragma GCC unroll 8
+            for (int row = 0; row < R; row++) at[row][column] *= factor;
+        }
+    }
+
+    INLINE void read(const float *from, int64_t ld) {
+#pragma GCC unroll 8
+        for (int row = 0; row < R; row++)
+#pragma GCC unroll 8
+            for (int column = 0; column < C; column++) at[row][column] = load(from + row * ld + column * LANES);
+    }
+
+    INLINE void write(float *to, int64_t ld) const {
+#pragma GCC unroll 8
+        for (int row = 0; row < R; row++)
+#pragma GCC unroll 8
+            for (int column = 0; column < C; column++) store(to + row * ld + column * LANES, at[row][column]);
+    }
+
+    // Add the sums over the rows of these sums times `other` [R, ld] to `out`.
+    INLINE void dot(const float *other, int64_t ld, float *out) const {
+#pragma GCC unroll 8
+        for (int column = 0; column < C; column++) {
+            Vector sum = load(out + column * LANES);
+#pragma GCC unroll 8
+            for (int row = 0; row < R; row++) sum += at[row][column] * load(other + row * ld + column * LANES);
+            store(out + column * LANES, sum);
+        }
+    }
+};
+
+// Calls work.run<R>(first) for panels of at most ROWS rows of nearly equal size, from the first row to the last.
+template <class Work>
+INLINE void each_panel(int64_t rows, const Work &work) {
+    int64_t panels = (rows + ROWS - 1) / ROWS;
+    for (int64_t panel = 0; panel < panels; panel++) {
+        int64_t first = rows * panel / panels, size = rows * (panel + 1) / panels - first;
+        switch (size) {
+            case 1: work.template run<1>(first); break;
+            case 2: work.template run<2>(first); break;
+            case 3: work.template run<3>(first); break;
+            case 4: work.template run<4>(first); break;
+            case 5: work.template run<5>(first); break;
+            default: work.template run<6>(first); break;
+        }
+    }
+}
+
+// Packs `matrix` [rows, ld], columns from `from` to `to`, as panels [to - from, R] one after the other.
+struct Packing {
+    const float *matrix;
+    int64_t ld, from, to;
+    float *packed;
+
+    template <int R>
+    void run(int64_t first) const {
+        float *panel = packed + first * (to - from);
+        for (int64_t k = from; k < to; k++)
+            for (int row = 0; row < R; row++) *panel++ = matrix[(first + row) * ld + k];
+    }
+};
+
+// Packs a matrix whose rows belong to heads: the panels of each head on their own, T rows each.
+INLINE void pack_heads(const float *matrix, int64_t tokens, int64_t columns, float *packed) {
+    for (int64_t head = 0; head < HEADS; head++) {
+        int64_t start = head * tokens * columns;
+        each_panel(tokens, Packing{matrix + start, columns, 0, columns, packed + start});
+    }
+}
+
+// Packs the quadratic form of a symmetric matrix [size, size]: for each panel the columns from its first row on, those
+// above the diagonal doubled and those below it zero.
+struct TrianglePacking {
+    const float *matrix;
+    int64_t offset, size;
+    float **packed;
+
+    template <int R>
+    void run(int64_t row) const {
+        int64_t first = offset + row;
+        for (int64_t k = first; k < size; k++)
+            for (int64_t own = first; own < first + R; own++)
+                *(*packed)++ = k < own ? 0.f : (k == own ? 1.f : 2.f) * matrix[own * size + k];
+    }
+};
+
+}  // namespace

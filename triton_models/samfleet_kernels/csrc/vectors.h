@@ -1,0 +1,72 @@
+// Vectors of float32 in the compiler's own notation, so that one source serves every instruction set.
+#pragma once
+#include <math.h>
+#include <stdint.h>
+#include <string.h>
+
+namespace {
+
+// LANES numbers to a register; a product keeps ROWS x COLUMNS registers of sums, as many as the registers allow.
+#if defined(__AVX512F__)
+constexpr int LANES = 16, ROWS = 6, COLUMNS = 4;
+#elif defined(__AVX2__)
+constexpr int LANES = 8, ROWS = 6, COLUMNS = 2;
+#elif defined(__aarch64__)
+constexpr int LANES = 4, ROWS = 6, COLUMNS = 4;
+#else
+constexpr int LANES = 4, ROWS = 6, COLUMNS = 2;
+#endif
+
+typedef float Vector __attribute__((vector_size(LANES * 4)));
+typedef int32_t Integers __attribute__((vector_size(LANES * 4)));
+
+#define INLINE inline __attribute__((always_inline))
+
+INLINE Vector load(const float *from) {
+    Vector x;
+    memcpy(&x, from, sizeof x);
+    return x;
+}
+
+INLINE void store(float *to, Vector x) { memcpy(to, &x, sizeof x); }
+
+// x - 0 is x for every x, which x + 0 is not; so this costs no subtraction.
+INLINE Vector broadcast(float x) { return x - Vector{}; }
+
+INLINE Vector greater(Vector a, Vector b) { return a > b ? a : b; }
+
+INLINE float sum_of(Vector x) {
+    float sum = 0;
+    for (int lane = 0; lane < LANES; lane++) sum += x[lane];
+    return sum;
+}
+
+INLINE float greatest_of(Vector x) {
+    float most = x[0];
+    for (int lane = 1; lane < LANES; lane++) most = x[lane] > most ? x[lane] : most;
+    return most;
+}
+
+// e^x for x <= 88, within 2e-7 of the result; below -87 it is e^-87. NaN remains NaN.
+INLINE Vector exponential(Vector x) {
+    const float round = 12582912.f;  // 1.5 * 2^23: adding it leaves an integer in the low bits
+    x = x < -87.f ? broadcast(-87.f) : x;
+    Vector shifted = x * 1.44269504f + round;
+    Vector power = shifted - round;
+    Vector f = x - power * 0.693359375f;
+    f = f + power * 2.12194440e-4f;
+    Vector p = f * 1.9875691500e-4f + 1.3981999507e-3f;
+    p = p * f + 8.3334519073e-3f;
+    p = p * f + 4.1665795894e-2f;
+    p = p * f + 1.6666665459e-1f;
+    p = p * f + 5.0000001201e-1f;
+    p = p * (f * f) + (f + 1.f);
+    Integers bits;
+    memcpy(&bits, &shifted, sizeof bits);
+    bits = (bits - 0x4B400000 + 127) << 23;
+    Vector scale;
+    memcpy(&scale, &bits, sizeof scale);
+    return p * scale;
+}
+
+}  // namespace

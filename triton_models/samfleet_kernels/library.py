@@ -1,0 +1,107 @@
+"""Loads the compiled kernels and chooses their instruction set, once for the process."""
+
+from __future__ import annotations
+
+import ctypes
+from dataclasses import dataclass
+from functools import cache
+from typing import Literal, get_args
+
+from samfleet.errors import SamfleetError
+from samfleet_kernels.sources import library_path
+from samfleet_kernels.structures import SWEEPS, Sizes
+
+Instructions = Literal["avx512", "avx2", "baseline", "neon"]
+Choice = Literal["auto", "off", "avx512", "avx2", "baseline", "neon"]
+CHOICES: tuple[str, ...] = get_args(Choice)
+_BITS: dict[Instructions, int] = {"avx512": 4, "avx2": 2, "baseline": 1, "neon": 8}  # of `samfleet_supported`
+_MEASURED: tuple[Instructions, ...] = ("avx512", "avx2")  # measured faster than torch; `auto` takes the first it can
+
+
+class KernelsUnavailable(SamfleetError):
+    """The CPU kernels that SAMFLEET_KERNELS names are not compiled, or this processor lacks their instructions."""
+
+    code = "kernels_unavailable"
+
+
+@dataclass(frozen=True, slots=True)
+class Kernels:
+    """The compiled sweeps for one instruction set."""
+
+    instructions: Instructions
+    _library: ctypes.CDLL
+
+    def memory_floats(self, tokens: int) -> int:
+        """Return how many float32 of memory a call for prompts of `tokens` needs."""
+        count = getattr(self._library, f"samfleet_memory_{self.instructions}")
+        count.restype = ctypes.c_int64
+        return int(count(ctypes.c_int64(tokens)))
+
+    def run(
+        self, sweep: Literal["first", "second", "third"], sizes: Sizes, arrays: ctypes.Structure, memory: int
+    ) -> None:
+        """Run a sweep on `arrays`, of the structure of that name, with the address of `memory_floats` floats.
+
+        Other threads run meanwhile. Several threads may call at once, each with its own memory.
+        """
+        function = getattr(self._library, f"samfleet_{sweep}_{self.instructions}")
+        function.restype = None
+        function(ctypes.byref(sizes), ctypes.byref(arrays), ctypes.c_void_p(memory))
+
+
+@cache
+def _library() -> ctypes.CDLL | None:
+    path = library_path()
+    if not path.is_file():
+        return None
+    library = ctypes.CDLL(str(path))
+    sizes = (ctypes.c_int64 * len(SWEEPS))()
+    library.samfleet_struct_bytes(sizes)
+    if list(sizes) != [ctypes.sizeof(structure) for structure in SWEEPS.values()]:
+        raise KernelsUnavailable(f"{path} and structures.py differ in their structures; run `make setup`")
+    return library
+
+
+def supported() -> tuple[Instructions, ...]:
+    """Return the compiled instruction sets that this processor supports, the widest first; empty without a library."""
+    library = _library()
+    if library is None:
+        return ()
+    found = int(library.samfleet_supported())
+    return tuple(name for name, bit in _BITS.items() if found & bit)
+
+
+def find(choice: str) -> Kernels | None:
+    """Return the kernels for a `Choice`; None for `off`, and for `auto` if there are none.
+
+    Raise `KernelsUnavailable` for a name that is unknown, not compiled, or not supported by the processor.
+    """
+    if choice not in CHOICES:
+        raise KernelsUnavailable(f"SAMFLEET_KERNELS is {choice!r}; use one of {', '.join(CHOICES)}")
+    usable = supported() if choice != "off" else ()
+    if choice in {"auto", "off"}:
+        name = next((name for name in _MEASURED if name in usable), None)
+    else:
+        name = next((name for name in usable if name == choice), None)
+        if name is None:
+            there = ", ".join(usable) or "none: run `make setup` with a C++ compiler"
+            raise KernelsUnavailable(f"no kernels for SAMFLEET_KERNELS={choice} here; usable are {there}")
+    library = _library()
+    return Kernels(name, library) if name is not None and library is not None else None
+
+
+class _Process:
+    """The choice of this process."""
+
+    choice: str = "auto"
+
+
+def choose(choice: str) -> None:
+    """Use the kernels for `choice` in decoders made from now on. Raises `KernelsUnavailable` like `find`."""
+    find(choice)
+    _Process.choice = choice
+
+
+def chosen() -> Kernels | None:
+    """Return the kernels that this process uses on a CPU; None for torch's operators."""
+    return find(_Process.choice)

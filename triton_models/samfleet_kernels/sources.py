@@ -1,0 +1,33 @@
+"""The C++ sources, and the place of the library that is made of them."""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+from functools import cache
+from pathlib import Path
+
+SOURCES = Path(__file__).parent / "csrc"
+# Flags of each instruction set, by name.
+X86: dict[str, tuple[str, ...]] = {
+    "avx512": ("-mavx512f", "-mavx512dq", "-mavx2", "-mfma"),
+    "avx2": ("-mavx2", "-mfma"),
+    "baseline": (),
+}
+ARM: dict[str, tuple[str, ...]] = {"neon": ()}
+MACHINES = {"x86_64": X86, "aarch64": ARM, "arm64": ARM}
+_FIGURES = 12
+
+
+@cache
+def source_hash() -> str:
+    digest = hashlib.sha256()
+    for path in sorted(SOURCES.iterdir()):
+        digest.update(f"{path.name}\0".encode())
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:_FIGURES]
+
+
+def library_path() -> Path:
+    """Return the path of the library; its name has the hash of the sources, so that no outdated one is loaded."""
+    return Path(__file__).parent / "compiled" / f"kernels-{platform.machine()}-{source_hash()}.so"

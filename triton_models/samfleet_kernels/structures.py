@@ -1,0 +1,39 @@
+"""The structures of `csrc/interface.h`, with pointers as addresses."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Sequence
+from typing import ClassVar
+
+
+class Sizes(ctypes.Structure):
+    _fields_: ClassVar[Sequence[tuple[str, type]]] = [
+        (name, ctypes.c_int64) for name in ("prompts", "tokens", "pixels")
+    ]
+
+
+def _pointers(names: str) -> list[tuple[str, type]]:
+    return [(name, ctypes.c_float if name == "epsilon" else ctypes.c_void_p) for name in names.split()]
+
+
+class First(ctypes.Structure):
+    _fields_: ClassVar[Sequence[tuple[str, type]]] = _pointers("queries keys values seen")
+
+
+class Second(ctypes.Structure):
+    _fields_: ClassVar[Sequence[tuple[str, type]]] = _pointers(
+        "early_keys echo_values products queries against early_queries echoes keys position_keys values norms epsilon "
+        "scale gathered seen"
+    )
+
+
+class Third(ctypes.Structure):
+    _fields_: ClassVar[Sequence[tuple[str, type]]] = _pointers(
+        "early_keys late_keys early_values late_values late_against products queries against early_queries "
+        "late_queries position_queries early_echoes late_echoes keys position_keys values shift norms epsilon image "
+        "scale gathered seen"
+    )
+
+
+SWEEPS = {"first": First, "second": Second, "third": Third}
