@@ -37,8 +37,11 @@ class CompilationFailed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Compiler:
+    """A C++ compiler; `linker` makes a shared library without a C++ runtime, which the kernels do not use."""
+
     name: str
     command: tuple[str, ...]
+    linker: tuple[str, ...]
     environment: tuple[tuple[str, str], ...] = ()
 
 
@@ -48,14 +51,15 @@ def compilers(folder: Path, machine: str) -> Iterator[Compiler]:
     for name in (own,) if own else COMPILERS:
         path = shutil.which(name)
         if path:
-            yield Compiler(name, (path,))
+            yield Compiler(name, (path,), (path,))
             break
     target = ("-target", f"{machine.replace('arm64', 'aarch64')}-linux-gnu")
-    command = (sys.executable, "-m", "ziglang", "c++", *target)
+    zig = (sys.executable, "-m", "ziglang")
+    command, linker = (*zig, "c++", *target), (*zig, "cc", *target)  # linking by c++ compiles the whole of libc++ first
     if find_spec("ziglang"):
-        yield Compiler("zig of the installed ziglang", command)
+        yield Compiler("zig of the installed ziglang", command, linker)
     elif _download(folder):
-        yield Compiler(f"zig of {ZIG} from PyPI", command, (("PYTHONPATH", str(folder)),))
+        yield Compiler(f"zig of {ZIG} from PyPI", command, linker, (("PYTHONPATH", str(folder)),))
 
 
 def _download(folder: Path) -> bool:
@@ -69,7 +73,8 @@ def compile_library(compiler: Compiler, machine: str, out: Path) -> None:
     out.parent.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(prefix="samfleet-kernels-") as name:
         made = Path(name) / "kernels.so"
-        run_compiler(compiler, ("-shared", *compile_objects(compiler, machine, Path(name)), "-o", str(made), "-lm"))
+        objects = compile_objects(compiler, machine, Path(name))
+        _run((*compiler.linker, "-shared", *objects, "-o", str(made), "-lm"), compiler.environment)
         part = out.with_suffix(".part")
         shutil.copyfile(made, part)
         part.replace(out)
@@ -93,7 +98,11 @@ def compile_objects(compiler: Compiler, machine: str, folder: Path, extra: Seque
 
 
 def run_compiler(compiler: Compiler, arguments: Sequence[str]) -> None:
-    command, environment = (*compiler.command, *arguments), {**os.environ, **dict(compiler.environment)}
+    _run((*compiler.command, *arguments), compiler.environment)
+
+
+def _run(command: Sequence[str], extra_environment: Sequence[tuple[str, str]]) -> None:
+    environment = {**os.environ, **dict(extra_environment)}
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
     if done.returncode:
         lines = (done.stderr or done.stdout).strip().splitlines()

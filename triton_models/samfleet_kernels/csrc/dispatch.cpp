@@ -1,18 +1,34 @@
 // What this processor supports. Compiled without any particular instruction set.
 #include "interface.h"
 
+#if !defined(__aarch64__)
+#include <cpuid.h>
+
+// State that the system saves for each thread (XCR0): SSE and AVX registers; in addition the three parts of AVX-512.
+static const uint32_t AVX_STATE = 0x06, AVX512_STATE = 0xE6;
+
+static uint32_t saved_state(void) {
+    uint32_t low, high;
+    __asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+    return low;
+}
+#endif
+
 extern "C" {
 
+// Asks the processor itself: with zig's runtime, `__builtin_cpu_supports` denies every extension.
 uint32_t samfleet_supported(void) {
 #if defined(__aarch64__)
     return SAMFLEET_NEON;
 #else
-    // The compiler's check includes whether the system saves the wide registers.
-    __builtin_cpu_init();
-    uint32_t found = SAMFLEET_BASELINE;
-    bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
-    if (avx2) found |= SAMFLEET_AVX2;
-    if (avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq")) found |= SAMFLEET_AVX512;
+    uint32_t a, b, c, d, found = SAMFLEET_BASELINE;
+    const uint32_t fma = 1u << 12, osxsave = 1u << 27, avx2 = 1u << 5, avx512f = 1u << 16, avx512dq = 1u << 17;
+    if (!__get_cpuid(1, &a, &b, &c, &d) || !(c & fma) || !(c & osxsave)) return found;
+    if (!__get_cpuid_count(7, 0, &a, &b, &c, &d)) return found;
+    uint32_t state = saved_state();
+    if ((b & avx2) && (state & AVX_STATE) == AVX_STATE) found |= SAMFLEET_AVX2;
+    else return found;
+    if ((b & avx512f) && (b & avx512dq) && (state & AVX512_STATE) == AVX512_STATE) found |= SAMFLEET_AVX512;
     return found;
 #endif
 }
