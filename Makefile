@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up down test test-all test-numpy2 test-tools test-integrations test-browser chaos bench bench-reports bench-pipeline bench-scale check language docs fmt generated migration clean
+.PHONY: help setup demo up down test test-all test-numpy2 test-tools test-integrations test-browser sanitize chaos bench bench-reports bench-pipeline bench-scale check language docs fmt generated migration clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -64,6 +64,9 @@ test-integrations: setup $(VENV)/tools/.installed ## images annotated inside CVA
 
 test-browser: setup ## the dashboard in a real Chromium, if the system has one
 	$(BIN)/python -m pytest -m browser tests/browser $(ARGS)
+
+sanitize: setup ## the CPU kernels under AddressSanitizer and UBSan
+	$(BIN)/python -m samfleet_kernels.check
 
 chaos: setup ## one job on real stacks under kills and other disturbances; SEED=1 ARGS="--images 200 --only kills"
 	PYTHONPATH=tests $(BIN)/python -m chaos.suite $(if $(SEED),--seed $(SEED)) $(ARGS)

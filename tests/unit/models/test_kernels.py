@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -92,3 +93,11 @@ def test_a_machine_without_kernels_is_told_so(
     monkeypatch.setattr(sys, "argv", ["build", "--machine", "riscv64", "--out", str(tmp_path / "kernels.so")])
     build.main()
     assert "no CPU kernels for riscv64" in capsys.readouterr().out
+
+
+@pytest.mark.heavy
+@pytest.mark.skipif(shutil.which("c++") is None, reason="no C++ compiler")
+def test_the_sanitizers_find_nothing() -> None:
+    command = (sys.executable, "-m", "samfleet_kernels.check")
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr

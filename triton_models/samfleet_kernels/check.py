@@ -1,0 +1,34 @@
+"""Compile the kernels with AddressSanitizer and UBSan, and run them in `checks/sweeps.cpp`, which compares them.
+
+The compiler is the system's: the one in the `ziglang` wheel has no AddressSanitizer. Exit code 1 for a finding.
+"""
+
+from __future__ import annotations
+
+import platform
+import subprocess
+import sys
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from samfleet_kernels.build import FLAGS, compile_objects, compilers, run_compiler
+from samfleet_kernels.sources import SOURCES
+
+PROGRAM = Path(__file__).parent / "checks" / "sweeps.cpp"
+# Checked and unrolled code takes minutes to optimise fully.
+SANITIZERS = ("-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-fno-omit-frame-pointer", "-g")
+
+
+def main() -> int:
+    with TemporaryDirectory(prefix="samfleet-check-") as name:
+        folder, machine = Path(name), platform.machine()
+        compiler = next(compilers(folder, machine))
+        objects = compile_objects(compiler, machine, folder, SANITIZERS)
+        program = folder / "check"
+        include = ("-I", str(SOURCES))
+        run_compiler(compiler, (*FLAGS, *SANITIZERS, *include, str(PROGRAM), *objects, "-o", str(program)))
+        return subprocess.run((str(program),), check=False).returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main())

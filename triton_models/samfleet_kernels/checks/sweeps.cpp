@@ -1,0 +1,138 @@
+// Runs every sweep of every instruction set on arrays of exactly the stated sizes, for the sanitizers, and compares the
+// instruction sets with each other. Exit code 1 if results are not finite or differ.
+#include "interface.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <vector>
+
+#define DECLARE(name)                                                                          \
+    int64_t samfleet_memory_##name(int64_t);                                                   \
+    void samfleet_first_##name(const SamfleetSizes *, const SamfleetFirst *, float *);         \
+    void samfleet_second_##name(const SamfleetSizes *, const SamfleetSecond *, float *);       \
+    void samfleet_third_##name(const SamfleetSizes *, const SamfleetThird *, float *);
+#define SET(name, bit) \
+    {#name, bit, samfleet_memory_##name, samfleet_first_##name, samfleet_second_##name, samfleet_third_##name}
+
+extern "C" {
+#if defined(__aarch64__)
+DECLARE(neon)
+#else
+DECLARE(avx512)
+DECLARE(avx2)
+DECLARE(baseline)
+#endif
+}
+
+struct Set {
+    const char *name;
+    uint32_t bit;
+    int64_t (*memory)(int64_t);
+    void (*first)(const SamfleetSizes *, const SamfleetFirst *, float *);
+    void (*second)(const SamfleetSizes *, const SamfleetSecond *, float *);
+    void (*third)(const SamfleetSizes *, const SamfleetThird *, float *);
+};
+
+static const Set SETS[] = {
+#if defined(__aarch64__)
+    SET(neon, SAMFLEET_NEON),
+#else
+    SET(baseline, SAMFLEET_BASELINE), SET(avx2, SAMFLEET_AVX2), SET(avx512, SAMFLEET_AVX512),
+#endif
+};
+
+using Array = std::vector<float>;
+
+static uint32_t state;
+
+static float random_number() {  // uniform from -1 to 1
+    state = state * 1664525u + 1013904223u;
+    return (float)(int32_t)state / 2147483648.f;
+}
+
+static Array random_array(int64_t size, float strength) {
+    Array made(size);
+    for (auto &number : made) number = strength * random_number();
+    return made;
+}
+
+// rows · rowsᵀ / 256 for P prompts, as the decoder forms it.
+static Array products_of(int64_t prompts, int64_t rows) {
+    Array made(prompts * rows * rows);
+    for (int64_t prompt = 0; prompt < prompts; prompt++) {
+        Array factors = random_array(rows * 16, 1);
+        for (int64_t i = 0; i < rows; i++)
+            for (int64_t j = 0; j < rows; j++)
+                for (int64_t k = 0; k < 16; k++)
+                    made[(prompt * rows + i) * rows + j] += factors[i * 16 + k] * factors[j * 16 + k] / 256;
+    }
+    return made;
+}
+
+static Array run(const Set &set, SamfleetSizes sizes, float strength) {
+    state = 1;
+    int64_t pairs = 8 * sizes.tokens, rows = 2 * pairs + 1, tiles = (sizes.pixels + 63) / 64;
+    int64_t narrow = sizes.prompts * pairs * 16, wide = sizes.prompts * pairs;
+    auto table = [&] { return random_array(tiles * 128 * 64, strength); };
+    auto heads = [&] { return random_array(narrow, 1); };
+    Array memory(set.memory(sizes.tokens));
+    Array queries = heads(), keys = table(), values = table(), seen(narrow);
+    SamfleetFirst first{queries.data(), keys.data(), values.data(), seen.data()};
+    set.first(&sizes, &first, memory.data());
+    Array result = seen;
+
+    Array early = heads(), echo = random_array(narrow, 1.f / 256), square = products_of(sizes.prompts, pairs);
+    Array against = random_array(wide * pairs, strength), early_queries = table(), echoes = table(), places = table();
+    Array norms = random_array(sizes.pixels, 1), scale(sizes.prompts * sizes.pixels), gathered(wide * pairs);
+    for (auto &norm : norms) norm = 4 + norm;
+    SamfleetSecond second{early.data(), echo.data(), square.data(), queries.data(), against.data(),
+                          early_queries.data(), echoes.data(), keys.data(), places.data(), values.data(),
+                          norms.data(), 1e-5f, scale.data(), gathered.data(), seen.data()};
+    set.second(&sizes, &second, memory.data());
+    for (auto *part : {&scale, &gathered, &seen}) result.insert(result.end(), part->begin(), part->end());
+
+    Array late = heads(), late_echo = random_array(narrow, 1.f / 256), full = products_of(sizes.prompts, rows);
+    Array wider = random_array(wide * rows, strength), late_queries = table(), late_places = table();
+    Array late_echoes = table(), shift = random_array(sizes.pixels, 1.f / 256);
+    Array image(sizes.prompts * rows * sizes.pixels), all(wide * rows);
+    SamfleetThird third{early.data(), late.data(), echo.data(), late_echo.data(), against.data(), full.data(),
+                        queries.data(), wider.data(), early_queries.data(), late_queries.data(), late_places.data(),
+                        echoes.data(), late_echoes.data(), keys.data(), places.data(), values.data(), shift.data(),
+                        norms.data(), 1e-5f, image.data(), scale.data(), all.data(), seen.data()};
+    set.third(&sizes, &third, memory.data());
+    for (auto *part : {&image, &scale, &all, &seen}) result.insert(result.end(), part->begin(), part->end());
+    return result;
+}
+
+static int compare(const Set &set, const SamfleetSizes &sizes, const Array &found, const Array &expected) {
+    float worst = 0, largest = 0;
+    for (size_t i = 0; i < found.size(); i++) {
+        if (!isfinite(found[i])) {
+            printf("%s: not finite\n", set.name);
+            return 1;
+        }
+        worst = fmaxf(worst, fabsf(found[i] - expected[i]));
+        largest = fmaxf(largest, fabsf(expected[i]));
+    }
+    printf("%s: %d prompts of %d tokens on %d image tokens: within %.1e of %.1f\n", set.name, (int)sizes.prompts,
+           (int)sizes.tokens, (int)sizes.pixels, worst, largest);
+    return worst > 1e-4f * largest;
+}
+
+int main() {
+    const SamfleetSizes sizes[] = {{1, 1, 1}, {2, 7, 64}, {9, 7, 65}, {3, 8, 130}, {2, 13, 63}, {1, 45, 100}};
+    int failures = 0, sets = 0;
+    for (const auto &size : sizes) {
+        Array expected;
+        for (const auto &set : SETS) {
+            if (!(samfleet_supported() & set.bit)) continue;
+            Array found = run(set, size, 1);
+            if (expected.empty()) expected = found;
+            failures += compare(set, size, found, expected);
+            sets++;
+        }
+    }
+    return failures || !sets;
+}
