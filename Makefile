@@ -29,7 +29,8 @@ fetch_weights = @$(BIN)/samfleet variants pull mobile_sam || echo "tests that ne
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-setup: $(INSTALLED) $(VENV)/.kernels ## create .venv with everything, from pinned versions
+setup: $(INSTALLED) ## create .venv with everything, from pinned versions
+	@$(BIN)/python -m samfleet_kernels.build --unless-current
 	@$(BIN)/python scripts/install_hooks.py
 
 demo: setup ## segment real photographs with the whole real stack, into demo-output/
@@ -134,10 +135,6 @@ $(VENV)/tools/.installed: $(INSTALLED) Makefile
 $(VENV)/docs/.installed: $(INSTALLED) Makefile
 	$(BIN)/python -m venv $(VENV)/docs
 	$(VENV)/docs/bin/python -m pip install -qq --disable-pip-version-check $(DOCS)
-	@touch $@
-
-$(VENV)/.kernels: $(INSTALLED) $(wildcard triton_models/samfleet_kernels/csrc/*) triton_models/samfleet_kernels/build.py triton_models/samfleet_kernels/sources.py
-	@$(BIN)/python -m samfleet_kernels.build
 	@touch $@
 
 $(INSTALLED): pyproject.toml constraints.txt package-lock.json

@@ -1,83 +1,40 @@
 """Compile the kernels with the system's C++ compiler, else with the one of the `ziglang` wheel.
 
-Without both it prints one sentence and succeeds: the engine then uses torch's operators.
+Without both, or in a folder that cannot be written, it prints one sentence and succeeds: the engine then uses torch's
+operators.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import platform
-import shutil
-import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from importlib.util import find_spec
+from contextlib import suppress
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import NamedTemporaryFile, TemporaryDirectory
 
-from samfleet_kernels.sources import MACHINES, SOURCES, library_path
+from samfleet_kernels.compilers import CompilationFailed, Compiler, compiler_identity, compilers
+from samfleet_kernels.sources import FLAGS, MACHINES, SOURCES, library_path
 
-ZIG = "ziglang==0.17.1"
-COMPILERS = ("c++", "g++", "clang++")
-# Sums keep their order, so that results do not depend on the compiler more than rounding does; products and sums fuse.
-FLAGS = (
-    *("-std=c++17", "-O3", "-fno-math-errno", "-fno-trapping-math", "-ffp-contract=fast"),
-    *("-fno-exceptions", "-fno-rtti", "-fPIC", "-Wall", "-Wextra", "-Werror"),
-)
 NOT_COMPILED = "CPU kernels not compiled, no C++ compiler works here: decoding uses torch's operators, which are slower"
-_LAST_LINES = 5
-
-
-class CompilationFailed(Exception):
-    """A compiler ran and failed; the message has the end of its output."""
-
-
-@dataclass(frozen=True, slots=True)
-class Compiler:
-    """A C++ compiler; `linker` makes a shared library without a C++ runtime, which the kernels do not use."""
-
-    name: str
-    command: tuple[str, ...]
-    linker: tuple[str, ...]
-    environment: tuple[tuple[str, str], ...] = ()
-
-
-def compilers(folder: Path, machine: str) -> Iterator[Compiler]:
-    """Yield compilers, best first. The last one is downloaded into `folder` only when it is reached."""
-    own = os.environ.get("CXX")
-    for name in (own,) if own else COMPILERS:
-        path = shutil.which(name)
-        if path:
-            yield Compiler(name, (path,), (path,))
-            break
-    target = ("-target", f"{machine.replace('arm64', 'aarch64')}-linux-gnu")
-    zig = (sys.executable, "-m", "ziglang")
-    command, linker = (*zig, "c++", *target), (*zig, "cc", *target)  # linking by c++ compiles the whole of libc++ first
-    if find_spec("ziglang"):
-        yield Compiler("zig of the installed ziglang", command, linker)
-    elif _download(folder):
-        yield Compiler(f"zig of {ZIG} from PyPI", command, linker, (("PYTHONPATH", str(folder)),))
-
-
-def _download(folder: Path) -> bool:
-    pip = (sys.executable, "-m", "pip", "install", "-qq", "--disable-pip-version-check", "--retries", "0")
-    command = (*pip, "--timeout", "15", "--no-deps", "--target", str(folder), ZIG)
-    return subprocess.run(command, capture_output=True, check=False).returncode == 0
+RETRY_SECONDS = 3600  # until `--unless-current` looks for a compiler again that it could not download
 
 
 def compile_library(compiler: Compiler, machine: str, out: Path) -> None:
-    """Write the shared library for `machine` to `out`. Raise `CompilationFailed` with the compiler's last lines."""
-    out.parent.mkdir(parents=True, exist_ok=True)
+    """Write the shared library for `machine` to `out`. Raise `CompilationFailed` with the compiler's last lines.
+
+    Several processes may do so at once; a reader finds a whole library or none.
+    """
     with TemporaryDirectory(prefix="samfleet-kernels-") as name:
         made = Path(name) / "kernels.so"
         objects = compile_objects(compiler, machine, Path(name))
-        _run((*compiler.linker, "-shared", *objects, "-o", str(made), "-lm"), compiler.environment)
-        part = out.with_suffix(".part")
-        shutil.copyfile(made, part)
-        part.replace(out)
+        compiler.link(("-shared", *objects, "-o", str(made), "-lm"))
+        replace(out, made.read_bytes())
 
 
 def compile_objects(compiler: Compiler, machine: str, folder: Path, extra: Sequence[str] = ()) -> list[str]:
@@ -90,23 +47,19 @@ def compile_objects(compiler: Compiler, machine: str, folder: Path, extra: Seque
 
     def compile_one(unit: tuple[str, tuple[str, ...], Path]) -> str:
         source, flags, target = unit
-        run_compiler(compiler, (*FLAGS, *extra, *flags, "-c", str(SOURCES / source), "-o", str(target)))
+        compiler.compile((*FLAGS, *extra, *flags, "-c", str(SOURCES / source), "-o", str(target)))
         return str(target)
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         return list(pool.map(compile_one, units))
 
 
-def run_compiler(compiler: Compiler, arguments: Sequence[str]) -> None:
-    _run((*compiler.command, *arguments), compiler.environment)
-
-
-def _run(command: Sequence[str], extra_environment: Sequence[tuple[str, str]]) -> None:
-    environment = {**os.environ, **dict(extra_environment)}
-    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
-    if done.returncode:
-        lines = (done.stderr or done.stdout).strip().splitlines()
-        raise CompilationFailed("\n".join(lines[-_LAST_LINES:]))
+def replace(path: Path, content: bytes) -> None:
+    """Write a file in one step."""
+    with NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as part:
+        part.write(content)
+    Path(part.name).chmod(0o644)
+    Path(part.name).replace(path)
 
 
 def build(out: Path, machine: str, *, zig: bool = False) -> str | None:
@@ -127,18 +80,56 @@ def build(out: Path, machine: str, *, zig: bool = False) -> str | None:
     return None
 
 
+def is_current(out: Path, identity: str) -> bool:
+    """Test whether building again would end as the last time: same sources, same compiler of the system.
+
+    A failure counts for an hour only, because the `ziglang` wheel may be reachable later.
+    """
+    try:
+        record = json.loads(_record(out).read_text())
+        if record["compiler"] != identity:
+            return False
+        return out.is_file() if record["used"] else time.time() - record["time"] < RETRY_SECONDS
+    except (OSError, ValueError, KeyError, TypeError):  # none, or damaged: built again
+        return False
+
+
+def _record(out: Path) -> Path:
+    return out.with_suffix(".json")
+
+
+def _build_recorded(out: Path, machine: str, identity: str, *, zig: bool) -> str | None:
+    """Build, record how, and remove the libraries of other sources."""
+    out.parent.mkdir(parents=True, exist_ok=True)
+    used = build(out, machine, zig=zig)
+    replace(_record(out), json.dumps({"compiler": identity, "used": used, "time": time.time()}).encode())
+    if used:
+        for old in out.parent.glob(f"kernels-{machine}-*"):
+            if old.stem != out.stem:
+                with suppress(FileNotFoundError):  # another process removed it
+                    old.unlink()
+    return used
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--machine", default=platform.machine(), help="x86_64 or aarch64; default: this machine's")
     parser.add_argument("--zig", action="store_true", help="use the compiler of the ziglang wheel")
     parser.add_argument("--out", type=Path, default=library_path(), help="where to write the library")
+    parser.add_argument("--unless-current", action="store_true", help="do nothing if sources and compiler are the same")
     options = parser.parse_args()
-    if options.machine in MACHINES:
-        used = build(options.out, options.machine, zig=options.zig)
-        found = f"CPU kernels compiled with {used}" if used else None
-    else:
-        found = f"there are no CPU kernels for {options.machine}: decoding uses torch's operators"
-    print(found or NOT_COMPILED)
+    if options.machine not in MACHINES:
+        print(f"there are no CPU kernels for {options.machine}: decoding uses torch's operators")
+        return
+    identity = compiler_identity()
+    if options.unless_current and is_current(options.out, identity):
+        return
+    try:
+        used = _build_recorded(options.out, options.machine, identity, zig=options.zig)
+    except OSError as error:
+        print(f"CPU kernels not compiled, {error.filename or options.out}: {error.strerror}; run this as its owner")
+        return
+    print(f"CPU kernels compiled with {used}" if used else NOT_COMPILED)
 
 
 if __name__ == "__main__":

@@ -11,12 +11,16 @@ import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from samfleet_kernels.build import FLAGS, compile_objects, compilers, run_compiler
-from samfleet_kernels.sources import SOURCES
+from samfleet_kernels.build import compile_objects
+from samfleet_kernels.compilers import compilers
+from samfleet_kernels.sources import FLAGS, SOURCES
 
 PROGRAM = Path(__file__).parent / "checks" / "sweeps.cpp"
 # Checked and unrolled code takes minutes to optimise fully.
-SANITIZERS = ("-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-fno-omit-frame-pointer", "-g")
+SANITIZERS = (
+    *("-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-fno-omit-frame-pointer", "-g"),
+    *("-Wall", "-Wextra", "-Werror"),
+)
 
 
 def main() -> int:
@@ -26,7 +30,7 @@ def main() -> int:
         objects = compile_objects(compiler, machine, folder, SANITIZERS)
         program = folder / "check"
         include = ("-I", str(SOURCES))
-        run_compiler(compiler, (*FLAGS, *SANITIZERS, *include, str(PROGRAM), *objects, "-o", str(program)))
+        compiler.compile((*FLAGS, *SANITIZERS, *include, str(PROGRAM), *objects, "-o", str(program)))
         return subprocess.run((str(program),), check=False).returncode
 
 

@@ -1,4 +1,4 @@
-"""The C++ sources, and the place of the library that is made of them."""
+"""The C++ sources, the flags that compile them, and the place of the library that is made of them."""
 
 from __future__ import annotations
 
@@ -8,6 +8,11 @@ from functools import cache
 from pathlib import Path
 
 SOURCES = Path(__file__).parent / "csrc"
+# Sums keep their order, so that results do not depend on the compiler more than rounding does; products and sums fuse.
+FLAGS = (
+    *("-std=c++17", "-O3", "-fno-math-errno", "-fno-trapping-math", "-ffp-contract=fast"),
+    *("-fno-exceptions", "-fno-rtti", "-fPIC"),
+)
 # Flags of each instruction set, by name.
 X86: dict[str, tuple[str, ...]] = {
     "avx512": ("-mavx512f", "-mavx512dq", "-mavx2", "-mfma"),
@@ -21,7 +26,8 @@ _FIGURES = 12
 
 @cache
 def source_hash() -> str:
-    digest = hashlib.sha256()
+    """Return a hash of the sources and of the flags."""
+    digest = hashlib.sha256(repr((FLAGS, MACHINES)).encode())
     for path in sorted(SOURCES.iterdir()):
         digest.update(f"{path.name}\0".encode())
         digest.update(path.read_bytes())

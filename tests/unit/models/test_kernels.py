@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -11,7 +12,7 @@ import pytest
 import torch
 
 from fixtures.models.kernels import kernels
-from samfleet_kernels import build, library
+from samfleet_kernels import build, compilers, library
 from samfleet_kernels.library import Kernels, KernelsUnavailable, chosen, find
 from samfleet_kernels.sources import library_path, source_hash
 from samfleet_models.device.hardware import fingerprint, prepare_device
@@ -55,36 +56,113 @@ def test_the_library_is_that_of_the_sources() -> None:
     assert source_hash() in library_path().name
 
 
-def test_without_a_compiler_the_build_says_so_and_succeeds(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setattr(shutil, "which", lambda _: None)
-    monkeypatch.setattr(build, "find_spec", lambda _: None)
-    monkeypatch.setattr(build, "_download", lambda _: False)
-    monkeypatch.setattr(sys, "argv", ["build", "--machine", "x86_64", "--out", str(tmp_path / "kernels.so")])
+@pytest.fixture
+def offline(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """No `ziglang` wheel is installed or reachable; the list has the folders of attempted downloads."""
+    tried: list[Path] = []
+
+    def download(folder: Path) -> bool:
+        tried.append(folder)
+        return False
+
+    monkeypatch.setattr(compilers, "find_spec", lambda _: None)
+    monkeypatch.setattr(compilers, "_download", download)
+    return tried
+
+
+def fake_compiler(folder: Path, version: str = "1.0") -> Path:
+    """Write a program that takes its `-o` as the only thing to do, like a compiler that never fails."""
+    script = folder / "fake-c++"
+    script.write_text(
+        f'#!/bin/sh\n[ "$1" = --version ] && echo {version} && exit\n'
+        'while [ "$1" != -o ]; do shift; done\necho compiled > "$2"\n'
+    )
+    script.chmod(0o755)
+    return script
+
+
+def run_build(monkeypatch: pytest.MonkeyPatch, out: Path, *options: str) -> None:
+    monkeypatch.setattr(sys, "argv", ["build", "--machine", "x86_64", "--out", str(out), *options])
     build.main()
+
+
+def test_without_a_compiler_the_build_says_so_once_and_succeeds(
+    monkeypatch: pytest.MonkeyPatch, offline: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.delenv("CXX", raising=False)
+    out = tmp_path / "kernels.so"
+    run_build(monkeypatch, out, "--unless-current")
     assert "no C++ compiler works here: decoding uses torch's operators" in capsys.readouterr().out
-    assert not list(tmp_path.iterdir())
+    assert not out.exists()
+    run_build(monkeypatch, out, "--unless-current")
+    assert not capsys.readouterr().out
+    assert len(offline) == 1
+    monkeypatch.setattr(build, "RETRY_SECONDS", 0)
+    run_build(monkeypatch, out, "--unless-current")
+    assert len(offline) == 2
 
 
 def test_a_compiler_that_fails_is_named_and_the_next_one_is_tried(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    monkeypatch: pytest.MonkeyPatch, offline: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     script = tmp_path / "broken"
     script.write_text("#!/bin/sh\necho 'no such header' >&2\nexit 1\n")
     script.chmod(0o755)
     monkeypatch.setenv("CXX", str(script))
-    monkeypatch.setattr(build, "find_spec", lambda _: None)
-    tried: list[Path] = []
-
-    def offline(folder: Path) -> bool:
-        tried.append(folder)
-        return False
-
-    monkeypatch.setattr(build, "_download", offline)
     assert build.build(tmp_path / "kernels.so", "x86_64") is None
     assert "no such header" in capsys.readouterr().err
-    assert len(tried) == 1
+    assert len(offline) == 1
+
+
+def test_the_build_runs_again_for_another_compiler_a_lost_library_or_a_damaged_record(
+    monkeypatch: pytest.MonkeyPatch, offline: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "made" / "kernels-x86_64-new.so"
+    monkeypatch.setenv("CXX", str(fake_compiler(tmp_path)))
+
+    def built() -> bool:
+        run_build(monkeypatch, out, "--unless-current")
+        return "compiled with fake-c++" in capsys.readouterr().out
+
+    assert built()
+    assert not built()
+    fake_compiler(tmp_path, "2.0")
+    assert built()
+    out.unlink()
+    assert built()
+    out.with_suffix(".json").write_text("{")
+    assert built()
+    outdated = out.with_name("kernels-x86_64-old.so")
+    outdated.touch()
+    out.with_name("kernels-aarch64-old.so").touch()
+    out.unlink()
+    assert built()
+    assert sorted(path.name for path in out.parent.iterdir()) == [
+        "kernels-aarch64-old.so",
+        "kernels-x86_64-new.json",
+        "kernels-x86_64-new.so",
+    ]
+    assert not offline
+
+
+def test_builds_at_once_leave_one_whole_library(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    out = tmp_path / "made" / "kernels.so"
+    environment = {**os.environ, "CXX": str(fake_compiler(tmp_path))}
+    command = (sys.executable, "-m", "samfleet_kernels.build", "--machine", "x86_64", "--out", str(out))
+    for process in [subprocess.Popen(command, env=environment) for _ in range(3)]:
+        assert process.wait() == 0
+    assert out.read_text() == "compiled\n"
+    assert sorted(path.name for path in out.parent.iterdir()) == ["kernels.json", "kernels.so"]
+
+
+def test_a_folder_that_cannot_be_written_is_named(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("CXX", str(fake_compiler(tmp_path)))
+    (tmp_path / "taken").touch()
+    run_build(monkeypatch, tmp_path / "taken" / "kernels.so")
+    assert f"CPU kernels not compiled, {tmp_path / 'taken'}" in capsys.readouterr().out
 
 
 def test_a_machine_without_kernels_is_told_so(

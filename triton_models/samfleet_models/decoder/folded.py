@@ -113,7 +113,7 @@ class FoldedDecoder:
         encoder = cast("PromptEncoder", self._prompt_encoder)  # only its families have `PromptRules.masks`
         dense = encoder.embed_mask(to_device(mask(encoder.mask_side), self._device))
         image = self._mask_decoder.image_features(features)
-        return ImageContext.of(self._weights, self._positions, image, dense, self._types)
+        return ImageContext.of(self._weights, self._positions, image, dense, self._types, self._layout)
 
     @torch.inference_mode()
     def score(self, images: ImageContext | Sequence[ImageContext], coords: Tensor, labels: Tensor) -> ScoredPrompts:
