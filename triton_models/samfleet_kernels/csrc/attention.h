@@ -63,7 +63,8 @@ INLINE void all_heads(Variance work) {
     for (work.head = 0; work.head < HEADS; work.head++) each_panel(work.tokens, work);
 }
 
-// seen [J, 16] += weights [J, 64] · values, one head at a time.
+// seen [J, 16] += weights [J, 64] · values, one head at a time. A tile is summed on its own first: adding thousands of
+// tokens to one sum would lose three times as much to rounding.
 struct Seeing {
     int64_t head, tokens;
     const float *weights;
@@ -77,8 +78,9 @@ struct Seeing {
         for (int64_t channel = 0; channel < CHANNELS; channel += SPAN * LANES) {
             Sums<R, SPAN> sums;
             float *to = seen + row * CHANNELS + channel;
-            sums.read(to, CHANNELS);
+            sums.clear();
             sums.add_strided(weights + row * TILE, 1, TILE, values + head * CHANNELS + channel, WIDTH, TILE);
+            sums.add_matrix(to, CHANNELS);
             sums.write(to, CHANNELS);
         }
     }
@@ -98,8 +100,9 @@ struct Gathering {
     INLINE void part(int64_t row, int64_t column) const {
         Sums<R, C> sums;
         float *to = gathered + row * padded + column;
-        sums.read(to, padded);
+        sums.clear();
         sums.add_strided(factors + row * TILE, 1, TILE, weights + column, padded, TILE);
+        sums.add_matrix(to, padded);
         sums.write(to, padded);
     }
 
@@ -126,12 +129,6 @@ INLINE void scale_rows(const float *x, int64_t rows, const float *by, float *out
         for (int64_t row = 0; row < rows; row++)
             store(out + row * TILE + column, load(x + row * TILE + column) * factor);
     }
-}
-
-// The tile's columns of a row [N], followed by zeros.
-INLINE void read_row(const float *from, int64_t valid, float *to) {
-    for (int64_t column = valid; column < TILE; column++) to[column] = 0;
-    memcpy(to, from, sizeof(float) * valid);
 }
 
 }  // namespace

@@ -49,6 +49,21 @@ struct Sums {
         }
     }
 
+    // Add by[row] to all columns.
+    INLINE void add_to_rows(const float *by) {
+#pragma GCC unroll 8
+        for (int row = 0; row < R; row++)
+#pragma GCC unroll 8
+            for (int column = 0; column < C; column++) at[row][column] += broadcast(by[row]);
+    }
+
+    INLINE void add_matrix(const float *from, int64_t ld) {
+#pragma GCC unroll 8
+        for (int row = 0; row < R; row++)
+#pragma GCC unroll 8
+            for (int column = 0; column < C; column++) at[row][column] += load(from + row * ld + column * LANES);
+    }
+
     INLINE void read(const float *from, int64_t ld) {
 #pragma GCC unroll 8
         for (int row = 0; row < R; row++)
@@ -73,7 +88,24 @@ struct Sums {
             store(out + column * LANES, sum);
         }
     }
+
+    // Add the sums over the rows of the squares of these sums to `out`.
+    INLINE void dot_self(float *out) const {
+#pragma GCC unroll 8
+        for (int column = 0; column < C; column++) {
+            Vector sum = load(out + column * LANES);
+#pragma GCC unroll 8
+            for (int row = 0; row < R; row++) sum += at[row][column] * at[row][column];
+            store(out + column * LANES, sum);
+        }
+    }
 };
+
+// The tile's columns of a row [N], followed by zeros.
+INLINE void read_row(const float *from, int64_t valid, float *to) {
+    for (int64_t column = valid; column < TILE; column++) to[column] = 0;
+    memcpy(to, from, sizeof(float) * valid);
+}
 
 // Calls work.run<R>(first) for panels of at most ROWS rows of nearly equal size, from the first row to the last.
 template <class Work>
