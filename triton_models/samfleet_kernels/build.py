@@ -40,8 +40,9 @@ def compile_library(compiler: Compiler, machine: str, out: Path) -> None:
 def compile_objects(compiler: Compiler, machine: str, folder: Path, extra: Sequence[str] = ()) -> list[str]:
     """Compile the sources once per instruction set of `machine`, with `extra` flags, and return the object files."""
     units = [
-        ("sweeps.cpp", (*flags, f"-DINSTRUCTIONS={instructions}"), folder / f"{instructions}.o")
+        (f"{kernels}.cpp", (*flags, f"-DINSTRUCTIONS={instructions}"), folder / f"{kernels}-{instructions}.o")
         for instructions, flags in MACHINES[machine].items()
+        for kernels in ("sweeps", "drawing")
     ]
     units.append(("dispatch.cpp", (), folder / "dispatch.o"))
 

@@ -1,4 +1,4 @@
-"""Compile the kernels with AddressSanitizer and UBSan, and run them in `checks/sweeps.cpp`, which compares them.
+"""Compile the kernels with AddressSanitizer and UBSan, and run them in `checks/kernels.cpp`, which compares them.
 
 The compiler is the system's: the one in the `ziglang` wheel has no AddressSanitizer. Exit code 1 for a finding.
 """
@@ -15,7 +15,7 @@ from samfleet_kernels.build import compile_objects
 from samfleet_kernels.compilers import compilers
 from samfleet_kernels.sources import FLAGS, SOURCES
 
-PROGRAM = Path(__file__).parent / "checks" / "sweeps.cpp"
+PROGRAM = Path(__file__).parent / "checks" / "kernels.cpp"
 # Checked and unrolled code takes minutes to optimise fully.
 SANITIZERS = (
     *("-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-fno-omit-frame-pointer", "-g"),

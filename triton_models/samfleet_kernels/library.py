@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from typing import Literal, get_args
 
 from samfleet.errors import SamfleetError
 from samfleet_kernels.sources import library_path
-from samfleet_kernels.structures import SWEEPS, Sizes
+from samfleet_kernels.structures import STRUCTURES, DrawingSizes, Sizes
 
 Instructions = Literal["avx512", "avx2", "baseline", "neon"]
 Choice = Literal["auto", "off", "avx512", "avx2", "baseline", "neon"]
@@ -26,7 +28,7 @@ class KernelsUnavailable(SamfleetError):
 
 @dataclass(frozen=True, slots=True)
 class Kernels:
-    """The compiled sweeps for one instruction set."""
+    """The compiled kernels for one instruction set."""
 
     instructions: Instructions
     _library: ctypes.CDLL
@@ -37,14 +39,26 @@ class Kernels:
         count.restype = ctypes.c_int64
         return int(count(ctypes.c_int64(tokens)))
 
+    def drawing_floats(self, rows: int, masks: int) -> int:
+        """Return how many float32 of memory the drawing of `masks` of a prompt with `rows` factors needs."""
+        count = getattr(self._library, f"samfleet_drawing_memory_{self.instructions}")
+        count.restype = ctypes.c_int64
+        return int(count(ctypes.c_int64(rows), ctypes.c_int64(masks)))
+
     def run(
-        self, sweep: Literal["first", "second", "third"], sizes: Sizes, arrays: ctypes.Structure, memory: int
+        self,
+        kernel: Literal["first", "second", "third", "drawing"],
+        sizes: Sizes | DrawingSizes,
+        arrays: ctypes.Structure,
+        memory: int,
     ) -> None:
-        """Run a sweep on `arrays`, of the structure of that name, with the address of `memory_floats` floats.
+        """Run a sweep or the drawing on `arrays`, of the structure of that name.
+
+        `memory` is the address of as many floats as `memory_floats` or `drawing_floats` returns.
 
         Other threads run meanwhile. Several threads may call at once, each with its own memory.
         """
-        function = getattr(self._library, f"samfleet_{sweep}_{self.instructions}")
+        function = getattr(self._library, f"samfleet_{kernel}_{self.instructions}")
         function.restype = None
         function(ctypes.byref(sizes), ctypes.byref(arrays), ctypes.c_void_p(memory))
 
@@ -55,9 +69,9 @@ def _library() -> ctypes.CDLL | None:
     if not path.is_file():
         return None
     library = ctypes.CDLL(str(path))
-    sizes = (ctypes.c_int64 * len(SWEEPS))()
+    sizes = (ctypes.c_int64 * len(STRUCTURES))()
     library.samfleet_struct_bytes(sizes)
-    if list(sizes) != [ctypes.sizeof(structure) for structure in SWEEPS.values()]:
+    if list(sizes) != [ctypes.sizeof(structure) for structure in STRUCTURES.values()]:
         raise KernelsUnavailable(f"{path} and structures.py differ in their structures; run `make setup`")
     return library
 
@@ -105,3 +119,14 @@ def choose(choice: str) -> None:
 def chosen() -> Kernels | None:
     """Return the kernels that this process uses on a CPU; None for torch's operators."""
     return find(_Process.choice)
+
+
+@contextmanager
+def torch_only() -> Iterator[None]:
+    """Make decoders with torch's operators meanwhile, whatever this process chose."""
+    before = _Process.choice
+    _Process.choice = "off"
+    try:
+        yield
+    finally:
+        _Process.choice = before

@@ -13,6 +13,12 @@ class Sizes(ctypes.Structure):
     ]
 
 
+class DrawingSizes(ctypes.Structure):
+    _fields_: ClassVar[Sequence[tuple[str, type]]] = [
+        (name, ctypes.c_int64) for name in ("rows", "pixels", "side", "masks")
+    ]
+
+
 def _pointers(names: str) -> list[tuple[str, type]]:
     return [(name, ctypes.c_float if name == "epsilon" else ctypes.c_void_p) for name in names.split()]
 
@@ -36,4 +42,10 @@ class Third(ctypes.Structure):
     )
 
 
-SWEEPS = {"first": First, "second": Second, "third": Third}
+class Drawing(ctypes.Structure):
+    _fields_: ClassVar[Sequence[tuple[str, type]]] = _pointers(
+        "image scale projected base bias constants norm_weight norm_bias epsilon second second_bias terms kernels out"
+    )
+
+
+STRUCTURES = {"first": First, "second": Second, "third": Third, "drawing": Drawing}

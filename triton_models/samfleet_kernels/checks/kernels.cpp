@@ -1,4 +1,4 @@
-// Runs every sweep of every instruction set on arrays of exactly the stated sizes, for the sanitizers, and compares the
+// Runs every kernel of every instruction set on arrays of exactly the stated sizes, for the sanitizers, and compares the
 // instruction sets with each other. Exit code 1 if results are not finite or differ.
 #include "interface.h"
 
@@ -12,9 +12,12 @@
     int64_t samfleet_memory_##name(int64_t);                                                   \
     void samfleet_first_##name(const SamfleetSizes *, const SamfleetFirst *, float *);         \
     void samfleet_second_##name(const SamfleetSizes *, const SamfleetSecond *, float *);       \
-    void samfleet_third_##name(const SamfleetSizes *, const SamfleetThird *, float *);
+    void samfleet_third_##name(const SamfleetSizes *, const SamfleetThird *, float *);         \
+    int64_t samfleet_drawing_memory_##name(int64_t, int64_t);                                  \
+    void samfleet_drawing_##name(const SamfleetDrawingSizes *, const SamfleetDrawing *, float *);
 #define SET(name, bit) \
-    {#name, bit, samfleet_memory_##name, samfleet_first_##name, samfleet_second_##name, samfleet_third_##name}
+    {#name, bit, samfleet_memory_##name, samfleet_first_##name, samfleet_second_##name, samfleet_third_##name, \
+     samfleet_drawing_memory_##name, samfleet_drawing_##name}
 
 extern "C" {
 #if defined(__aarch64__)
@@ -33,6 +36,8 @@ struct Set {
     void (*first)(const SamfleetSizes *, const SamfleetFirst *, float *);
     void (*second)(const SamfleetSizes *, const SamfleetSecond *, float *);
     void (*third)(const SamfleetSizes *, const SamfleetThird *, float *);
+    int64_t (*drawing_memory)(int64_t, int64_t);
+    void (*drawing)(const SamfleetDrawingSizes *, const SamfleetDrawing *, float *);
 };
 
 static const Set SETS[] = {
@@ -106,7 +111,24 @@ static Array run(const Set &set, SamfleetSizes sizes, float strength) {
     return result;
 }
 
-static int compare(const Set &set, const SamfleetSizes &sizes, const Array &found, const Array &expected) {
+// Masks of one prompt, with the terms of an image or without.
+static Array draw(const Set &set, SamfleetDrawingSizes sizes, bool terms) {
+    state = 2;
+    int64_t tiles = (sizes.pixels + 63) / 64;
+    Array memory(set.drawing_memory(sizes.rows, sizes.masks)), image = random_array(sizes.rows * sizes.pixels, 1);
+    Array scale = random_array(sizes.pixels, 1), projected = random_array(sizes.rows * 256, 1);
+    Array base = random_array(tiles * 256 * 64, 1), bias = random_array(256, 1), weight = random_array(64, 1);
+    Array constants = random_array(tiles * 256 * 64, 1), second = random_array(128 * 64, 1);
+    Array second_bias = random_array(128, 1), fine = random_array(tiles * 512 * 64, 1);
+    Array kernels = random_array(sizes.masks * 32, 1), out(sizes.masks * 16 * sizes.pixels);
+    SamfleetDrawing arrays{image.data(), scale.data(), projected.data(), base.data(), terms ? nullptr : bias.data(),
+                           terms ? constants.data() : nullptr, weight.data(), weight.data(), 1e-6f, second.data(),
+                           second_bias.data(), terms ? fine.data() : nullptr, kernels.data(), out.data()};
+    set.drawing(&sizes, &arrays, memory.data());
+    return out;
+}
+
+static int compare(const Set &set, const char *what, const Array &found, const Array &expected) {
     float worst = 0, largest = 0;
     for (size_t i = 0; i < found.size(); i++) {
         if (!isfinite(found[i])) {
@@ -116,23 +138,40 @@ static int compare(const Set &set, const SamfleetSizes &sizes, const Array &foun
         worst = fmaxf(worst, fabsf(found[i] - expected[i]));
         largest = fmaxf(largest, fabsf(expected[i]));
     }
-    printf("%s: %d prompts of %d tokens on %d image tokens: within %.1e of %.1f\n", set.name, (int)sizes.prompts,
-           (int)sizes.tokens, (int)sizes.pixels, worst, largest);
+    printf("%s, %s: within %.1e of %.1f\n", set.name, what, worst, largest);
     return worst > 1e-4f * largest;
 }
 
-int main() {
-    const SamfleetSizes sizes[] = {{1, 1, 1}, {2, 7, 64}, {9, 7, 65}, {3, 8, 130}, {2, 13, 63}, {1, 45, 100}};
+// Run `work` with every set that this processor supports and compare the results.
+template <class Work>
+static int each_set(const char *what, const Work &work) {
+    Array expected;
     int failures = 0, sets = 0;
-    for (const auto &size : sizes) {
-        Array expected;
-        for (const auto &set : SETS) {
-            if (!(samfleet_supported() & set.bit)) continue;
-            Array found = run(set, size, 1);
-            if (expected.empty()) expected = found;
-            failures += compare(set, size, found, expected);
-            sets++;
-        }
+    for (const auto &set : SETS) {
+        if (!(samfleet_supported() & set.bit)) continue;
+        Array found = work(set);
+        if (expected.empty()) expected = found;
+        failures += compare(set, what, found, expected);
+        sets++;
     }
     return failures || !sets;
+}
+
+int main() {
+    const SamfleetSizes sweeps[] = {{1, 1, 1}, {2, 7, 64}, {9, 7, 65}, {3, 8, 130}, {2, 13, 63}, {1, 45, 100}};
+    const SamfleetDrawingSizes drawings[] = {{17, 1, 1, 1}, {113, 64, 8, 3}, {113, 81, 9, 4}, {721, 225, 15, 1}};
+    int failures = 0;
+    char what[100];
+    for (const auto &sizes : sweeps) {
+        snprintf(what, sizeof what, "%d prompts of %d tokens on %d image tokens", (int)sizes.prompts,
+                 (int)sizes.tokens, (int)sizes.pixels);
+        failures += each_set(what, [&](const Set &set) { return run(set, sizes, 1); });
+    }
+    for (const auto &sizes : drawings)
+        for (bool terms : {false, true}) {
+            snprintf(what, sizeof what, "%d masks from %d factors on %d image tokens", (int)sizes.masks,
+                     (int)sizes.rows, (int)sizes.pixels);
+            failures += each_set(what, [&](const Set &set) { return draw(set, sizes, terms); });
+        }
+    return failures > 0;
 }

@@ -37,5 +37,6 @@ void samfleet_struct_bytes(int64_t *bytes) {
     bytes[0] = sizeof(SamfleetFirst);
     bytes[1] = sizeof(SamfleetSecond);
     bytes[2] = sizeof(SamfleetThird);
+    bytes[3] = sizeof(SamfleetDrawing);
 }
 }

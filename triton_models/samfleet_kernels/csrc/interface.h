@@ -57,10 +57,33 @@ struct SamfleetThird {
     float *seen;               // out [P, J, 16]
 };
 
+struct SamfleetDrawingSizes {
+    int64_t rows, pixels, side, masks;  // K = 2 J + 1 factors, N image tokens in rows of `side`, M masks
+};
+
+// Masks of one prompt: both transposed convolutions, the LayerNorm and GELU between them, the GELU behind them, and the
+// products with the masks' kernels. `samfleet_models.decoder.output_upscaling` states the algebra. Tables have 256
+// (sub-pixel, channel) rows here: [tiles, 256, 64]. What is added before the LayerNorm has no mean over the channels.
+struct SamfleetDrawing {
+    const float *image;        // r1 B [K, N]
+    const float *scale;        // r1 r0 [N]
+    const float *projected;    // W U [K, 256]
+    const float *base;         // K1 U, table
+    const float *bias;         // [256] or null
+    const float *constants;    // table or null
+    const float *norm_weight, *norm_bias;  // [64]
+    float epsilon;
+    const float *second;       // [128, 64], rows (inner sub-pixel, channel)
+    const float *second_bias;  // [128]
+    const float *terms;        // [tiles, 512, 64], rows (sub-pixel, inner sub-pixel, channel), or null
+    const float *kernels;      // [M, 32]
+    float *out;                // [M, 16 N], rows of 4 `side`
+};
+
 // Instruction sets that are compiled in and that this processor and its system support, as bits.
 enum { SAMFLEET_BASELINE = 1, SAMFLEET_AVX2 = 2, SAMFLEET_AVX512 = 4, SAMFLEET_NEON = 8 };
 uint32_t samfleet_supported(void);
 
-// Sizes of the three structures above, in this order; the caller compares them with its own.
+// Sizes of the four structures above, without those of sizes, in this order; the caller compares them with its own.
 void samfleet_struct_bytes(int64_t *bytes);
 }

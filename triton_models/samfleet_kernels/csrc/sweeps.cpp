@@ -2,37 +2,16 @@
 //
 // A sweep takes the tiles one after the other and in each the prompts of a group, so that the tables of the tile are
 // read from memory once per group and everything else stays in the caches.
+#include "arena.h"
 #include "attention.h"
 #include "interface.h"
-
-#define JOIN_(a, b) a##b
-#define JOIN(a, b) JOIN_(a, b)
-#define EXPORT(name) JOIN(name, INSTRUCTIONS)
 
 namespace {
 
 constexpr int64_t GROUP = 8;  // prompts whose packed operands fit the second cache beside a tile's tables
-constexpr int64_t LINE = 16;  // floats of a cache line
-
-// Hands out parts of the caller's memory; without memory it only counts.
-struct Arena {
-    float *base;
-    int64_t used;
-
-    float *take(int64_t count) {
-        float *start = base ? base + used : nullptr;
-        used += (count + LINE - 1) / LINE * LINE;
-        return start;
-    }
-};
 
 INLINE int64_t padded(int64_t pairs) { return (pairs + LINE - 1) / LINE * LINE; }
 INLINE int64_t triangle_size(int64_t rows) { return rows * (rows + 2 * ROWS) / 2 + ROWS; }
-INLINE float *aligned(float *memory) {
-    uintptr_t address = (uintptr_t)memory, line = LINE * sizeof(float);
-    return (float *)((address + line - 1) / line * line);
-}
-
 INLINE ImageSoftmax softmax_of(Arena &arena, int64_t pairs, int64_t rows) {
     int64_t width = padded(pairs);
     float *reference = arena.take(pairs), *total = arena.take(pairs * LANES), *gathered = arena.take(rows * width);

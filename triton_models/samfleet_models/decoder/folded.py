@@ -10,8 +10,10 @@ from typing import cast
 import torch
 from torch import Tensor
 
+from samfleet_kernels.library import Kernels
 from samfleet_models.decoder.factors import Factors
 from samfleet_models.decoder.folded_weights import FoldedWeights
+from samfleet_models.decoder.fused_drawing import FusedDrawing
 from samfleet_models.decoder.fused_pass import FusedPass, kernels_for
 from samfleet_models.decoder.hq_mask_logits import RefinedDrawing
 from samfleet_models.decoder.image_context import ImageContext, Positions, image_groups
@@ -87,7 +89,7 @@ class FoldedDecoder:
         self._layout: Layout = ByTile() if self._kernels else ByHead()
         with torch.inference_mode():
             self._weights = FoldedWeights.of(mask_decoder, self._types.drawing)
-            self._drawing = _drawing(mask_decoder, self._weights)
+            self._drawing = _drawing(mask_decoder, self._weights, self._types.drawing, self._kernels)
             self._positions = Positions.of(self._weights, prompt_encoder.image_positions()[0], self._layout)
 
     @property
@@ -102,7 +104,9 @@ class FoldedDecoder:
         `features` are the input of `MaskDecoder.image_features`.
         """
         image, dense = self._mask_decoder.image_features(features), self._prompt_encoder.dense
-        return ImageContext.of(self._weights, self._positions, image, dense, self._types, self._layout)
+        return ImageContext.of(
+            self._weights, self._positions, image, dense, self._types, self._layout, self._drawing.terms
+        )
 
     @torch.inference_mode()
     def prepare_masked(self, features: Features, mask: Callable[[int], Tensor]) -> ImageContext:
@@ -113,7 +117,9 @@ class FoldedDecoder:
         encoder = cast("PromptEncoder", self._prompt_encoder)  # only its families have `PromptRules.masks`
         dense = encoder.embed_mask(to_device(mask(encoder.mask_side), self._device))
         image = self._mask_decoder.image_features(features)
-        return ImageContext.of(self._weights, self._positions, image, dense, self._types, self._layout)
+        return ImageContext.of(
+            self._weights, self._positions, image, dense, self._types, self._layout, self._drawing.terms
+        )
 
     @torch.inference_mode()
     def score(self, images: ImageContext | Sequence[ImageContext], coords: Tensor, labels: Tensor) -> ScoredPrompts:
@@ -187,7 +193,8 @@ def _rows(prompts: Sequence[int], device: torch.device) -> slice | Tensor:
     return to_device(torch.tensor(prompts), device)
 
 
-def _drawing(decoder: MaskDecoder, weights: FoldedWeights) -> Drawing:
+def _drawing(decoder: MaskDecoder, weights: FoldedWeights, dtype: torch.dtype, kernels: Kernels | None) -> Drawing:
     if isinstance(decoder, RefinedMaskDecoder):
         return RefinedDrawing.of(decoder, weights.up_scaling)
-    return PlainDrawing(weights.up_scaling)
+    fused = FusedDrawing.of(weights.up_scaling, kernels) if kernels and dtype == torch.float32 else None
+    return fused or PlainDrawing(weights.up_scaling)

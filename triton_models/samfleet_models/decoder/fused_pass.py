@@ -18,6 +18,7 @@ from samfleet_models.decoder.factors import Factors
 from samfleet_models.decoder.folded_weights import FoldedWeights, ToImage
 from samfleet_models.decoder.image_context import ImageContext, image_groups
 from samfleet_models.decoder.matmul import by_head, each_head, join_heads, split_heads
+from samfleet_models.decoder.tables import address
 from samfleet_models.decoder.two_way_pass import FINAL, SECOND, TWICE_A_MEAN, mean_products
 from samfleet_models.decoder.workspace import Workspace
 from samfleet_models.modeling.transformer import TwoWayTransformer
@@ -78,12 +79,12 @@ class FusedPass:
         seen = torch.empty_like(queries)
         for rows, context, sizes in self._images(queries):
             arrays = First(
-                queries=_address(queries[rows]),
-                keys=_address(context.keys[0]),
-                values=_address(context.values[0]),
-                seen=_address(seen[rows]),
+                queries=address(queries[rows]),
+                keys=address(context.keys[0]),
+                values=address(context.values[0]),
+                seen=address(seen[rows]),
             )
-            self._kernels.run("first", sizes, arrays, _address(self._memory))
+            self._kernels.run("first", sizes, arrays, address(self._memory))
         return place.out(join_heads(seen))
 
     def _update_first(
@@ -97,23 +98,23 @@ class FusedPass:
         gathered, seen = torch.empty_like(products), torch.empty_like(queries)
         for rows, context, sizes in self._images(queries):
             arrays = Second(
-                early_keys=_address(early_keys[rows]),
-                echo_values=_address(doubled[rows]),
-                products=_address(products[rows]),
-                queries=_address(queries[rows]),
-                against=_address(against[rows]),
-                early_queries=_address(context.queries[0]),
-                echoes=_address(context.echoes[0]),
-                keys=_address(context.keys[SECOND]),
-                position_keys=_address(context.positions.keys[SECOND]),
-                values=_address(context.values[SECOND]),
-                norms=_address(context.norms[0]),
+                early_keys=address(early_keys[rows]),
+                echo_values=address(doubled[rows]),
+                products=address(products[rows]),
+                queries=address(queries[rows]),
+                against=address(against[rows]),
+                early_queries=address(context.queries[0]),
+                echoes=address(context.echoes[0]),
+                keys=address(context.keys[SECOND]),
+                position_keys=address(context.positions.keys[SECOND]),
+                values=address(context.values[SECOND]),
+                norms=address(context.norms[0]),
                 epsilon=self._weights.epsilons[0],
-                scale=_address(factors.scale[rows]),
-                gathered=_address(gathered[rows]),
-                seen=_address(seen[rows]),
+                scale=address(factors.scale[rows]),
+                gathered=address(gathered[rows]),
+                seen=address(seen[rows]),
             )
-            self._kernels.run("second", sizes, arrays, _address(self._memory))
+            self._kernels.run("second", sizes, arrays, address(self._memory))
         return _attended(gathered, updates, seen, place)
 
     def _update_second(
@@ -135,31 +136,31 @@ class FusedPass:
         gathered, seen = torch.empty_like(against), torch.empty_like(queries)
         for rows, context, sizes in self._images(queries):
             arrays = Third(
-                early_keys=_address(keys[0][rows]),
-                late_keys=_address(keys[1][rows]),
-                early_values=_address(values[0][rows]),
-                late_values=_address(values[1][rows]),
-                late_against=_address(late_against[rows]),
-                products=_address(products[rows]),
-                queries=_address(queries[rows]),
-                against=_address(against[rows]),
-                early_queries=_address(context.queries[0]),
-                late_queries=_address(context.queries[1]),
-                position_queries=_address(context.positions.queries[1]),
-                early_echoes=_address(context.echoes[1]),
-                late_echoes=_address(context.echoes[2]),
-                keys=_address(context.keys[FINAL]),
-                position_keys=_address(context.positions.keys[FINAL]),
-                values=_address(context.values[FINAL]),
-                shift=_address(context.shift),
-                norms=_address(context.norms[1]),
+                early_keys=address(keys[0][rows]),
+                late_keys=address(keys[1][rows]),
+                early_values=address(values[0][rows]),
+                late_values=address(values[1][rows]),
+                late_against=address(late_against[rows]),
+                products=address(products[rows]),
+                queries=address(queries[rows]),
+                against=address(against[rows]),
+                early_queries=address(context.queries[0]),
+                late_queries=address(context.queries[1]),
+                position_queries=address(context.positions.queries[1]),
+                early_echoes=address(context.echoes[1]),
+                late_echoes=address(context.echoes[2]),
+                keys=address(context.keys[FINAL]),
+                position_keys=address(context.positions.keys[FINAL]),
+                values=address(context.values[FINAL]),
+                shift=address(context.shift),
+                norms=address(context.norms[1]),
                 epsilon=self._weights.epsilons[1],
-                image=_address(factors.image[rows]),
-                scale=_address(factors.scale[rows]),
-                gathered=_address(gathered[rows]),
-                seen=_address(seen[rows]),
+                image=address(factors.image[rows]),
+                scale=address(factors.scale[rows]),
+                gathered=address(gathered[rows]),
+                seen=address(seen[rows]),
             )
-            self._kernels.run("third", sizes, arrays, _address(self._memory))
+            self._kernels.run("third", sizes, arrays, address(self._memory))
         return _attended(gathered, factors.tokens, seen, place)
 
     def _images(self, queries: Tensor) -> Iterator[tuple[slice, ImageContext, Sizes]]:
@@ -175,10 +176,3 @@ def _against(queries: Tensor, place: ToImage, rows: Tensor) -> Tensor:
 def _attended(gathered: Tensor, rows: Tensor, seen: Tensor, place: ToImage) -> Tensor:
     """Return [P, T, 256]: the result of an attention from its weighted factors and weighted image values."""
     return place.out(join_heads(each_head(by_head(torch.bmm(gathered, rows)), place.value_heads).add_(seen)))
-
-
-def _address(x: Tensor) -> int:
-    """Return the address of a tensor that the kernels can read. A wrong layout is a defect of this package."""
-    if not x.is_contiguous() or x.dtype != torch.float32:
-        raise TypeError(f"the kernels need contiguous float32, not {x.dtype} with strides {x.stride()}")
-    return x.data_ptr()

@@ -19,11 +19,12 @@ from torch.nn import functional
 from samfleet_models.decoder.factors import Factors
 from samfleet_models.decoder.image_context import ImageContext
 from samfleet_models.decoder.mask_logits import TILE, PlainDrawing, each_prompt, row_spans
-from samfleet_models.decoder.output_upscaling import SUBPIXELS, UpScaling
+from samfleet_models.decoder.output_upscaling import SUBPIXELS, PixelTerms, UpScaling
 from samfleet_models.decoder.workspace import Workspace
 from samfleet_models.device.transfers import to_device
 from samfleet_models.modeling.common import LayerNorm2d
 from samfleet_models.modeling.hq_mask_decoder import RefinedMaskDecoder
+from samfleet_models.modeling.mask_decoder import ImageFeatures
 from samfleet_models.modeling.transformer import DIM
 
 CHANNELS = DIM // 8
@@ -68,6 +69,9 @@ class RefinedDrawing:
     def bytes_per_prompt(self, pixels: int, tokens: int) -> int:
         spatial = CHANNELS + 3 * 2 * CHANNELS + 2 * TAPS  # features, convolved, normalised, one to spare; the taps
         return PlainDrawing(self.up_scaling).bytes_per_prompt(pixels, tokens) + 4 * SUBPIXELS**2 * pixels * spatial
+
+    def terms(self, k1: Tensor, features: ImageFeatures) -> PixelTerms:
+        return self.up_scaling.terms(k1, features)
 
     def draw(
         self,

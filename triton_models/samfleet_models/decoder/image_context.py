@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -68,7 +68,7 @@ class ImageContext:
     @property
     def size(self) -> int:
         """The number N of image tokens."""
-        return len(self.pixels.first)
+        return self.norms[0].shape[1]
 
     @property
     def side(self) -> int:
@@ -84,12 +84,13 @@ class ImageContext:
         dense: Tensor,
         types: Types,
         layout: Layout,
+        terms: Callable[[Tensor, ImageFeatures], PixelTerms],
     ) -> ImageContext:
         """Make the context of one image's `features`, with `dense` added to the embedding.
 
         `dense` is [1, 256], or [N, 256] for a mask prompt.
 
-        It is computed in float32 and kept in `types`; `layout` is that of `positions`.
+        It is computed in float32 and kept in `types`; `layout` is that of `positions`, `terms` that of the drawing.
         """
         tokens = (features.embedding[0].flatten(1).T + dense).contiguous()  # [N, 256]
         first, second, final = weights.to_image
@@ -120,7 +121,7 @@ class ImageContext:
             ),
             norms=(k0.square().sum(1)[None] / DIM, k1.square().sum(1)[None] / DIM),
             shift=(weights.shift @ k1.T)[None].mul_(2 / DIM).to(types.scoring),
-            pixels=weights.up_scaling.terms(k1, features),
+            pixels=terms(k1, features),
         )
 
 

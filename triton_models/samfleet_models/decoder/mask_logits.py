@@ -16,10 +16,10 @@ from torch import Tensor
 from samfleet_models.decoder.factors import Factors
 from samfleet_models.decoder.image_context import ImageContext
 from samfleet_models.decoder.matmul import product
-from samfleet_models.decoder.output_upscaling import SUBPIXELS, UpScaling
+from samfleet_models.decoder.output_upscaling import SUBPIXELS, PixelTerms, UpScaling
 from samfleet_models.decoder.workspace import Workspace
 from samfleet_models.device.transfers import to_device
-from samfleet_models.modeling.mask_decoder import MASKS
+from samfleet_models.modeling.mask_decoder import MASKS, ImageFeatures
 from samfleet_models.modeling.transformer import DIM, HEADS
 
 # The type that stores a pair of numbers as one.
@@ -30,6 +30,10 @@ TILE = {"cpu": 16, "cuda": 64}  # embedding rows drawn together; 16 keep the buf
 class Drawing(Protocol):
     def bytes_per_prompt(self, pixels: int, tokens: int) -> int:
         """Return the bytes that drawing needs for a prompt of `tokens`, on an embedding of `pixels` image tokens."""
+        ...
+
+    def terms(self, k1: Tensor, features: ImageFeatures) -> PixelTerms:
+        """Return the terms of one image with tokens `k1` [N, 256], as `draw` reads them."""
         ...
 
     def draw(
@@ -57,6 +61,9 @@ class PlainDrawing:
     def bytes_per_prompt(self, pixels: int, tokens: int) -> int:
         channels = 2 * DIM + SUBPIXELS * DIM // 2  # both convolutions, and the normalised pixels between them
         return 4 * pixels * (channels + 2 * (2 * HEADS * tokens + 1) + 2 * SUBPIXELS**2 * MASKS)
+
+    def terms(self, k1: Tensor, features: ImageFeatures) -> PixelTerms:
+        return self.up_scaling.terms(k1, features)
 
     def draw(
         self,

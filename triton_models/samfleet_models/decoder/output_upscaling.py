@@ -75,7 +75,7 @@ class PixelTerms:
 
     `first` [N, 4 * 64] are its tokens K₁ after the first convolution. `constants` [N, 4 * 64] are added to that for any
     prompt, `second` [N * 4, 4 * 32] is added after the second convolution. `refined` [16 N, 32], row by row, are the
-    features of the image from which a refining mask is drawn.
+    features of the image from which a refining mask is drawn. `FusedDrawing` lays them out by tile.
     """
 
     first: Tensor

@@ -43,13 +43,20 @@ class ByTile:
     """
 
     def channels(self, matrix: Tensor, tokens: Tensor, bias: Tensor | None = None) -> Tensor:
-        table = torch.matmul(matrix, _tiles(tokens).transpose(1, 2))
+        table = torch.matmul(matrix, tiles(tokens).transpose(1, 2))
         return table if bias is None else table + bias[:, None]
 
     def values(self, matrix: Tensor, tokens: Tensor) -> Tensor:
-        return torch.matmul(_tiles(tokens), matrix.T)
+        return torch.matmul(tiles(tokens), matrix.T)
 
 
-def _tiles(tokens: Tensor) -> Tensor:
-    """Return [tiles, 64, 256] of `tokens` [N, 256]."""
-    return functional.pad(tokens, (0, 0, 0, -len(tokens) % TILE)).view(-1, TILE, tokens.shape[1])
+def tiles(rows: Tensor) -> Tensor:
+    """Return [tiles, 64, C] of `rows` [N, C], one per image token."""
+    return functional.pad(rows, (0, 0, 0, -len(rows) % TILE)).view(-1, TILE, rows.shape[1])
+
+
+def address(x: Tensor) -> int:
+    """Return the address of a tensor that the kernels can read. A wrong layout is a defect of this package."""
+    if not x.is_contiguous() or x.dtype != torch.float32:
+        raise TypeError(f"the kernels need contiguous float32, not {x.dtype} with strides {x.stride()}")
+    return x.data_ptr()

@@ -22,6 +22,7 @@ from samfleet.variants.catalogue import RECORDS
 from samfleet.variants.complexity import Complexity
 from samfleet.variants.record import VariantRecord
 from samfleet.variants.task import Prompt
+from samfleet_kernels.library import torch_only
 from samfleet_models.decoder.interface import Decoder
 from samfleet_models.images.transforms import ImageFrame
 from samfleet_models.mask_generation.prompt_tokens import point_prompts, prompt_tokens
@@ -84,7 +85,7 @@ def _of_region(network: RegionNetwork, record: VariantRecord) -> Complexity:
 
 def _of_sam(network: SamNetwork, record: VariantRecord) -> Complexity:
     encoder, features = _encode(network, record.input_size)
-    with _one_thread():
+    with _one_thread(), torch_only():  # operations in compiled kernels are not counted
         decoder = _zero_decoder(network)
         contexts: list[object] = []
         once = encoder + count_flops(lambda: contexts.append(decoder.prepare(features)))

@@ -130,7 +130,9 @@ def test_only_chosen_masks_are_drawn_in_the_given_order(
 
 
 @torch.inference_mode()
-def test_drawing_is_split_to_fit_the_memory(network: SamNetwork, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_drawing_is_split_to_fit_the_memory(
+    network: SamNetwork, torch_alone: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
     work_together(monkeypatch, 64)
     drawn: list[Sequence[int]] = []
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from fixtures.models.drawn_masks import decode_all
-from fixtures.models.kernels import kernels
+from fixtures.models.kernels import decoder, kernels
 from fixtures.models.tiny_variant import tiny
 from samfleet.variants.record import VariantRecord
 from samfleet_kernels.library import Kernels, choose
@@ -27,26 +27,10 @@ from samfleet_models.modeling.transformer import DIM, HEADS
 from samfleet_models.networks.registry import build_network
 from samfleet_models.networks.sam import SamNetwork
 
-__all__ = ["kernels", "tiny"]
+__all__ = ["decoder", "kernels", "tiny"]
 
 TOLERANCE = 2e-4  # relative to the largest number of a result; logits in the hundreds amplify the rounding
 CPU = torch.device("cpu")
-
-
-@pytest.fixture(scope="module")
-def decoder(tiny: tuple[VariantRecord, Path]) -> MaskDecoder:
-    """A mask decoder with random parameters, gains other than 1 and biases other than 0."""
-    generator = torch.Generator().manual_seed(2)
-    network = build_network(tiny[0])
-    state = {
-        key: value + 0.1 * torch.randn(value.shape, generator=generator) if value.is_floating_point() else value
-        for key, value in read_state(tiny[1]).items()
-    }
-    network.load_state_dict(state)
-    assert isinstance(network, SamNetwork)
-    part = network.eval().mask_decoder
-    assert isinstance(part, MaskDecoder)
-    return part
 
 
 def contexts_of(
@@ -55,7 +39,9 @@ def contexts_of(
     shared = Positions.of(weights, positions, layout)
     dense = torch.zeros(1, DIM)
     return [
-        ImageContext.of(weights, shared, ImageFeatures(embedding.T[None, :, None]), dense, Types(), layout)
+        ImageContext.of(
+            weights, shared, ImageFeatures(embedding.T[None, :, None]), dense, Types(), layout, weights.up_scaling.terms
+        )
         for embedding in embeddings
     ]
 
