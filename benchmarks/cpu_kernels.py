@@ -1,8 +1,9 @@
-"""The compiled CPU kernels against torch's operators: milliseconds of a prompt scored and drawn, and agreement.
+"""The compiled CPU kernels against torch's operators: milliseconds of a prompt, and agreement.
 
 `python -m benchmarks.cpu_kernels IMAGE` takes turns between all ways of decoding in one process and reports the least
 of many short repeats, because other programs only add to the time. CPU time counts all threads; on a busy machine
-compare that. Drawing is that of the three masks of a point.
+compare that. A prompt is a point with three masks: it is scored, its masks are drawn at low resolution, and the stable
+ones are packed at the image's size.
 """
 
 from __future__ import annotations
@@ -26,13 +27,18 @@ from reference.official_generator import point_prompts
 from samfleet_kernels.library import choose, supported
 from samfleet_models.decoder.folded import FoldedDecoder
 from samfleet_models.device.hardware import fingerprint
+from samfleet_models.images.decode import read_image
+from samfleet_models.images.transforms import ImageFrame
 from samfleet_models.mask_generation.point_grid import point_grid
 from samfleet_models.modeling.common import Features
 from samfleet_models.networks.sam import SamNetwork
+from samfleet_models.postprocess.threshold import draw
 
 CHUNK = 32
 GRID = 16
 MASKS = (1, 2, 3)
+OFFSET, STABLE = 1.0, 0.95  # of the stability score, as published
+MAX_PIXELS = 10**8
 INFINITE = float("inf")
 
 
@@ -61,6 +67,7 @@ class Result:
     threads: int
     score: Least = field(default_factory=Least)
     draw: Least = field(default_factory=Least)
+    pack: Least = field(default_factory=Least)
     iou_error: float = 0.0
     logit_error: float = 0.0
 
@@ -68,23 +75,29 @@ class Result:
 class Way:
     """One chunk of points of one image, decoded with one choice of kernels and torch's current number of threads."""
 
-    def __init__(self, choice: str, network: SamNetwork, features: Features, chunk: tuple[Tensor, Tensor]) -> None:
+    def __init__(
+        self, choice: str, network: SamNetwork, features: Features, frame: ImageFrame, chunk: tuple[Tensor, Tensor]
+    ) -> None:
         choose(choice)
         self.result = Result(choice, torch.get_num_threads())
         self._decoder = FoldedDecoder(network.prompt_encoder, network.mask_decoder)
         self._context = self._decoder.prepare(features)
-        self._chunk = chunk
+        self._frame, self._chunk = frame, chunk
         self._rows = torch.arange(CHUNK).repeat_interleave(len(MASKS))
         self._masks = torch.tensor(MASKS).repeat(CHUNK)
 
     def decode(self) -> tuple[Tensor, Tensor]:
-        """Score and draw the chunk, with both times, and return IoUs and logits."""
+        """Decode the chunk, with all times, and return IoUs and logits."""
+        choose(self.result.kernels)
         start = _now()
         scored = self._decoder.score(self._context, *self._chunk)
         self.result.score.time(start)
         start = _now()
         drawn = self._decoder.draw(scored, self._rows, self._masks)
         self.result.draw.time(start)
+        start = _now()
+        draw(drawn.logits, self._frame, OFFSET, STABLE)
+        self.result.pack.time(start)
         return scored.ious, drawn.logits
 
 
@@ -93,10 +106,13 @@ def compare(options: PathOptions, data: bytes, threads: Sequence[int], repeats: 
     with closing(options.engine()) as engine:
         network = sam_network(engine)
         features = (network.encode(network_input(engine, data))[0],)
+    height, width = read_image(data, MAX_PIXELS).shape[:2]
+    frame = ImageFrame.of(height, width, options.record.input_size)
     coords, labels = point_prompts(point_grid(GRID) * options.record.input_size, torch.device("cpu"))
     for count in threads:
         torch.set_num_threads(count)
-        ways = [Way(choice, network, features, (coords[:CHUNK], labels[:CHUNK])) for choice in ("off", *supported())]
+        chunk = coords[:CHUNK], labels[:CHUNK]
+        ways = [Way(choice, network, features, frame, chunk) for choice in ("off", *supported())]
         ious, logits = ways[0].decode()
         for way in ways[1:]:
             own_ious, own_logits = way.decode()
@@ -126,8 +142,9 @@ def main() -> None:
     for result in compare(options, given.image.read_bytes(), given.threads, given.repeats):
         results.append(asdict(result))
         print(
-            f"{result.kernels}, {result.threads} threads: CPU ms a prompt: {result.score.cpu_ms:.2f} scored, "
-            f"{result.draw.cpu_ms:.2f} drawn; wall {result.score.wall_ms:.2f}, {result.draw.wall_ms:.2f}; "
+            f"{result.kernels}, {result.threads} threads: a prompt scored, drawn, packed: CPU "
+            f"{' + '.join(f'{part.cpu_ms:.2f}' for part in (result.score, result.draw, result.pack))} ms, wall "
+            f"{' + '.join(f'{part.wall_ms:.2f}' for part in (result.score, result.draw, result.pack))} ms; "
             f"IoUs within {result.iou_error:.1e}, logits within {result.logit_error:.1e}",
             flush=True,
         )

@@ -8,6 +8,8 @@ import pytest
 from xdist.remote import Producer
 from xdist.scheduler import LoadFileScheduling
 
+from samfleet_kernels.library import choose
+
 # Without bytecode, pytest rewrites all tests in every run, and every command that they start compiles our modules.
 sys.dont_write_bytecode = False
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
@@ -18,8 +20,11 @@ for _name in [name for name in os.environ if name.startswith("SAMFLEET_")]:
         "SAMFLEET_WEIGHTS_DIR",
         "SAMFLEET_TWO_POOLS_IMAGES",
         "SAMFLEET_DISTILL_IMAGES",
+        "SAMFLEET_KERNELS",
     }:
         del os.environ[_name]
+
+choose(os.environ.get("SAMFLEET_KERNELS") or "auto")  # for the engines of the tests themselves
 
 # A background job of a shell ignores Ctrl-C, and so would every command that the tests start and interrupt.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:

@@ -42,7 +42,7 @@ def compile_objects(compiler: Compiler, machine: str, folder: Path, extra: Seque
     units = [
         (f"{kernels}.cpp", (*flags, f"-DINSTRUCTIONS={instructions}"), folder / f"{kernels}-{instructions}.o")
         for instructions, flags in MACHINES[machine].items()
-        for kernels in ("sweeps", "drawing")
+        for kernels in ("sweeps", "drawing", "masks")
     ]
     units.append(("dispatch.cpp", (), folder / "dispatch.o"))
 

@@ -11,13 +11,15 @@ from typing import Literal, get_args
 
 from samfleet.errors import SamfleetError
 from samfleet_kernels.sources import library_path
-from samfleet_kernels.structures import STRUCTURES, DrawingSizes, Sizes
+from samfleet_kernels.structures import STRUCTURES, DrawingSizes, Mask, MaskSizes, Sizes
 
 Instructions = Literal["avx512", "avx2", "baseline", "neon"]
 Choice = Literal["auto", "off", "avx512", "avx2", "baseline", "neon"]
 CHOICES: tuple[str, ...] = get_args(Choice)
 _BITS: dict[Instructions, int] = {"avx512": 4, "avx2": 2, "baseline": 1, "neon": 8}  # of `samfleet_supported`
-_MEASURED: tuple[Instructions, ...] = ("avx512", "avx2")  # measured faster than torch; `auto` takes the first it can
+# Measured faster than torch's operators, AVX2 also against those limited to AVX2 (ADR 60); `auto` takes the first that
+# it can. The plain x86-64 form is slower than torch, and NEON has never been measured.
+_MEASURED: tuple[Instructions, ...] = ("avx512", "avx2")
 
 
 class KernelsUnavailable(SamfleetError):
@@ -61,6 +63,18 @@ class Kernels:
         function = getattr(self._library, f"samfleet_{kernel}_{self.instructions}")
         function.restype = None
         function(ctypes.byref(sizes), ctypes.byref(arrays), ctypes.c_void_p(memory))
+
+    def mask_floats(self, sizes: MaskSizes) -> int:
+        """Return how many float32 of memory a mask of these sizes needs."""
+        count = getattr(self._library, f"samfleet_mask_memory_{self.instructions}")
+        count.restype = ctypes.c_int64
+        return int(count(ctypes.byref(sizes)))
+
+    def run_mask(self, sizes: MaskSizes, arrays: Mask, memory: int) -> bool:
+        """Interpolate and pack a mask, with the address of `mask_floats` floats; False if a logit is not finite."""
+        function = getattr(self._library, f"samfleet_mask_{self.instructions}")
+        function.restype = ctypes.c_int64
+        return int(function(ctypes.byref(sizes), ctypes.byref(arrays), ctypes.c_void_p(memory))) == 0
 
 
 @cache

@@ -48,4 +48,20 @@ class Drawing(ctypes.Structure):
     )
 
 
-STRUCTURES = {"first": First, "second": Second, "third": Third, "drawing": Drawing}
+class MaskSizes(ctypes.Structure):
+    _fields_: ClassVar[Sequence[tuple[str, type]]] = [
+        (name, ctypes.c_int64)
+        for name in ("height", "width", "low_height", "low_width", "low_stride", "y_taps", "x_taps", "most_unsure")
+    ]
+
+
+class Mask(ctypes.Structure):
+    _fields_: ClassVar[Sequence[tuple[str, type]]] = [
+        *_pointers("logits y_first y_weights x_first x_weights"),
+        ("thresholds", ctypes.c_double * 3),
+        ("error", ctypes.c_double),
+        *_pointers("bits certain possible unsure unsure_count"),
+    ]
+
+
+STRUCTURES = {"first": First, "second": Second, "third": Third, "drawing": Drawing, "mask": Mask}

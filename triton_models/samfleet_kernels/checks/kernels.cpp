@@ -14,10 +14,12 @@
     void samfleet_second_##name(const SamfleetSizes *, const SamfleetSecond *, float *);       \
     void samfleet_third_##name(const SamfleetSizes *, const SamfleetThird *, float *);         \
     int64_t samfleet_drawing_memory_##name(int64_t, int64_t);                                  \
-    void samfleet_drawing_##name(const SamfleetDrawingSizes *, const SamfleetDrawing *, float *);
+    void samfleet_drawing_##name(const SamfleetDrawingSizes *, const SamfleetDrawing *, float *); \
+    int64_t samfleet_mask_memory_##name(const SamfleetMaskSizes *);                            \
+    int64_t samfleet_mask_##name(const SamfleetMaskSizes *, const SamfleetMask *, float *);
 #define SET(name, bit) \
     {#name, bit, samfleet_memory_##name, samfleet_first_##name, samfleet_second_##name, samfleet_third_##name, \
-     samfleet_drawing_memory_##name, samfleet_drawing_##name}
+     samfleet_drawing_memory_##name, samfleet_drawing_##name, samfleet_mask_memory_##name, samfleet_mask_##name}
 
 extern "C" {
 #if defined(__aarch64__)
@@ -38,6 +40,8 @@ struct Set {
     void (*third)(const SamfleetSizes *, const SamfleetThird *, float *);
     int64_t (*drawing_memory)(int64_t, int64_t);
     void (*drawing)(const SamfleetDrawingSizes *, const SamfleetDrawing *, float *);
+    int64_t (*mask_memory)(const SamfleetMaskSizes *);
+    int64_t (*mask)(const SamfleetMaskSizes *, const SamfleetMask *, float *);
 };
 
 static const Set SETS[] = {
@@ -128,6 +132,28 @@ static Array draw(const Set &set, SamfleetDrawingSizes sizes, bool terms) {
     return out;
 }
 
+// One mask of noise; its bits, and the numbers of pixels decided and not.
+static Array pack(const Set &set, SamfleetMaskSizes sizes) {
+    state = 3;
+    Array memory(set.mask_memory(&sizes)), logits = random_array(sizes.low_height * sizes.low_stride, 1);
+    auto axis = [](int64_t outputs, int64_t inputs, int64_t taps, std::vector<int32_t> &first) {
+        for (int64_t i = 0; i < outputs; i++) first.push_back((int32_t)(i * inputs / outputs));
+        return random_array(outputs * taps, 1);
+    };
+    std::vector<int32_t> y_first, x_first;
+    Array y_weights = axis(sizes.height, sizes.low_height, sizes.y_taps, y_first);
+    Array x_weights = axis(sizes.width, sizes.low_width, sizes.x_taps, x_first);
+    std::vector<uint8_t> bits((sizes.height * sizes.width + 7) / 8);
+    std::vector<int64_t> unsure(3 * sizes.most_unsure);
+    int64_t certain[3] = {}, possible[3] = {}, count = 0;
+    SamfleetMask arrays{logits.data(), y_first.data(), y_weights.data(), x_first.data(), x_weights.data(),
+                        {0.5, -0.5, 0}, 1e-6, bits.data(), certain, possible, unsure.data(), &count};
+    Array result{(float)set.mask(&sizes, &arrays, memory.data())};
+    for (int number = 0; number < 3; number++) result.push_back((float)certain[number]);
+    for (uint8_t byte : bits) result.push_back(byte);
+    return result;
+}
+
 static int compare(const Set &set, const char *what, const Array &found, const Array &expected) {
     float worst = 0, largest = 0;
     for (size_t i = 0; i < found.size(); i++) {
@@ -173,5 +199,10 @@ int main() {
                      (int)sizes.rows, (int)sizes.pixels);
             failures += each_set(what, [&](const Set &set) { return draw(set, sizes, terms); });
         }
+    const SamfleetMaskSizes masks[] = {{1, 1, 1, 1, 1, 1, 1, 1}, {61, 33, 17, 15, 16, 4, 3, 64}, {8, 300, 5, 64, 70, 2, 4, 2}};
+    for (const auto &sizes : masks) {
+        snprintf(what, sizeof what, "a mask of %d x %d pixels", (int)sizes.height, (int)sizes.width);
+        failures += each_set(what, [&](const Set &set) { return pack(set, sizes); });
+    }
     return failures > 0;
 }

@@ -38,5 +38,6 @@ void samfleet_struct_bytes(int64_t *bytes) {
     bytes[1] = sizeof(SamfleetSecond);
     bytes[2] = sizeof(SamfleetThird);
     bytes[3] = sizeof(SamfleetDrawing);
+    bytes[4] = sizeof(SamfleetMask);
 }
 }

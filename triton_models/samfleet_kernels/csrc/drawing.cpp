@@ -6,6 +6,7 @@
 #include "arena.h"
 #include "interface.h"
 #include "products.h"
+#include "transpose.h"
 
 namespace {
 
@@ -164,7 +165,9 @@ struct Draw {
     }
 
     static void interleave(const float *rows, int64_t length, float *to) {
-        for (int64_t i = 0; i < length; i++)
+        int64_t i = 0;
+        for (; i + 4 <= length; i += 4) transpose_four(rows + i, TILE, to + 4 * i, 4);
+        for (; i < length; i++)
             for (int64_t x = 0; x < 4; x++) to[4 * i + x] = rows[x * TILE + i];
     }
 };

@@ -80,10 +80,35 @@ struct SamfleetDrawing {
     float *out;                // [M, 16 N], rows of 4 `side`
 };
 
+struct SamfleetMaskSizes {
+    int64_t height, width;          // of the image
+    int64_t low_height, low_width;  // of the logits
+    int64_t low_stride;             // floats from one row of the logits to the next
+    int64_t y_taps, x_taps;         // inputs of each output of the interpolation
+    int64_t most_unsure;
+};
+
+// One mask of an image, packed by columns. Pixels within the tolerance, `error` times the largest absolute logit, of a
+// threshold are listed and not decided. An output's taps are consecutive from its first; none behind the last input has
+// a weight.
+struct SamfleetMask {
+    const float *logits;                 // [low_height, low_stride]
+    const int32_t *y_first;              // [height]
+    const float *y_weights;              // [height, y_taps]
+    const int32_t *x_first;              // [width]
+    const float *x_weights;              // [width, x_taps]
+    double thresholds[3];                // the last is that of the bits
+    double error;
+    uint8_t *bits;                       // out, zeros before: pixels certainly above the last threshold, x * height + y
+    int64_t *certain, *possible;         // out [3], zeros before: pixels certainly and possibly above each threshold
+    int64_t *unsure;                     // out [3, most_unsure]: number of the threshold, x, y
+    int64_t *unsure_count;               // out, 0 before; may exceed most_unsure
+};
+
 // Instruction sets that are compiled in and that this processor and its system support, as bits.
 enum { SAMFLEET_BASELINE = 1, SAMFLEET_AVX2 = 2, SAMFLEET_AVX512 = 4, SAMFLEET_NEON = 8 };
 uint32_t samfleet_supported(void);
 
-// Sizes of the four structures above, without those of sizes, in this order; the caller compares them with its own.
+// Sizes of the five structures above, without those of sizes, in this order; the caller compares them with its own.
 void samfleet_struct_bytes(int64_t *bytes);
 }

@@ -1,6 +1,7 @@
 // Softmax over the tokens of a prompt, and over the image, tile by tile.
 #pragma once
 #include "products.h"
+#include "transpose.h"
 
 namespace {
 
@@ -75,28 +76,11 @@ struct ImageSoftmax {
     }
 };
 
-typedef float Four __attribute__((vector_size(16)));
-typedef int32_t FourIndices __attribute__((vector_size(16)));
-
-#if defined(__clang__)
-#define SHUFFLE(a, b, i, j, k, l) __builtin_shufflevector(a, b, i, j, k, l)
-#else
-#define SHUFFLE(a, b, i, j, k, l) __builtin_shuffle(a, b, FourIndices{i, j, k, l})
-#endif
-
 // Transpose `from` [rows, 64] to `to` [64, ld]; rows is a multiple of 4.
 INLINE void transpose(const float *from, int64_t rows, float *to, int64_t ld) {
     for (int64_t row = 0; row < rows; row += 4)
-        for (int64_t column = 0; column < TILE; column += 4) {
-            Four line[4];
-            for (int i = 0; i < 4; i++) memcpy(&line[i], from + (row + i) * TILE + column, sizeof(Four));
-            Four low = SHUFFLE(line[0], line[1], 0, 4, 1, 5), high = SHUFFLE(line[0], line[1], 2, 6, 3, 7);
-            Four other = SHUFFLE(line[2], line[3], 0, 4, 1, 5), rest = SHUFFLE(line[2], line[3], 2, 6, 3, 7);
-            Four turned[4] = {
-                SHUFFLE(low, other, 0, 1, 4, 5), SHUFFLE(low, other, 2, 3, 6, 7),
-                SHUFFLE(high, rest, 0, 1, 4, 5), SHUFFLE(high, rest, 2, 3, 6, 7)};
-            for (int i = 0; i < 4; i++) memcpy(to + (column + i) * ld + row, &turned[i], sizeof(Four));
-        }
+        for (int64_t column = 0; column < TILE; column += 4)
+            transpose_four(from + row * TILE + column, TILE, to + column * ld + row, ld);
 }
 
 }  // namespace

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -13,6 +15,14 @@ BAND_FLOATS = 2**19  # 2 MiB, a part of the last-level cache; a mask of 640x480 
 SERIAL_PRODUCT = 2**18  # multiplications; OpenBLAS starts no threads for smaller matrix products
 ROUNDINGS = 20  # at most 8 of `upscale`, 8 here and 2 of the weights, each half a unit in the last place; 2 to spare
 UNIT = 2.0**-24  # relative error of one float32 operation
+
+
+def interpolation_error(low: Sequence[int], frame: ImageFrame) -> float:
+    """Return by how much `upscale` and merged taps in float32 may differ, relative to the largest absolute logit.
+
+    `low` is the size of the logits.
+    """
+    return ROUNDINGS * UNIT * OVERSHOOT[last_step(low, frame)[1]] ** 2
 
 
 class Canvas:
@@ -28,7 +38,7 @@ class Canvas:
         low_height, low_width = cropped_size(low, frame) if frame.upsampling == "cropped" else low
         self.size = frame.original
         self.tolerance = 0.0
-        self._error = ROUNDINGS * UNIT * OVERSHOOT[last_step(low, frame)[1]] ** 2  # relative to the largest logit
+        self._error = interpolation_error(low, frame)
         self._low_res = low_res[:, :low_height, :low_width]
         self._y = Strips(upscaling_taps(low, frame, 0), low_height, low_width)
         self._x = Strips(upscaling_taps(low, frame, 1), low_width, height)

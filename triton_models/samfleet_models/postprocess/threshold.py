@@ -6,9 +6,10 @@ count is therefore equal to that of `upscale`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -16,15 +17,16 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from samfleet.masks.runs import packed_bytes
+from samfleet_kernels.library import chosen
 from samfleet_models.device.memory import NotEnoughMemory, attempt
 from samfleet_models.device.transfers import Crossing, begin_to_host, to_device
 from samfleet_models.images.transforms import ImageFrame
-from samfleet_models.postprocess.banded_upsample import Canvas
-from samfleet_models.postprocess.upsample import Indices, pixel_logits, pixelwise, upscale
+from samfleet_models.postprocess.banded_upsample import Canvas, Floats
+from samfleet_models.postprocess.fused_sketch import FusedSketcher
+from samfleet_models.postprocess.sketch import UNSURE_PIXELS, Sketch, Thresholds, fails
+from samfleet_models.postprocess.upsample import pixel_logits, pixelwise, upscale
 
 MASK_THRESHOLD = 0.0
-UNSURE_PIXELS = 64  # of one mask; drawing the whole mask exactly costs less than deciding more pixels one by one
-Thresholds = tuple[float, float, float]  # for sure pixels, for possible pixels, for the mask
 BYTES_PER_PIXEL = 13  # of a full-size mask: float32, bools, their transposed and padded copies, products
 DENSE_BYTES = {"cpu": 128 * 2**20, "cuda": 2 * 2**30}
 
@@ -147,33 +149,20 @@ def _packed(masks: Tensor) -> Tensor:
     return (columns.view(count, packed_bytes(height * width), 8) * places).sum(2, dtype=torch.uint8)
 
 
-@dataclass(slots=True)
-class _Sketch:
-    """A mask that may pass: `counts` of pixels surely above each of the three thresholds, `bits` surely set.
-
-    `unsure` [3, k] are the undecided pixels: index of the threshold, x, y.
-    """
-
-    row: int
-    counts: NDArray[np.int64]
-    bits: NDArray[np.uint8]
-    unsure: Indices
-
-
 def _draw_banded(low_res: Tensor, frame: ImageFrame, offset: float, least: float | None) -> Drawn:
     """Draw with as many threads as torch has, a whole mask in each; no step of a mask is worth splitting over cores."""
     thresholds = (MASK_THRESHOLD + offset, MASK_THRESHOLD - offset, MASK_THRESHOLD)
     logits = low_res.numpy()
     next_rows = iter(range(len(low_res)))  # shared: each thread takes the next row
 
-    def sketches() -> list[_Sketch | int]:
-        canvas = Canvas(logits, frame)
-        return [found for row in next_rows if (found := _sketch(canvas, row, thresholds, least)) is not None]
+    def sketches() -> list[Sketch | int]:
+        sketch = _sketcher(logits, frame)
+        return [found for row in next_rows if (found := sketch(row, thresholds, least)) is not None]
 
     threads = min(torch.get_num_threads(), len(low_res))
     with ThreadPoolExecutor(max(1, threads)) as pool:
         found = [part for job in [pool.submit(sketches) for _ in range(threads)] for part in job.result()]
-    parts = [_settled([part for part in found if isinstance(part, _Sketch)], low_res, frame, thresholds, least)]
+    parts = [_settled([part for part in found if isinstance(part, Sketch)], low_res, frame, thresholds, least)]
     for row in (part for part in found if isinstance(part, int)):
         exact = draw_whole(low_res[row : row + 1], frame, offset, least)
         parts.append(Drawn(exact.rows + row, exact.bits, exact.stability))
@@ -182,22 +171,30 @@ def _draw_banded(low_res: Tensor, frame: ImageFrame, offset: float, least: float
     return Drawn(drawn.rows[order], drawn.bits[order], drawn.stability[order])
 
 
-def _best_score(canvas: Canvas, thresholds: Thresholds) -> np.float32:
-    """Return the highest possible stability score of the current mask, with all unsure pixels counted in its favour."""
+def _sketcher(logits: Floats, frame: ImageFrame) -> Callable[[int, Thresholds, float | None], Sketch | int | None]:
+    """Return a function for one thread that sketches a row of `logits`, by the kernels that this process uses."""
+    kernels = chosen()
+    return FusedSketcher(logits, frame, kernels).sketch if kernels else partial(_sketch, Canvas(logits, frame))
+
+
+def _may_pass(canvas: Canvas, thresholds: Thresholds, least: float | None) -> bool:
+    """Test whether the current mask can pass, with all unsure pixels counted in its favour."""
+    if least is None:
+        return True
     high, low, slack = 0, 0, canvas.tolerance
     for columns in canvas.bands:
         band = canvas.band(columns)
         high += np.count_nonzero(canvas.above(band, thresholds[0] - slack))
         low += np.count_nonzero(canvas.above(band, thresholds[1] + slack))
-    return np.float32(high) / np.float32(low) if low else np.float32(high)
+    return not fails(high, low, least)
 
 
-def _sketch(canvas: Canvas, row: int, thresholds: Thresholds, least: float | None) -> _Sketch | int | None:
+def _sketch(canvas: Canvas, row: int, thresholds: Thresholds, least: float | None) -> Sketch | int | None:
     """Return the sketch of a mask, None if it cannot pass, or its row if too many pixels are unsure."""
     canvas.begin(row)
     if not np.isfinite(canvas.tolerance):
         return row
-    if least is not None and _best_score(canvas, thresholds) < np.float32(least):
+    if not _may_pass(canvas, thresholds, least):
         return None
     height, width = canvas.size
     bits = np.zeros(packed_bytes(height * width), dtype=np.uint8)
@@ -217,11 +214,11 @@ def _sketch(canvas: Canvas, row: int, thresholds: Thresholds, least: float | Non
         bits[columns.start * height // 8 :][: len(packed)] = packed
         if sum(part.shape[1] for part in unsure) > UNSURE_PIXELS:
             return row
-    return _Sketch(row, counts, bits, np.concatenate(unsure, axis=1))
+    return Sketch(row, counts, bits, np.concatenate(unsure, axis=1))
 
 
 def _settled(
-    sketches: list[_Sketch], low_res: Tensor, frame: ImageFrame, thresholds: Thresholds, least: float | None
+    sketches: list[Sketch], low_res: Tensor, frame: ImageFrame, thresholds: Thresholds, least: float | None
 ) -> Drawn:
     """Return the sketches that pass, after deciding their unsure pixels."""
     height, width = frame.original

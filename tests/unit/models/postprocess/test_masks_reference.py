@@ -6,13 +6,18 @@ import numpy as np
 import pytest
 import torch
 
+from fixtures.models.kernels import kernels, reset_kernels
 from reference.reading import full_logits, read_masks_slowly
 from samfleet.variants.conventions import Upsampling
+from samfleet_kernels.library import Kernels, choose, chosen, torch_only
 from samfleet_models.images.transforms import ImageFrame
 from samfleet_models.postprocess import threshold
 from samfleet_models.postprocess.banded_upsample import Canvas
 from samfleet_models.postprocess.masks import CropPlacement, EncodedMasks, Selection, encode_masks
+from samfleet_models.postprocess.threshold import draw
 from samfleet_models.postprocess.upsample import OVERSHOOT, SMALL_KERNEL, pixel_logits, pixelwise, resizing_taps
+
+__all__ = ["kernels", "reset_kernels"]
 
 SIDE = 1024
 SIZES = [(480, 640), (427, 640), (1, 1), (3, 2000), (1024, 1024), (333, 177), (129, 1500), (1023, 1025), (40, 60)]
@@ -53,10 +58,18 @@ def framed(size: tuple[int, int], upsampling: Upsampling) -> ImageFrame:
 
 
 @pytest.mark.parametrize("size", [*SIZES, pytest.param((3000, 4000), marks=pytest.mark.heavy)])
-@pytest.mark.parametrize("selection", [Selection(), Selection(0.7, 0.6, drop_cut_by_crop=True)])
+@pytest.mark.parametrize(
+    ("selection", "by"),
+    [
+        (Selection(), "auto"),
+        (Selection(0.7, 0.6, drop_cut_by_crop=True), "auto"),
+        (Selection(0.7, 0.6, drop_cut_by_crop=True), "off"),
+    ],
+)
 def test_every_bit_equals_that_of_the_slow_path(
-    size: tuple[int, int], selection: Selection, upsampling: Upsampling
+    size: tuple[int, int], selection: Selection, by: str, upsampling: Upsampling, reset_kernels: None
 ) -> None:
+    choose(by)
     frame, placement = framed(size, upsampling), CropPlacement.whole(*size)
     for low_res in (blobs(4), noise(2)):
         slow = read_masks_slowly(low_res, frame, placement, selection)
@@ -100,10 +113,29 @@ def test_single_pixels_equal_those_of_drawn_masks(threads: int, count: int, upsa
         torch.set_num_threads(before)
 
 
-def test_masks_like_real_ones_are_never_drawn_whole(monkeypatch: pytest.MonkeyPatch, upsampling: Upsampling) -> None:
+@pytest.mark.parametrize("by", ["auto", "off"])
+def test_masks_like_real_ones_are_never_drawn_whole(
+    by: str, monkeypatch: pytest.MonkeyPatch, upsampling: Upsampling, reset_kernels: None
+) -> None:
+    choose(by)
     monkeypatch.delattr(threshold, "draw_whole")
     frame, placement = framed((480, 640), upsampling), CropPlacement.whole(480, 640)
     assert len(encode_masks(blobs(4), frame, placement, Selection()).counts) == 4
+
+
+@pytest.mark.parametrize("size", [(480, 640), (3, 2000), (129, 301), (1023, 1025)])
+def test_every_instruction_set_packs_the_same_masks(
+    kernels: Kernels, size: tuple[int, int], upsampling: Upsampling
+) -> None:
+    frame = framed(size, upsampling)
+    hard = flat(0.0, 1.0, -5.0, float("inf"), float("nan"))
+    for low_res in (blobs(3), noise(1), torch.cat([hard, blobs(1).round()])):
+        assert chosen() == kernels
+        found = draw(low_res, frame, 0.7, 0.6)
+        with torch_only():
+            expected = draw(low_res, frame, 0.7, 0.6)
+        for name in ("rows", "bits", "stability"):
+            np.testing.assert_array_equal(getattr(found, name), getattr(expected, name))
 
 
 def test_small_images_are_upsampled_by_torch(upsampling: Upsampling) -> None:
