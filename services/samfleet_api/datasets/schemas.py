@@ -208,7 +208,9 @@ class DatasetImage(BaseModel):
     image_id: int | None = Field(description="COCO id that results refer to; null until the dataset is sealed.")
     file_name: str
     external_id: str | None = Field(description="The id that the manifest gives the image.")
-    metadata: dict[str, Any] | None = Field(description="What the manifest gives the image, and the number and time of its frame.")
+    metadata: dict[str, Any] | None = Field(
+        description="What the manifest gives the image, and the number and time of its frame."
+    )
     size_bytes: int = Field(description="0 if it was not known when the dataset was made.")
     width: int | None = Field(description="Width of the upright image in pixels; null until a job has read it.")
     height: int | None
