@@ -11,6 +11,7 @@ import os
 import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from functools import partial
 from itertools import chain, islice
@@ -186,8 +187,9 @@ def _framed(
             progress(count)
             yield _row(image)
 
-    found = chain.from_iterable(map(frames.images_of, shown()))
-    return list(islice(found, most + 1 if request.limit is None else request.limit))
+    with closing(frames.images_of_all(shown())) as found:
+        images = chain.from_iterable(of_file for _, of_file in found)
+        return list(islice(images, most + 1 if request.limit is None else request.limit))
 
 
 def _checked_prompts(

@@ -125,8 +125,8 @@ class S3Listing:
         if self.frames is None:
             yield from islice(self._counted(files), self.request.limit)
             return
-        with closing(self.frames.images_of_all(files)) as images:
-            yield from islice(self._counted(self._watched(images, until)), self.request.limit)
+        with closing(self.frames.images_of_all(files)) as files_of_frames:
+            yield from islice(self._counted(self._watched(files_of_frames, until)), self.request.limit)
 
     def _files(self, place: S3Place, until: float) -> Iterator[NewImage]:
         """Yield the objects that are images, or files of frames."""
@@ -139,10 +139,10 @@ class S3Listing:
             self.progress(self._keys, self.images)
             self._check_time(until)
 
-    def _watched(self, images: Iterable[Sequence[NewImage]], until: float) -> Iterator[NewImage]:
+    def _watched(self, files: Iterable[tuple[NewImage, Sequence[NewImage]]], until: float) -> Iterator[NewImage]:
         """Yield the images of files, and show progress after each file."""
-        for of_file in images:
-            yield from of_file
+        for _, images in files:
+            yield from images
             self._check_time(until)
             self.progress(self._keys, self.images)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 
 from sqlalchemy import delete, func, select
@@ -48,9 +49,10 @@ def find_frames(
         return None
     lister = FrameLister(choice, FrameFiles(store, {}, {}, limits))
     found: dict[tuple[str, str], Sequence[NewImage]] = {}
-    for file in _uploaded(session, dataset.id):
-        found[file.uri, file.file_name] = list(lister.images_of(file))
-        _require_room(dataset, sum(map(len, found.values())), most)
+    with closing(lister.images_of_all(_uploaded(session, dataset.id))) as files:
+        for file, images in files:
+            found[file.uri, file.file_name] = images
+            _require_room(dataset, sum(map(len, found.values())), most)
     return UploadedFrames(found)
 
 

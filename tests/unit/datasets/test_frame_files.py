@@ -20,8 +20,9 @@ from samfleet.datasets.frame_addresses import FrameAddress, file_of, frame_name
 from samfleet.datasets.frames.choice import FrameChoice
 from samfleet.datasets.frames.files import FrameFiles
 from samfleet.datasets.frames.limits import FrameLimits
-from samfleet.datasets.frames.listing import AT_A_TIME, FrameLister
+from samfleet.datasets.frames.listing import FrameLister
 from samfleet.datasets.frames.reader import FrameReader
+from samfleet.datasets.frames.side_by_side import AT_A_TIME
 from samfleet.datasets.frames.times import FrameTimes
 from samfleet.image_errors import (
     ImageFailed,
@@ -151,8 +152,8 @@ def test_files_are_read_side_by_side_in_their_order(tmp_path: Path) -> None:
     files = MeetingFiles()
     images = [NewImage(name, (tmp_path / "a.gif").as_uri(), 5) for name in names]
     found = list(FrameLister(FrameChoice(count=2), files).images_of_all(images))
-    assert [[one.file_name for one in of_file] for of_file in found] == [
-        [name] if name == "between.jpg" else [f"{name}/000000.png", f"{name}/000002.png"] for name in names
+    assert [(file.file_name, [one.file_name for one in of_file]) for file, of_file in found] == [
+        (name, [name] if name == "between.jpg" else [f"{name}/000000.png", f"{name}/000002.png"]) for name in names
     ]
     assert files.most == AT_A_TIME
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -15,11 +13,10 @@ from samfleet.datasets.frames.choice import FrameChoice
 from samfleet.datasets.frames.files import FrameFiles
 from samfleet.datasets.frames.limits import too_many_frames
 from samfleet.datasets.frames.opening import open_frames
+from samfleet.datasets.frames.side_by_side import read_side_by_side
 from samfleet.datasets.names import FileNameInvalid, check_file_name, has_frames, is_image_name
 from samfleet.errors import InvalidInput
 from samfleet.image_errors import ImageFailed
-
-AT_A_TIME = 4  # files that are read side by side; each may be a temporary copy
 
 
 class FrameNameTaken(InvalidInput):
@@ -86,25 +83,9 @@ class FrameLister:
             metadata = {**(image.metadata or {}), **frame.metadata} or None
             yield replace(image, file_name=frame.file_name, uri=frame.uri, metadata=metadata)
 
-    def images_of_all(self, files: Iterable[NewImage]) -> Generator[Sequence[NewImage]]:
-        """Yield the images of each file, in the order of the files, some of which are read side by side.
-
-        Close the iterator if it is left early. Raises like `frames_of`.
-        """
-        waiting: deque[Sequence[NewImage] | Future[Sequence[NewImage]]] = deque()
-        with ThreadPoolExecutor(AT_A_TIME, "frames") as threads:
-            try:
-                for file in files:
-                    waiting.append(threads.submit(self._read, file) if has_frames(file.file_name) else (file,))
-                    while waiting and (len(waiting) > AT_A_TIME or not isinstance(waiting[0], Future)):
-                        yield _result(waiting.popleft())
-                while waiting:
-                    yield _result(waiting.popleft())
-            finally:
-                threads.shutdown(wait=False, cancel_futures=True)
-
-    def _read(self, file: NewImage) -> Sequence[NewImage]:
-        return list(self.images_of(file))
+    def images_of_all(self, files: Iterable[NewImage]) -> Generator[tuple[NewImage, Sequence[NewImage]]]:
+        """Yield each file with its images; `read_side_by_side` states the rest. Raises like `frames_of`."""
+        return read_side_by_side(files, lambda file: has_frames(file.file_name), self.images_of)
 
     def _chosen(self, uri: str, *, is_image: bool) -> Sequence[tuple[int, float | None]] | None:
         """Return the chosen frames with their times; None if the file is an image as it is."""
@@ -121,7 +102,3 @@ class FrameLister:
         if is_image and is_first and list(chosen) == [0]:
             return None
         return [(index, None if times is None else times.seconds(index)) for index in chosen]
-
-
-def _result(images: Sequence[NewImage] | Future[Sequence[NewImage]]) -> Sequence[NewImage]:
-    return images.result() if isinstance(images, Future) else images

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import islice
 from pathlib import PurePosixPath
 from typing import Any, Self
@@ -21,6 +23,7 @@ from samfleet.datasets.content import STORE_SCHEME
 from samfleet.datasets.directory import DatasetEmpty
 from samfleet.datasets.filling import begin_listing, close
 from samfleet.datasets.frames.listing import FrameLister
+from samfleet.datasets.frames.side_by_side import read_side_by_side
 from samfleet.datasets.listed_prompts import ListedPrompts
 from samfleet.datasets.manifests import repository
 from samfleet.datasets.manifests.entries import ManifestLine
@@ -29,6 +32,7 @@ from samfleet.datasets.manifests.files import Sources, open_manifest
 from samfleet.datasets.manifests.images import ManifestImage, ManifestImages, images_of
 from samfleet.datasets.manifests.lines import Format, read_lines
 from samfleet.datasets.manifests.prompts import ManifestPrompts
+from samfleet.datasets.names import has_frames
 from samfleet.datasets.prompt_formats.uploaded import LabelFormat
 from samfleet.datasets.service import DatasetTooLarge, InputLimits
 from samfleet.db.models import Dataset, DatasetSource
@@ -134,15 +138,24 @@ class ManifestListing:
             for some in _batches(islice(read_lines(file, request.format), request.limit)):
                 # Threads cost more than the work if nothing is asked of a store.
                 found = threads.map(finder.find, some) if any(map(finder.asks_store, some)) else map(finder.find, some)
-                for one in found:
-                    for image in (one,) if self.frames is None else images_of(self.frames, one):
-                        if self.images == request.limit:
-                            return
-                        self.images += 1
-                        yield self._with_row(image)
-                    if self.frames is not None:
-                        self._check(one.line, until)
+                with closing(self._with_images(found)) as files:
+                    for one, images in files:
+                        for image in images:
+                            if self.images == request.limit:
+                                return
+                            self.images += 1
+                            yield self._with_row(image)
+                        if self.frames is not None:
+                            self._check(one.line, until)
                 self._check(some[-1].number, until)
+
+    def _with_images(self, files: Iterable[ManifestImage]) -> Generator[tuple[ManifestImage, Sequence[ManifestImage]]]:
+        """Yield each file with its images."""
+        if self.frames is None:
+            yield from ((file, (file,)) for file in files)
+        else:
+            read = partial(images_of, self.frames)
+            yield from read_side_by_side(files, lambda file: has_frames(file.file_name), read)
 
     def _with_row(self, image: ManifestImage) -> ManifestImage:
         if image.prompts is None:
