@@ -1,4 +1,4 @@
-"""The same labels prompt the images of a bucket, a manifest and an archive, from this machine and beside the images."""
+"""Prompts for images of a bucket, a manifest and an archive, from this machine and from beside the images."""
 
 from __future__ import annotations
 

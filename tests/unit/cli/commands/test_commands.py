@@ -197,7 +197,7 @@ def test_a_price_must_be_an_amount_of_money(amount: str) -> None:
     assert "PER_HOUR" in text
 
 
-@pytest.mark.parametrize("option", ["--annotations", "--detections"])
+@pytest.mark.parametrize("option", ["--annotations", "--detections", "--prompts"])
 def test_a_pipe_is_refused_with_one_sentence(tmp_path: Path, option: str) -> None:
     """A shell passes a pipe for `<(…)`."""
     os.mkfifo(tmp_path / "pipe")
