@@ -70,13 +70,10 @@ class Client(SamfleetClient):
 
         `images` is a folder or a file, an `s3://` address that the server may read, a manifest or an archive, a dataset
         or its id, or one or several images: paths, bytes of files, Pillow images, arrays of uint8
-        [height, width(, channels)] in RGB. An iterator of images is sent as it goes. `task` is a kind or the API's task
-        object, `fields` are further fields of the job, such as `labels`. A folder that the server can read is not sent,
-        unless `upload` is set.
-
-        `prompts` is a prompts file, or labels of another tool in `prompts_format`; the task is then to segment them.
-        `frame` is the number of one frame of each file, from 0, or `frames` are "all" or `FrameSteps`; videos need one
-        of them.
+        [height, width(, channels)] in RGB. An iterator of images is sent as it goes. A folder that the server can read
+        is not sent, unless `upload` is set. `task` is a kind or the API's task object; `prompts`, a prompts file or
+        labels in `prompts_format`, are the task if there is none. `fields` are further fields of the job.
+        `frame` is the number of one frame of each file, from 0, or `frames` are "all" or `FrameSteps`; videos need one.
 
         `keep=False` removes the job and the dataset that this call makes, when the result or the client is closed.
         Raises `JobFailed`, `JobCancelled`, `ApiError`, `ApiUnreachable`, `ImagesInvalid` and `PromptsNotSupported`.
