@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from samfleet.client.async_transport import AsyncTransport
-from samfleet.client.steps import Call, Download, Pages, Pause, Step, Steps, Together, ask, run_async
+from samfleet.client.steps import Call, Download, Pages, Pause, Step, Steps, Together, ask, in_thread, run_async
 from samfleet.client.transport import decoded
 
 T = TypeVar("T")
@@ -105,7 +105,7 @@ class AsyncCalls:
 
     async def _exchange(self, call: Call[Any]) -> Any:
         with ExitStack() as opened:
-            body = call.body(opened) if call.body else {}
+            body = await in_thread(call.body, opened) if call.body else {}  # it may pack a folder of labels
             response = await self._transport.send(call.method, call.path, **call.request, **body)
         if call.response == "json":
             return decoded(response)

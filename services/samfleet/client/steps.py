@@ -130,7 +130,7 @@ async def run_async(steps: Steps[T], carry_out: Callable[[Step], Awaitable[Any]]
     answer: Any = None
     while True:
         if in_threads:
-            found = await _in_thread(steps, answer, with_error)
+            found = await in_thread(_next_step, steps, answer, with_error)
         else:
             found = _next_step(steps, answer, with_error)
         if isinstance(found, _Ended):
@@ -141,15 +141,15 @@ async def run_async(steps: Steps[T], carry_out: Callable[[Step], Awaitable[Any]]
             with_error = error
 
 
-async def _in_thread(steps: Steps[T], answer: Any, error: Exception | None) -> Step | _Ended[T]:
-    """Resume a flow in another thread. If this is cancelled, wait until the flow stands still: the caller may be about
-    to remove what it makes.
+async def in_thread(function: Callable[..., T], *arguments: Any) -> T:
+    """Call a function in another thread. If this is cancelled, wait for its end: the caller may be about to remove or
+    close what it works on.
     """
-    resumed = asyncio.ensure_future(asyncio.to_thread(_next_step, steps, answer, error))
+    called: asyncio.Future[T] = asyncio.ensure_future(asyncio.to_thread(function, *arguments))
     try:
-        return await asyncio.shield(resumed)
+        return await asyncio.shield(called)
     except asyncio.CancelledError:
-        await asyncio.wait([resumed])
+        await asyncio.wait([called])
         raise
 
 

@@ -6,7 +6,7 @@ import asyncio
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import httpx
 import pytest
@@ -15,6 +15,7 @@ from fixtures.api.api_double import ApiDouble
 from fixtures.api.segmentations import KEY, URL, answers
 from samfleet.client import AsyncClient, uploads
 from samfleet.client.async_transport import AsyncTransport
+from samfleet.client.routes import datasets as routes
 from samfleet.client.segmenting import Progress
 
 LONG_SECONDS = 60  # never waited for, unless the loop is blocked
@@ -89,6 +90,28 @@ def test_a_cancelled_segmentation_removes_what_it_made(
     asyncio.run(all_of_it())
     assert api.sent()[-1] == "DELETE /v1/datasets/u1"
     assert "POST /v1/datasets/u1/images" not in api.sent()
+
+
+def test_the_event_loop_runs_while_labels_are_packed(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    begun, go_on = threading.Event(), threading.Event()
+
+    def held(_folder: Path, file: IO[bytes]) -> None:
+        begun.set()
+        assert go_on.wait(LONG_SECONDS), "the event loop is blocked"
+        file.write(b"packed")
+
+    monkeypatch.setattr(routes, "pack_labels", held)
+    api = ApiDouble({"PUT /v1/datasets/d1/prompts": {}})
+
+    async def all_of_it() -> None:
+        async with client_of(api) as client:
+            sending = asyncio.create_task(client.upload_prompts("d1", folder, "yolo"))
+            await asyncio.to_thread(begun.wait, LONG_SECONDS)
+            go_on.set()
+            await sending
+
+    asyncio.run(all_of_it())
+    assert api.requests[0].content == b"packed"
 
 
 def test_an_error_of_the_callback_ends_the_segmentation(folder: Path) -> None:
