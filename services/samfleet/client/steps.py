@@ -128,6 +128,7 @@ async def run_async(steps: Steps[T], carry_out: Callable[[Step], Awaitable[Any]]
     """
     with_error: Exception | None = None
     answer: Any = None
+    found: Step | _Ended[T]
     while True:
         if in_threads:
             found = await in_thread(_next_step, steps, answer, with_error)
