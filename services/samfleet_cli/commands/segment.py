@@ -164,13 +164,15 @@ def segment(
     2 wrong usage; 130 Ctrl-C: the job continues, and the message says how to resume; 1 any other error.
     """
     given = _files_given(annotations, detections, prompts)
+    local = {"annotations": annotations, "detections": detections, "upload": upload}
+    chosen = frames_of(frame, frames)
+    images = _of_server(source, local, limit=limit, hidden=hidden, described={"name": dataset_name, **chosen})
+    if task is TaskName.FILE and _may_have_prompts(images):
+        given.append("prompts")
     asked = task_from_options(task, grid, multimask, files=given, drawn={"points": points, "seed": prompt_seed})
     _require_annotations(annotations, {"--evaluate": evaluate, "--strict-annotations": strict_annotations})
     from samfleet_cli.jobs.segment import Segmentation
 
-    local = {"annotations": annotations, "detections": detections, "upload": upload}
-    chosen = frames_of(frame, frames)
-    images = _of_server(source, local, limit=limit, hidden=hidden, described={"name": dataset_name, **chosen})
     if images is None:
         images = _of_path(
             source, annotations=annotations, limit=limit, detections=detections, name=dataset_name,
@@ -193,6 +195,13 @@ def _of_server(source: str, local: Mapping[str, Any], **options: Any) -> Source 
     if images is not None and (named := [name for name, value in local.items() if value]):
         raise typer.BadParameter(f"--{named[0]} needs a folder or an image on this machine")
     return images
+
+
+def _may_have_prompts(images: Source | ServerSource | None) -> bool:
+    """Return whether the lines of the source may have prompts, which only the server sees."""
+    from samfleet.client.server_sources import ManifestSource
+
+    return isinstance(images, ManifestSource)
 
 
 def _of_path(path: str, **options: Any) -> Source:

@@ -51,7 +51,7 @@ def task_from_options(
         raise typer.BadParameter("--detections needs --sampler object_aware")
     if task is TaskName.FILE:
         if "prompts" not in files:
-            raise typer.BadParameter("--task file needs --prompts")
+            raise typer.BadParameter("--task file needs --prompts, or a manifest whose lines have objects")
         return _prompts(task, "prompts", multimask, random, tile)
     if "annotations" not in files:
         raise typer.BadParameter(f"--task {task.value} needs --annotations for its prompts")

@@ -92,5 +92,8 @@ def test_segment_takes_prompts_with_images_that_the_server_lists(
     source = wanted[0].source
     assert isinstance(source, PromptedSource)
     assert source == PromptedSource(_listed(place), Path(prompts), "yolo")
+    alone = ["segment", place, "--variant", "m", "--task", "file", "--out", "out"]
+    found = CliRunner().invoke(main.app, alone)
+    assert (found.exit_code, len(wanted)) == ((0, 2) if place == "list.csv" else (2, 1))  # its lines may have prompts
     refused = CliRunner().invoke(main.app, ["segment", place, *options, "--upload"])
     assert (refused.exit_code, "--upload needs a folder" in refused.output) == (2, True)
