@@ -102,6 +102,8 @@ def _record(out: Path) -> Path:
 def _build_recorded(out: Path, machine: str, identity: str, *, zig: bool) -> str | None:
     """Build, record how, and remove the libraries of other sources."""
     out.parent.mkdir(parents=True, exist_ok=True)
+    with NamedTemporaryFile(dir=out.parent):
+        pass  # a folder that cannot be written is found before the compilation
     used = build(out, machine, zig=zig)
     replace(_record(out), json.dumps({"compiler": identity, "used": used, "time": time.time()}).encode())
     if used:
@@ -128,7 +130,9 @@ def main() -> None:
     try:
         used = _build_recorded(options.out, options.machine, identity, zig=options.zig)
     except OSError as error:
-        print(f"CPU kernels not compiled, {error.filename or options.out}: {error.strerror}; run this as its owner")
+        folder = options.out.parent
+        where = folder if Path(error.filename or folder).is_relative_to(folder) else error.filename
+        print(f"CPU kernels not compiled, {where} cannot be written ({error.strerror}): run this as its owner")
         return
     print(f"CPU kernels compiled with {used}" if used else NOT_COMPILED)
 

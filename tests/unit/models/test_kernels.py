@@ -162,7 +162,7 @@ def test_a_folder_that_cannot_be_written_is_named(
     monkeypatch.setenv("CXX", str(fake_compiler(tmp_path)))
     (tmp_path / "taken").touch()
     run_build(monkeypatch, tmp_path / "taken" / "kernels.so")
-    assert f"CPU kernels not compiled, {tmp_path / 'taken'}" in capsys.readouterr().out
+    assert f"CPU kernels not compiled, {tmp_path / 'taken'} cannot be written" in capsys.readouterr().out
 
 
 def test_a_machine_without_kernels_is_told_so(
