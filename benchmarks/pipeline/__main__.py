@@ -19,7 +19,8 @@ from benchmarks.pipeline.bare import images_per_second
 from benchmarks.pipeline.parts import Usage
 from benchmarks.pipeline.pictures import boxes_of, write_annotations, write_pictures
 from samfleet.client.client import SamfleetClient
-from samfleet.client.create_dataset import Source, create_dataset
+from samfleet.client.create_dataset import create_dataset
+from samfleet.client.local_source import Source
 from samfleet.client.schemas import Job
 from samfleet.client.wait import follow_job
 from samfleet.jobs.task import parse_job_task

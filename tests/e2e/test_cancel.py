@@ -13,7 +13,8 @@ from fixtures.images.scenes import write_scenes
 from fixtures.servers.running_stack import Samfleet
 from fixtures.waiting import until
 from samfleet.client.client import SamfleetClient
-from samfleet.client.create_dataset import Source, create_dataset
+from samfleet.client.create_dataset import create_dataset
+from samfleet.client.local_source import Source
 from samfleet_cli.local_stack.stack import stack_status
 
 HOURS = {"kind": "everything", "points_per_side": 160}  # 25,600 prompts per image

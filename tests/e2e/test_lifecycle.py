@@ -10,7 +10,8 @@ from fixtures.images.scenes import write_scenes
 from fixtures.servers.running_stack import Samfleet
 from fixtures.waiting import until
 from samfleet.client.client import SamfleetClient
-from samfleet.client.create_dataset import Source, create_dataset
+from samfleet.client.create_dataset import create_dataset
+from samfleet.client.local_source import Source
 from samfleet.client.transport import ApiError
 
 TASK = {"kind": "everything", "points_per_side": 2}

@@ -4,35 +4,30 @@ bucket, a manifest or an archive, whose images the server reads.
 
 from __future__ import annotations
 
-import math
 import time
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
 from samfleet.client.calls import Calls
 from samfleet.client.frames import are_frames_of
-from samfleet.client.label_folders import require_form
+from samfleet.client.local_source import Source, SourceFiles
 from samfleet.client.open_uploads import Sending, opened
 from samfleet.client.routes import datasets
 from samfleet.client.schemas import Dataset, DatasetError
-from samfleet.client.server_sources import ServerSource, SourceNotSupported
+from samfleet.client.server_sources import ServerSource
 from samfleet.client.steps import Pause, Steps, ask
 from samfleet.client.transport import ApiError
 from samfleet.client.uploads import NamedImage, UploadProgress, uploaded
 from samfleet.client.wait import Clock, Patience
-from samfleet.datasets.directory import list_files
-from samfleet.datasets.folder_walk import FoundImage, ListingLimits
-from samfleet.datasets.left_out import LeftOut, LeftOutTally, describe
-from samfleet.datasets.names import FRAME_SUFFIXES, IMAGE_SUFFIXES, FileNameInvalid, has_frames, is_image_name
+from samfleet.datasets.folder_walk import FoundImage
+from samfleet.datasets.left_out import LeftOutTally, describe
+from samfleet.datasets.names import FileNameInvalid
 from samfleet.errors import SamfleetError
 
 LISTING_INTERVAL_SECONDS = 0.5
 
-_ANYWHERE = (Path("/"),)  # on the user's own machine, only the file system's permissions limit access
-_PATIENT = ListingLimits(seconds=math.inf)  # files are looked at until the last one is sent; the user may interrupt
 # Errors after which the files are uploaded: the server cannot read them, but this machine can.
 _NOT_THE_SERVERS = {
     "directory_not_allowed",
@@ -48,67 +43,6 @@ class DatasetNotListed(SamfleetError):
     """The server could not list the images."""
 
     code = "dataset_not_listed"
-
-
-@dataclass(frozen=True, slots=True)
-class SourceFiles:
-    """Image files of a source, sorted by name. Each call of `images` looks at them again, one by one; only the names
-    are kept.
-    """
-
-    count: int
-    left_out: tuple[LeftOut, ...]
-    images: Callable[[], Iterator[FoundImage]]
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """Images of a local folder, or a single local image file.
-
-    `frames` are the fields of a request that choose frames (`choice_of`). `limit` counts images then, but files if
-    they are uploaded.
-    """
-
-    path: Path
-    annotations: Path | None = None
-    limit: int | None = None
-    detections: Path | None = None
-    strict_annotations: bool = False
-    hidden: bool = False
-    name: str | None = None
-    prompts: Path | None = None
-    prompts_format: str | None = None  # of labels of another tool
-    frames: Mapping[str, Any] = field(default_factory=dict)
-
-    @property
-    def dataset_name(self) -> str | None:
-        """Given name, or else the name of the folder or file; None for the root folder."""
-        return self.name or self.path.resolve().name or None
-
-    def files(self) -> SourceFiles:
-        """List the first `limit` images, as a server that reads the folder itself does; all files with frames."""
-        if self.prompts is not None:
-            require_form(self.prompts, self.prompts_format)
-        framed = bool(self.frames)
-        if self.path.is_file():
-            self._check_suffix(framed=framed)
-            image = FoundImage(self.path.name, str(self.path), self.path.stat().st_size)
-            return SourceFiles(1, (), lambda: iter([image]))
-        folder, limit = str(self.path.resolve()), None if framed else self.limit
-        found = list_files(folder, _ANYWHERE, limit, _PATIENT, with_hidden=self.hidden, with_frames=framed)
-        return SourceFiles(len(found.names), found.left_out, found.images)
-
-    def _check_suffix(self, *, framed: bool) -> None:
-        name, suffixes = self.path.name, IMAGE_SUFFIXES
-        if is_image_name(name) or (framed and has_frames(name)):
-            return
-        if has_frames(name):
-            raise SourceNotSupported(f"{self.path} is an image only with a choice of its frames, such as all of them")
-        if framed:
-            suffixes = tuple(dict.fromkeys(IMAGE_SUFFIXES + FRAME_SUFFIXES))
-        raise SourceNotSupported(
-            f"{self.path} is neither a folder nor, by its suffix, an image file; images end in {', '.join(suffixes)}"
-        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
-from samfleet.client.create_dataset import Source
+from samfleet.client.local_source import Source
 from samfleet.client.schemas import Dataset
 from samfleet.client.server_sources import ArchiveSource, BucketSource, ManifestSource, ServerSource, server_source
 from samfleet.client.uploads import NamedImage

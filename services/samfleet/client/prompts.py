@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
 
-from samfleet.client.create_dataset import PromptedSource, Source
+from samfleet.client.create_dataset import PromptedSource
 from samfleet.client.label_folders import PromptsNotSupported, require_form
+from samfleet.client.local_source import Source
 from samfleet.client.server_sources import SCHEME, BucketSource, ServerSource
 
 

@@ -9,8 +9,9 @@ from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 from typing import Any, Literal
 
-from samfleet.client.create_dataset import Source, Watch, created_dataset, prompted_version
+from samfleet.client.create_dataset import Watch, created_dataset, prompted_version
 from samfleet.client.images import ExistingDataset, Pictures
+from samfleet.client.local_source import Source
 from samfleet.client.prompts import GivenPrompts
 from samfleet.client.routes import datasets, jobs, runs
 from samfleet.client.schemas import Dataset, Job

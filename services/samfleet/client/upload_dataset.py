@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from samfleet.client.calls import Calls
-from samfleet.client.create_dataset import Source, is_sendable, sent_dataset
+from samfleet.client.create_dataset import is_sendable, sent_dataset
+from samfleet.client.local_source import Source
 from samfleet.client.open_uploads import Sending
 from samfleet.client.routes import datasets
 from samfleet.client.schemas import Dataset

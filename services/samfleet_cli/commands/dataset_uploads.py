@@ -63,7 +63,7 @@ def upload(
     Files that you uploaded before, into any dataset, are not sent again. An upload that was interrupted continues with
     --resume: the server says which files it lacks.
     """
-    from samfleet.client.create_dataset import Source
+    from samfleet.client.local_source import Source
     from samfleet.client.open_uploads import Sending
     from samfleet.client.upload_dataset import upload_dataset
     from samfleet_cli.connection import choose_api, connect

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from samfleet.client.create_dataset import PromptedSource, Source
+    from samfleet.client.create_dataset import PromptedSource
+    from samfleet.client.local_source import Source
     from samfleet.client.server_sources import ServerSource
 
 

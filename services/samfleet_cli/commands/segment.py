@@ -28,7 +28,7 @@ from samfleet_cli.commands.prompts import PromptsFormat, PromptsPlace, with_prom
 from samfleet_cli.commands.segment_task import TaskName, task_from_options
 
 if TYPE_CHECKING:
-    from samfleet.client.create_dataset import Source
+    from samfleet.client.local_source import Source
     from samfleet.client.server_sources import ServerSource
     from samfleet_cli.jobs.segment import Segmentation
 
@@ -205,7 +205,7 @@ def _may_have_prompts(images: Source | ServerSource | None) -> bool:
 
 
 def _of_path(path: str, **options: Any) -> Source:
-    from samfleet.client.create_dataset import Source
+    from samfleet.client.local_source import Source
 
     return Source(Path(path), **options)
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from samfleet.client.client import SamfleetClient
-from samfleet.client.create_dataset import Source
+from samfleet.client.local_source import Source
 from samfleet.client.schemas import Job, Run
 from samfleet.errors import NotFound
 from samfleet.files import write_text

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from samfleet.client.client import SamfleetClient
-from samfleet.client.create_dataset import PromptedSource, Source, create_dataset
+from samfleet.client.create_dataset import PromptedSource, create_dataset
+from samfleet.client.local_source import Source
 from samfleet.client.schemas import SHOWN_ID, Job
 from samfleet.client.server_sources import ServerSource
 from samfleet.client.transport import ApiError

@@ -10,8 +10,9 @@ from mcp.server.mcpserver import Image
 from pydantic import Field
 
 from samfleet.client.async_client import AsyncClient
-from samfleet.client.create_dataset import Source, Watch, created_dataset
+from samfleet.client.create_dataset import Watch, created_dataset
 from samfleet.client.images import picture_file
+from samfleet.client.local_source import Source
 from samfleet_cli.mcp_server.reading import JobId, Limit
 from samfleet_cli.mcp_server.values import job_value, prediction_value
 

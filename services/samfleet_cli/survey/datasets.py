@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from samfleet.client.create_dataset import Source
+from samfleet.client.local_source import Source
 from samfleet.datasets.annotation_entries import Annotation
 from samfleet.datasets.annotations import CocoInstances, read_annotations
 from samfleet.datasets.folder_walk import FoundImage

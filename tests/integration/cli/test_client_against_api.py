@@ -14,7 +14,8 @@ from fixtures.api.running_api import Api, Tenant
 from fixtures.images.scenes import write_annotations, write_scenes
 from samfleet.client import steps
 from samfleet.client.client import SamfleetClient
-from samfleet.client.create_dataset import Source, create_dataset
+from samfleet.client.create_dataset import create_dataset
+from samfleet.client.local_source import Source
 from samfleet.client.transport import ApiError
 from samfleet_cli import main
 

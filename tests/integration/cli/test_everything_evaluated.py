@@ -22,7 +22,8 @@ from fixtures.api.running_api import Api, Tenant
 from fixtures.models.shared_data import shared_path
 from fixtures.worker.worker_services import make_services
 from samfleet.client.client import SamfleetClient
-from samfleet.client.create_dataset import Source, create_dataset
+from samfleet.client.create_dataset import create_dataset
+from samfleet.client.local_source import Source
 from samfleet.client.schemas import Job
 from samfleet.db.models import Shard
 from samfleet.db.session import transaction

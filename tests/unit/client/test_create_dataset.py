@@ -11,13 +11,9 @@ import pytest
 
 from fixtures.api.api_double import ApiDouble, dataset, image, nothing_known, page, refusal
 from samfleet.client import uploads
-from samfleet.client.create_dataset import (
-    DatasetNotListed,
-    PromptedSource,
-    Source,
-    create_dataset,
-)
+from samfleet.client.create_dataset import DatasetNotListed, PromptedSource, create_dataset
 from samfleet.client.label_folders import pack_labels
+from samfleet.client.local_source import Source
 from samfleet.client.server_sources import BucketSource, SourceNotSupported
 from samfleet.client.transport import ApiError
 from samfleet.client.uploads import BATCH_FILES, UploadProgress

@@ -9,8 +9,8 @@ import pytest
 from PIL import Image
 
 from fixtures.api.api_double import dataset
-from samfleet.client.create_dataset import Source
 from samfleet.client.images import ExistingDataset, ImagesInvalid, Pictures, source_of
+from samfleet.client.local_source import Source
 from samfleet.client.schemas import Dataset
 from samfleet.client.server_sources import ArchiveSource, BucketSource, ManifestSource
 from samfleet.datasets.names import FileNameInvalid

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from samfleet.client.create_dataset import Source
+from samfleet.client.local_source import Source
 from samfleet_cli.commands.demo import where_next
 from samfleet_cli.jobs.demo import PHOTOGRAPHS, PhotographsMissing, copy_photographs
 from samfleet_cli.jobs.segment import Segmentation, interrupted

@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from fixtures.api.api_double import ApiDouble, dataset, image, job, page, refusal
-from samfleet.client.create_dataset import Source
+from samfleet.client.local_source import Source
 from samfleet.client.transport import ApiError
 from samfleet.variants.catalogue import VariantNotFound
 from samfleet_cli import main

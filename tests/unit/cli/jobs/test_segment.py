@@ -4,7 +4,7 @@ import io
 from pathlib import Path
 
 from fixtures.api.api_double import ApiDouble, dataset, image, job, page
-from samfleet.client.create_dataset import Source
+from samfleet.client.local_source import Source
 from samfleet_cli.jobs.progress import PlainDisplay
 from samfleet_cli.jobs.segment import Segmentation, start_job
 
