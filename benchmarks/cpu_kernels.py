@@ -22,17 +22,18 @@ import torch
 from torch import Tensor
 
 from benchmarks.environment import ALLOCATORS, read_environment
-from benchmarks.paths import PathOptions, network_input, sam_network
-from reference.official_generator import point_prompts
+from samfleet.variants.catalogue import get_variant
 from samfleet_kernels.library import choose, supported
 from samfleet_models.decoder.folded import FoldedDecoder
 from samfleet_models.device.hardware import fingerprint
 from samfleet_models.images.decode import read_image
-from samfleet_models.images.transforms import ImageFrame
+from samfleet_models.images.transforms import ImageFrame, resize_to_frame, to_network_input
 from samfleet_models.mask_generation.point_grid import point_grid
 from samfleet_models.modeling.common import Features
+from samfleet_models.modeling.prompt_encoder import Label
 from samfleet_models.networks.sam import SamNetwork
 from samfleet_models.postprocess.threshold import draw
+from samfleet_models.serving.engine import Engine, EngineSettings
 
 CHUNK = 32
 GRID = 16
@@ -101,17 +102,35 @@ class Way:
         return scored.ious, drawn.logits
 
 
-def compare(options: PathOptions, data: bytes, threads: Sequence[int], repeats: int) -> Iterator[Result]:
+def encoded(variant: str, weights: Path, data: bytes) -> tuple[SamNetwork, Features, ImageFrame]:
+    """Return the network of a variant with SAM's decoder, and an image's features and frame."""
+    record = get_variant(variant)
+    image = read_image(data, MAX_PIXELS)
+    frame = ImageFrame.of(image.shape[0], image.shape[1], record.input_size)
+    with closing(Engine(record, weights / record.checkpoint.filename, EngineSettings(device="cpu"))) as engine:
+        if not isinstance(engine.network, SamNetwork):
+            raise TypeError(f"{variant} has no SAM heads to measure")
+        pixels = to_network_input(
+            [resize_to_frame(image, frame)], record.input_size, record.conventions.preprocessing, engine.device
+        )
+        with torch.inference_mode():
+            return engine.network, (engine.network.encode(pixels)[0],), frame
+
+
+def grid(input_size: int) -> tuple[Tensor, Tensor]:
+    """Return coordinates and labels of the first CHUNK points of a grid, each with a padding point."""
+    points = torch.from_numpy(point_grid(GRID)[:CHUNK] * input_size).float()
+    coords = torch.stack([points, torch.zeros_like(points)], dim=1)
+    return coords, torch.tensor((Label.FOREGROUND, Label.PADDING)).expand(CHUNK, -1)
+
+
+def compare(
+    network: SamNetwork, features: Features, frame: ImageFrame, threads: Sequence[int], repeats: int
+) -> Iterator[Result]:
     """Yield the result of every way of decoding, `off` first, for each number of threads."""
-    with closing(options.engine()) as engine:
-        network = sam_network(engine)
-        features = (network.encode(network_input(engine, data))[0],)
-    height, width = read_image(data, MAX_PIXELS).shape[:2]
-    frame = ImageFrame.of(height, width, options.record.input_size)
-    coords, labels = point_prompts(point_grid(GRID) * options.record.input_size, torch.device("cpu"))
+    chunk = grid(frame.input_size)
     for count in threads:
         torch.set_num_threads(count)
-        chunk = coords[:CHUNK], labels[:CHUNK]
         ways = [Way(choice, network, features, frame, chunk) for choice in ("off", *supported())]
         ious, logits = ways[0].decode()
         for way in ways[1:]:
@@ -128,7 +147,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("image", type=Path)
     parser.add_argument("--variant", default="mobile_sam")
-    parser.add_argument("--weights", default=".samfleet/weights")
+    parser.add_argument("--weights", type=Path, default=Path(".samfleet/weights"))
     parser.add_argument("--threads", type=int, nargs="+", default=sorted({1, os.cpu_count() or 1}))
     parser.add_argument("--repeats", type=int, default=20)
     parser.add_argument("--out", type=Path, help="write the results to this JSON file")
@@ -136,10 +155,10 @@ def main() -> None:
     if any(os.environ.get(name) != value for name, value in ALLOCATORS["tuned"].items()):
         command = [sys.executable, "-m", "benchmarks.cpu_kernels", *sys.argv[1:]]
         os.execve(sys.executable, command, {**os.environ, **ALLOCATORS["tuned"]})  # noqa: S606 - this program again
-    options = PathOptions(given.variant, given.weights, "cpu", None)
     environment = read_environment(fingerprint(torch.device("cpu")))
     results = []
-    for result in compare(options, given.image.read_bytes(), given.threads, given.repeats):
+    prepared = encoded(given.variant, given.weights, given.image.read_bytes())
+    for result in compare(*prepared, given.threads, given.repeats):
         results.append(asdict(result))
         print(
             f"{result.kernels}, {result.threads} threads: a prompt scored, drawn, packed: CPU "
