@@ -17,14 +17,15 @@ from fixtures.models.gates import gate
 from fixtures.models.mobile_sam_engine import mobile_sam
 from fixtures.models.shared_data import weights_dir
 from fixtures.servers.triton import running_triton, triton
+from fixtures.servers.triton_requests import MODEL, ask, infer, square_prompt
 from samfleet.masks.rle import decode_mask, encode_mask
 from samfleet.quality.segmentation import pixel_ious
 from samfleet.variants.catalogue import get_variant
 from samfleet.variants.execution import Execution
 from samfleet.variants.gates import Gate, write_gate
 from samfleet.variants.task import EverythingParameters, Prompt, PromptMask, PromptsParameters
-from samfleet.wire.messages import SegmentReply, SegmentRequest
-from samfleet.wire.tensors import OUTPUTS, Arrays, WireMismatch, pack_requests, unpack_replies
+from samfleet.wire.messages import SegmentRequest
+from samfleet.wire.tensors import WireMismatch, pack_requests
 from samfleet_models.device.hardware import fingerprint
 from samfleet_models.precision.admission import gate_subject
 from samfleet_models.serving.engine import Engine
@@ -34,28 +35,6 @@ from samfleet_worker.triton.errors import from_triton
 __all__ = ["mobile_sam", "triton"]
 
 LEAST_IOU = 0.99  # the server has other threads and another free memory, so it adds in another order
-MODEL = "mobile_sam"
-
-
-def square_prompt(width: int, height: int, *, multimask: bool = False) -> Prompt:
-    half = min(width, height) // 4
-    box = (width // 2 - half, height // 2 - half, width // 2 + half, height // 2 + half)
-    return Prompt(box=tuple(map(float, box)), multimask=multimask)  # type: ignore[arg-type]  # four numbers
-
-
-def infer(client: triton_grpc.InferenceServerClient, arrays: Arrays) -> SegmentReply:
-    inputs = []
-    for name, array in arrays.items():
-        tensor = triton_grpc.InferInput(name, array.shape, "BYTES")
-        tensor.set_data_from_numpy(array)
-        inputs.append(tensor)
-    result = client.infer(MODEL, inputs, client_timeout=240)
-    (reply,) = unpack_replies({name: result.as_numpy(name) for name in OUTPUTS})
-    return reply
-
-
-def ask(client: triton_grpc.InferenceServerClient, request: SegmentRequest) -> SegmentReply:
-    return infer(client, pack_requests([request]))
 
 
 def batch_sizes(client: triton_grpc.InferenceServerClient) -> dict[int, int]:

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fixtures.images.videos import GROUND, SIZE, filmed, number_of
+from fixtures.images.videos import GROUND, KINDS, SIZE, filmed, number_of
 from samfleet.datasets.frames import opening
 from samfleet.datasets.frames.limits import FrameLimits
 from samfleet.datasets.frames.opening import Frames, open_frames
@@ -35,28 +35,6 @@ video_source = pytest.importorskip("samfleet.datasets.frames.video_source")
 SharedFile, VideoSource = video_source.SharedFile, video_source.VideoSource
 
 LIMITS = FrameLimits()
-GOPS: dict[str, Any] = {"gop_size": 8, "max_b_frames": 2, "options": {}}
-X265 = {"x265-params": "keyint=10:open-gop=1:log-level=none"}
-KINDS: dict[str, Callable[[], bytes]] = {
-    "H.264 with open GOPs": filmed,
-    "H.264 in Matroska": lambda: filmed("matroska"),
-    "H.264 in AVI": lambda: filmed("avi"),
-    "H.264 without keyframes": lambda: filmed("mov", options={"x264-params": "intra-refresh=1:keyint=10:bframes=0"}),
-    "H.264 in fragments": lambda: filmed(container={"movflags": "frag_keyframe+empty_moov"}),
-    "HEVC with open GOPs": lambda: filmed(codec="libx265", options=X265, pixels="yuv420p10le"),
-    "MPEG-4": lambda: filmed(codec="mpeg4", **GOPS),
-    "MPEG-4 in AVI": lambda: filmed("avi", "mpeg4", **GOPS),
-    "MPEG-2": lambda: filmed("mpeg", "mpeg2video", **GOPS),
-    "VP8 with hidden frames": lambda: filmed(
-        "webm", "libvpx", gop_size=10, options={"auto-alt-ref": "1", "lag-in-frames": "16"}
-    ),
-    "VP9": lambda: filmed("webm", "libvpx-vp9", gop_size=10, options={"cpu-used": "8", "deadline": "realtime"}),
-    "AV1": lambda: filmed(codec="libaom-av1", gop_size=10, options={"cpu-used": "8", "lag-in-frames": "10"}),
-    "interlaced": lambda: filmed(options={"x264-params": "keyint=10:bframes=2:tff=1"}),
-    "Motion JPEG in AVI": lambda: filmed("avi", "mjpeg", pixels="yuvj420p", options={}),
-    "variable rate": lambda: filmed(at=lambda number: number * number, unit=Fraction(1, 1000)),
-    "late start": lambda: filmed("matroska", at=lambda number: number + 125),
-}
 
 
 def opened(data: bytes, limits: FrameLimits = LIMITS) -> Any:
