@@ -26,7 +26,7 @@ from fixtures.api.running_api import Api, Tenant, new_tenant
 from fixtures.servers.redis import RedisServer
 from fixtures.worker.recorded_jobs import HEIGHT, WIDTH, carry_out, failed, new_job, segmented, write_pictures
 from fixtures.worker.worker_services import make_services
-from samfleet.client import ApiError, AsyncClient, create_dataset
+from samfleet.client import ApiError, AsyncClient, local_source
 from samfleet.datasets.directory import list_files
 from samfleet.jobs.outcomes import ImageOutcome, ShardImage
 from samfleet_cli.commands.mcp import McpNotInstalled, mcp
@@ -147,7 +147,7 @@ def test_two_folders_are_read_at_the_same_time(
         both.wait()
         return list_files(*args, **kwargs)
 
-    monkeypatch.setattr(create_dataset, "list_files", list_when_both_do)
+    monkeypatch.setattr(local_source, "list_files", list_when_both_do)
 
     async def create_two(session: McpClient) -> Any:
         asked = [session.call_tool("create_dataset", {"folder": str(folder), "name": name}) for name in ("a", "b")]

@@ -47,7 +47,8 @@ INLINE float greatest_of(Vector x) {
     return most;
 }
 
-// e^x for x <= 88, within 2e-7 of the result; below -87 it is e^-87. NaN remains NaN.
+// e^x for x <= 88, within 2e-7 of the result; below -87 it is e^-87. NaN remains NaN. The coefficients, and ln 2 in two
+// parts, are those of expf in the Cephes library (S. L. Moshier).
 INLINE Vector exponential(Vector x) {
     const float round = 12582912.f;  // 1.5 * 2^23: adding it leaves an integer in the low bits
     x = x < -87.f ? broadcast(-87.f) : x;
