@@ -5,24 +5,16 @@ import logging
 from collections.abc import Iterator
 
 import pytest
-import structlog
 from structlog.contextvars import bound_contextvars
 
+from fixtures.logging_state import logging_restored
 from samfleet.logging import configure_logging, correlation_id, get_logger
 
 
 @pytest.fixture(autouse=True)
 def restored() -> Iterator[None]:
-    root = logging.getLogger()
-    handlers, level = list(root.handlers), root.level
-    configured = structlog.get_config() if structlog.is_configured() else None
-    yield
-    root.handlers[:] = handlers
-    root.setLevel(level)
-    if configured is None:
-        structlog.reset_defaults()
-    else:  # a server of another test runs in this process
-        structlog.configure(**configured)
+    with logging_restored():
+        yield
 
 
 def test_a_line_is_one_json_object_with_the_bound_ids(capsys: pytest.CaptureFixture[str]) -> None:

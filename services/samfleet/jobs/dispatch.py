@@ -23,8 +23,11 @@ def dispatch_run(session: Session, queue: TaskQueue, run_id: uuid.UUID, shards_i
     run = session.scalars(query, execution_options={"populate_existing": True}).one_or_none()
     if run is None:
         return 0
+    # As a subquery the id is unknown to the planner. For the id of a large run it expects most shards in flight to be
+    # of this run, and reads those of all runs.
+    own = select(Run.id).where(Run.id == run_id).scalar_subquery()
     in_flight = session.scalar(
-        select(func.count()).where(Shard.run_id == run_id, Shard.state.in_((ShardState.QUEUED, ShardState.LEASED)))
+        select(func.count()).where(Shard.run_id == own, Shard.state.in_((ShardState.QUEUED, ShardState.LEASED)))
     )
     free = shards_in_flight - (in_flight or 0)
     if free <= 0:

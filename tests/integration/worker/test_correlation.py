@@ -18,11 +18,13 @@ from structlog.contextvars import bound_contextvars
 
 from fixtures.api.request_journey import journey
 from fixtures.api.running_api import Api, Tenant
+from fixtures.logging_state import logging_restored
 from fixtures.worker.job_rows import claim_one, start_job
 from fixtures.worker.worker_services import make_services, upload
 from samfleet.db.models import Shard
 from samfleet.db.session import connect, transaction
 from samfleet.jobs.queue import CONTROL_QUEUE, CeleryTaskQueue, MemoryTaskQueue, TaskName
+from samfleet.logging import configure_logging
 from samfleet_worker.factory import create_app
 from samfleet_worker.renewal import LeaseKeeper
 from samfleet_worker.triton.memory_segmenter import MemorySegmenter
@@ -58,15 +60,11 @@ class Lines(logging.Handler):
 
 @contextmanager
 def logged() -> Iterator[Lines]:
-    lines, root = Lines(), logging.getLogger()
-    level = root.level
-    root.addHandler(lines)
-    root.setLevel(logging.DEBUG)
-    try:
+    lines = Lines()
+    with logging_restored():
+        configure_logging("DEBUG", "json")  # without it structlog prints and no handler gets a line
+        logging.getLogger().addHandler(lines)
         yield lines
-    finally:
-        root.removeHandler(lines)
-        root.setLevel(level)
 
 
 def test_log_lines_of_a_shard_name_the_request_that_submitted_its_job(api: Api, tenant: Tenant, folder: Path) -> None:
