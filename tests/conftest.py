@@ -34,7 +34,6 @@ pytest_plugins = [
     "fixtures.servers.postgres",
     "fixtures.servers.file_server",
     "fixtures.servers.redis",
-    "fixtures.servers.running_stack",
     "fixtures.api.running_api",
     "fixtures.api.recorded_run",
     "fixtures.api.advised_tenant",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import time
+from collections.abc import Sequence
 from itertools import cycle, islice
 
 from PIL import Image
@@ -13,9 +14,9 @@ from benchmarks.gpu_check.machine import memory
 from benchmarks.gpu_check.options import Options
 from benchmarks.gpu_check.recorder import Recorder
 
-IMAGES, SMALL_IMAGES = 200, 6
+IMAGES, SMALL_IMAGES = 200, 3
 GRID, SMALL_GRID = 16, 2
-SIDES = (320, 640, 1280, 2048)  # longer sides
+SIDES, SMALL_SIDES = (320, 640, 1280, 2048), (320, 640)  # longer sides
 EARLY_SHARE = 0.2  # share of the images before the first memory reading; every size occurs several times in them
 MOST_GROWTH = 0.05
 ROOM = 64 * 2**20  # bytes of normal fluctuation
@@ -23,8 +24,9 @@ ROOM = 64 * 2**20  # bytes of normal fluctuation
 
 def run(options: Options, recorder: Recorder) -> None:
     count, grid = (SMALL_IMAGES, SMALL_GRID) if options.small else (IMAGES, GRID)
-    images = list(islice(cycle(sized(options)), count))
-    early = max(len(SIDES), int(EARLY_SHARE * count))
+    sides = SMALL_SIDES if options.small else SIDES
+    images = list(islice(cycle(sized(options, sides)), count))
+    early = max(len(sides), int(EARLY_SHARE * count))
     with recorder.item(f"{count} images, SegEvery {grid}x{grid}") as figures, engine_of(MOBILE_SAM, options) as engine:
         begun = time.perf_counter()
         series = []
@@ -46,10 +48,10 @@ def run(options: Options, recorder: Recorder) -> None:
         }
 
 
-def sized(options: Options) -> list[bytes]:
+def sized(options: Options, sides: Sequence[int]) -> list[bytes]:
     """Return JPEG files, with the sizes cycling over the photographs."""
     files = []
-    for path, side in zip(options.photographs(2 * len(SIDES)), cycle(SIDES), strict=False):
+    for path, side in zip(options.photographs(2 * len(sides)), cycle(sides), strict=False):
         with Image.open(path) as image:
             scale = side / max(image.size)
             size = max(1, round(image.width * scale)), max(1, round(image.height * scale))

@@ -5,18 +5,21 @@ from __future__ import annotations
 import importlib
 import pkgutil
 import re
+from functools import cache
 
 import samfleet
 from samfleet.errors import MOST_DESCRIBED, SamfleetError, describe
 
 
-def all_errors(root: type[SamfleetError] = SamfleetError) -> list[type[SamfleetError]]:
+def subclasses(root: type[SamfleetError]) -> list[type[SamfleetError]]:
+    return [each for error in root.__subclasses__() for each in (error, *subclasses(error))]
+
+
+@cache
+def all_errors() -> list[type[SamfleetError]]:
     for module in pkgutil.walk_packages(samfleet.__path__, "samfleet."):
         importlib.import_module(module.name)
-    found = []
-    for error in root.__subclasses__():
-        found += [error, *all_errors(error)]
-    return found
+    return subclasses(SamfleetError)
 
 
 def test_each_error_states_its_own_code() -> None:

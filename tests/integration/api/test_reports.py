@@ -3,6 +3,7 @@ from __future__ import annotations
 import csv
 import io
 import uuid
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text, update
 
-from fixtures.api.running_api import Api, Tenant
+from fixtures.api.running_api import Api, Tenant, new_tenant
 from fixtures.worker.recorded_jobs import Outcomes, carry_out, failed, new_job, segmented
 from samfleet.db.models import Dataset
 from samfleet.db.session import read_only, transaction
@@ -34,16 +35,29 @@ def on(threads: int, encode_ms: float, *, quality: float = 1.5) -> Outcomes:
     return outcome
 
 
-@pytest.fixture
-def measured(api: Api, tenant: Tenant, folder: Path) -> dict[str, Any]:
-    """Two variants on one machine, one of them also on a slower one; image 1 is warm-up, image 2 fails."""
+def measure(api: Api, tenant: Tenant, folder: Path) -> None:
+    """Run two variants on one machine, one of them also on a slower one; image 1 is warm-up, image 2 fails."""
     job = new_job(tenant, folder, images=IMAGES, variants=["mobile_sam", "sam_vit_b"])
     runs = {run["variant"]: run for run in job["runs"]}
     carry_out(api, {**job, "runs": [runs["mobile_sam"]]}, on(8, 4.0))
     carry_out(api, {**job, "runs": [runs["sam_vit_b"]]}, on(8, 40.0, quality=1.75))
     second = new_job(tenant, folder, images=IMAGES, pools=["other"])
     carry_out(api, second, on(2, 8.0))
-    return job
+
+
+@pytest.fixture(scope="module")
+def reader(api: Api) -> Iterator[Tenant]:
+    """A measured tenant for tests that store nothing."""
+    folder = api.root / uuid.uuid4().hex
+    folder.mkdir()
+    with new_tenant(api) as tenant:
+        measure(api, tenant, folder)
+        yield tenant
+
+
+@pytest.fixture
+def measured(api: Api, tenant: Tenant, folder: Path) -> None:
+    measure(api, tenant, folder)
 
 
 def rows(tenant: Tenant, report: str, **params: Any) -> list[dict[str, Any]]:
@@ -57,18 +71,19 @@ def machines(tenant: Tenant) -> dict[str, str]:
     return {row["hardware"]: row["hardware_id"] for row in rows(tenant, "latency")}
 
 
-def test_stages_are_listed_in_order(tenant: Tenant, measured: dict[str, Any]) -> None:
-    stages = tenant.http.get("/v1/reports/stages").json()["items"]
+def test_stages_are_listed_in_order(reader: Tenant) -> None:
+    stages = reader.http.get("/v1/reports/stages").json()["items"]
     names = [stage["name"] for stage in stages]
     assert names == ["queue", "fetch", "preprocess", "encode", "decode", "postprocess", "store"]
     assert [stage["name"] for stage in stages if stage["on_device"]] == ["encode", "decode", "postprocess"]
-    assert {row["stage"] for row in rows(tenant, "latency")} <= {*names, "image", "model"}
-    timed = list(tenant.http.get(f"/v1/runs/{measured['runs'][0]['id']}").json()["stages"])
+    assert {row["stage"] for row in rows(reader, "latency")} <= {*names, "image", "model"}
+    job = reader.http.get("/v1/jobs").json()["items"][0]
+    timed = list(reader.http.get(f"/v1/runs/{job['runs'][0]['id']}").json()["stages"])
     assert timed == [name for name in names if name in timed]
 
 
-def test_latency_has_a_row_for_each_variant_machine_and_stage(tenant: Tenant, measured: dict[str, Any]) -> None:
-    answer = tenant.http.get("/v1/reports/latency").json()
+def test_latency_has_a_row_for_each_variant_machine_and_stage(reader: Tenant) -> None:
+    answer = reader.http.get("/v1/reports/latency").json()
     found = {(row["variant"], row["hardware"], row["stage"]): row for row in answer["rows"]}
     assert len(answer["rows"]) == len(found) == 3 * 8
     unmeasured = found["sam_vit_b", "A CPU (8 threads)", "preprocess"]
@@ -82,16 +97,16 @@ def test_latency_has_a_row_for_each_variant_machine_and_stage(tenant: Tenant, me
     assert list(found) == sorted(found)
 
 
-def test_warm_up_is_counted_on_request(tenant: Tenant, measured: dict[str, Any]) -> None:
+def test_warm_up_is_counted_on_request(reader: Tenant) -> None:
     wanted = {"variant": "sam_vit_b", "stage": "encode"}
-    assert [row["n"] for row in rows(tenant, "latency", **wanted, include_warmup=True)] == [IMAGES - 1]
+    assert [row["n"] for row in rows(reader, "latency", **wanted, include_warmup=True)] == [IMAGES - 1]
 
 
-def test_csv_and_json_have_the_same_columns(tenant: Tenant, measured: dict[str, Any]) -> None:
+def test_csv_and_json_have_the_same_columns(reader: Tenant) -> None:
     for report in ("latency", "throughput", "quality", "pareto", "cost"):
-        answer = tenant.http.get(f"/v1/reports/{report}", params={"format": "csv"})
+        answer = reader.http.get(f"/v1/reports/{report}", params={"format": "csv"})
         assert answer.headers["Content-Type"].startswith("text/csv")
-        as_json = rows(tenant, report)
+        as_json = rows(reader, report)
         parsed = list(csv.DictReader(io.StringIO(answer.text)))
         assert [list(row) for row in parsed] == [list(row) for row in as_json]
         assert len(parsed) == len(as_json) > 0
@@ -114,23 +129,21 @@ def test_csv_cells_are_escaped_against_spreadsheet_formulas(api: Api, tenant: Te
 @pytest.mark.parametrize(
     ("group", "count"), [("variant", 2), ("hardware", 2), ("batch_size", 1), ("precision", 1), ("job", 2), ("day", 1)]
 )
-def test_every_dimension_can_group_alone(tenant: Tenant, measured: dict[str, Any], group: str, count: int) -> None:
-    found = rows(tenant, "latency", group_by=group, stage="encode")
+def test_every_dimension_can_group_alone(reader: Tenant, group: str, count: int) -> None:
+    found = rows(reader, "latency", group_by=group, stage="encode")
     assert len({row[group] for row in found}) == count
     assert sum(row["n"] for row in found) == 3 * (IMAGES - 2)
 
 
-def test_different_parameters_have_separate_rows(
-    api: Api, tenant: Tenant, folder: Path, measured: dict[str, Any]
-) -> None:
+def test_different_parameters_have_separate_rows(api: Api, tenant: Tenant, folder: Path, measured: None) -> None:
     finer = new_job(tenant, folder, images=4, task={"kind": "everything", "points_per_side": 4})
     carry_out(api, finer, on(8, 4.0))
     found = rows(tenant, "latency", variant="mobile_sam", stage="encode", group_by="variant")
     assert len({row["parameters"] for row in found}) == len(found) == 2
 
 
-def test_throughput_counts_images_and_failures_once(tenant: Tenant, measured: dict[str, Any]) -> None:
-    found = {(row["variant"], row["hardware"]): row for row in rows(tenant, "throughput") if row["n"]}
+def test_throughput_counts_images_and_failures_once(reader: Tenant) -> None:
+    found = {(row["variant"], row["hardware"]): row for row in rows(reader, "throughput") if row["n"]}
     assert len(found) == 3
     row = found["mobile_sam", "A CPU (8 threads)"]
     assert row["n"] == IMAGES - 2
@@ -140,13 +153,13 @@ def test_throughput_counts_images_and_failures_once(tenant: Tenant, measured: di
     assert [row["failures"] for row in found.values()] == [1, 1, 1]
 
 
-def test_quality_is_the_mean_over_instances(tenant: Tenant, measured: dict[str, Any]) -> None:
-    found = rows(tenant, "quality", group_by="variant")
+def test_quality_is_the_mean_over_instances(reader: Tenant) -> None:
+    found = rows(reader, "quality", group_by="variant")
     assert {row["variant"]: row["miou"] for row in found} == {"mobile_sam": 0.75, "sam_vit_b": 0.875}
     assert {row["variant"]: row["instances"] for row in found}["sam_vit_b"] == 2 * (IMAGES - 1)
 
 
-def test_pareto_marks_dominated_points(tenant: Tenant, measured: dict[str, Any]) -> None:
+def test_pareto_marks_dominated_points(tenant: Tenant, measured: None) -> None:
     for machine in machines(tenant).values():
         price = {"per_hour": 2.0, "currency": "EUR"}
         assert tenant.http.put(f"/v1/hardware/{machine}/price", json=price).status_code == 200
@@ -166,23 +179,23 @@ def test_pareto_marks_dominated_points(tenant: Tenant, measured: dict[str, Any])
             assert point["dominated"] == bool(better)
 
 
-def test_compare_names_the_faster_machine_or_says_that_it_cannot_tell(tenant: Tenant, measured: dict[str, Any]) -> None:
-    slow, fast = (machines(tenant)[f"A CPU ({threads} threads)"] for threads in (2, 8))
-    (row,) = rows(tenant, "compare", by="hardware", a=slow, b=fast, stage="encode")
+def test_compare_names_the_faster_machine_or_says_that_it_cannot_tell(reader: Tenant) -> None:
+    slow, fast = (machines(reader)[f"A CPU ({threads} threads)"] for threads in (2, 8))
+    (row,) = rows(reader, "compare", by="hardware", a=slow, b=fast, stage="encode")
     assert (row["variant"], row["n_a"], row["n_b"], row["verdict"]) == ("mobile_sam", 22, 22, "b is faster")
     assert row["ratio_low"] < row["ratio"] < row["ratio_high"]
     assert row["ratio"] == pytest.approx(2.0, rel=0.02)
-    (same,) = rows(tenant, "compare", by="hardware", a=slow, b=fast, stage="decode")
+    (same,) = rows(reader, "compare", by="hardware", a=slow, b=fast, stage="decode")
     assert (same["ratio"], same["verdict"]) == (1.0, "cannot tell")
-    (variants,) = rows(tenant, "compare", by="variant", a="mobile_sam", b="sam_vit_b")
+    (variants,) = rows(reader, "compare", by="variant", a="mobile_sam", b="sam_vit_b")
     assert (variants["stage"], variants["verdict"]) == ("image", "a is faster")
 
 
-def test_both_sides_of_a_comparison_must_exist(tenant: Tenant, measured: dict[str, Any]) -> None:
+def test_both_sides_of_a_comparison_must_exist(reader: Tenant) -> None:
     for a, b in (("x", "y"), (str(uuid.uuid4()),) * 2):
-        answer = tenant.http.get("/v1/reports/compare", params={"by": "hardware", "a": a, "b": b})
+        answer = reader.http.get("/v1/reports/compare", params={"by": "hardware", "a": a, "b": b})
         assert (answer.status_code, answer.json()["code"]) == (422, "report_invalid")
-    answer = tenant.http.get("/v1/reports/compare", params={"by": "variant", "a": "mobile_sam", "b": "nothing"})
+    answer = reader.http.get("/v1/reports/compare", params={"by": "variant", "a": "mobile_sam", "b": "nothing"})
     assert (answer.status_code, answer.json()["code"]) == (422, "variant_unknown")
 
 
@@ -206,7 +219,7 @@ def test_only_the_same_work_is_compared(api: Api, tenant: Tenant, folder: Path) 
     assert (row["n_a"], row["n_b"]) == (3, 3)
 
 
-def test_cost_needs_a_price(tenant: Tenant, other_tenant: Tenant, measured: dict[str, Any]) -> None:
+def test_cost_needs_a_price(tenant: Tenant, other_tenant: Tenant, measured: None) -> None:
     assert {row["cost"] for row in rows(tenant, "cost")} == {None}
     machine = machines(tenant)["A CPU (2 threads)"]
     assert tenant.http.put(f"/v1/hardware/{machine}/price", json={"per_hour": 1.0}).json()["currency"] == "USD"
@@ -221,37 +234,37 @@ def test_cost_needs_a_price(tenant: Tenant, other_tenant: Tenant, measured: dict
     assert (unknown.status_code, unknown.json()["code"]) == (404, "hardware_not_found")
 
 
-def test_energy_is_reported_for_devices_that_count_it(tenant: Tenant, measured: dict[str, Any]) -> None:
-    found = {(row["variant"], row["hardware"]): row for row in rows(tenant, "cost")}
+def test_energy_is_reported_for_devices_that_count_it(reader: Tenant) -> None:
+    found = {(row["variant"], row["hardware"]): row for row in rows(reader, "cost")}
     counted, uncounted = found["mobile_sam", "A CPU (8 threads)"], found["mobile_sam", "A CPU (2 threads)"]
     assert counted["energy_wh"] == pytest.approx(counted["n"] * 5.4 / 3600)  # without the warm-up
     assert counted["wh_per_1000_images"] == pytest.approx(1.5)
     assert (uncounted["energy_wh"], uncounted["wh_per_1000_images"]) == (None, None)
-    (both,) = rows(tenant, "cost", variant="mobile_sam", group_by="variant", hardware=counted["hardware_id"])
+    (both,) = rows(reader, "cost", variant="mobile_sam", group_by="variant", hardware=counted["hardware_id"])
     assert both["wh_per_1000_images"] == pytest.approx(1.5)
 
 
-def test_time_ranges_select_hours(tenant: Tenant, measured: dict[str, Any]) -> None:
-    assert rows(tenant, "latency", until="2020-01-01T00:00:00Z") == []
-    assert rows(tenant, "throughput", since="2020-01-01T00:00:00Z")
-    turned = tenant.http.get(
+def test_time_ranges_select_hours(reader: Tenant) -> None:
+    assert rows(reader, "latency", until="2020-01-01T00:00:00Z") == []
+    assert rows(reader, "throughput", since="2020-01-01T00:00:00Z")
+    turned = reader.http.get(
         "/v1/reports/latency", params={"since": "2026-01-02T00:00:00Z", "until": "2026-01-01T00:00:00Z"}
     )
     assert (turned.status_code, turned.json()["code"]) == (422, "report_invalid")
 
 
-def test_tenants_see_only_their_own_rows(tenant: Tenant, other_tenant: Tenant, measured: dict[str, Any]) -> None:
+def test_tenants_see_only_their_own_rows(reader: Tenant, other_tenant: Tenant) -> None:
     for report in ("latency", "throughput", "quality", "pareto", "cost"):
         assert rows(other_tenant, report) == []
         assert other_tenant.http.get(f"/v1/reports/{report}").json()["parameters"] == {}
 
 
 @pytest.mark.parametrize("view", ["latency", "throughput", "quality", "pareto", "cost"])
-def test_sql_views_agree_with_the_api(api: Api, tenant: Tenant, measured: dict[str, Any], view: str) -> None:
-    asked = rows(tenant, view, group_by=["variant", "hardware", "dataset"] if view != "latency" else [])
+def test_sql_views_agree_with_the_api(api: Api, reader: Tenant, view: str) -> None:
+    asked = rows(reader, view, group_by=["variant", "hardware", "dataset"] if view != "latency" else [])
     with read_only(api.engine) as session:
         query = text(f"SELECT * FROM reports.{view} WHERE tenant_id = :tenant ORDER BY variant, hardware_id")
-        found = [dict(row) for row in session.execute(query, {"tenant": tenant.id}).mappings()]
+        found = [dict(row) for row in session.execute(query, {"tenant": reader.id}).mappings()]
     key = ("variant", "hardware_id", "stage", "dataset")
     answers = {tuple(row.get(name) for name in key): row for row in asked}
     assert len(found) == len(answers) > 0
@@ -279,7 +292,7 @@ def test_a_run_whose_images_all_failed_is_in_every_report(api: Api, tenant: Tena
         assert {name: row[name] for name in shared} == {name: answer[name] for name in shared}
 
 
-def test_the_view_of_comparisons_has_each_pair(api: Api, tenant: Tenant, measured: dict[str, Any]) -> None:
+def test_the_view_of_comparisons_has_each_pair(api: Api, reader: Tenant) -> None:
     with read_only(api.engine) as session:
         query = text("SELECT ratio FROM reports.compare WHERE tenant_id = :tenant AND stage = 'encode' ORDER BY 1")
-        assert session.scalars(query, {"tenant": tenant.id}).all() == pytest.approx([0.5, 2.0], rel=0.02)
+        assert session.scalars(query, {"tenant": reader.id}).all() == pytest.approx([0.5, 2.0], rel=0.02)

@@ -14,7 +14,7 @@ import pytest
 import torch
 
 from fixtures.images.encoded_images import encoded, gradient
-from fixtures.models.devices import device
+from fixtures.models.devices import GPUS, device
 from fixtures.models.tiny_families import ARCHITECTURES, OTHERS, tiny_variant_of
 from samfleet.masks.record import MaskRecord
 from samfleet.masks.rle import decode_mask, encode_mask
@@ -177,6 +177,7 @@ def test_an_unsupported_prompt_fails_only_its_request(engine: Engine) -> None:
     assert codes == [*("prompt_unsupported" if each else None for each in refused.values()), None]
 
 
+@pytest.mark.parametrize("device", GPUS, indirect=True)
 def test_half_precision_does_not_change_the_loaded_weights(
     variant: tuple[VariantRecord, Path], device: torch.device
 ) -> None:
