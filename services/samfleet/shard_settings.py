@@ -29,3 +29,9 @@ class ShardSettings(BaseSettings):
         description="Most requests of one shard at Triton at a time; fewer are sent while they wait long in its queue. "
         "Twice the batch keeps it fed.",
     )
+    max_batch_size: int | None = Field(
+        default=None,
+        ge=1,
+        description="Most images in one request to Triton and, in the embedded and the CPU's server, in a batch. "
+        "Unset: as many as the variant takes.",
+    )

@@ -89,12 +89,13 @@ class ImageStep:
         task = parse_job_task(claimed.task)
         record = get_variant(claimed.variant)
         in_groups = claimed.attempts == 0 and not claimed.suspect
+        most = record.bounded(services.settings.max_batch_size).max_batch_size
         return cls(
             store=services.store,
             remote=services.remote,
             segmenter=services.segmenter,
             lease=lease,
-            groups=ImageGroups(claimed.images, most=record.max_batch_size if in_groups else 1),
+            groups=ImageGroups(claimed.images, most=most if in_groups else 1),
             window=RequestWindow(services.settings.images_in_flight),
             variant=claimed.variant,
             task=task,

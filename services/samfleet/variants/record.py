@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -124,6 +124,12 @@ class VariantRecord:
     def require_accepted(self, accepted: Collection[str]) -> None:
         """Raise `LicenceNotAccepted` unless the weights' licence is free or among the accepted ones."""
         require_accepted(f"the weights of {self.name}", self.weights_licence, accepted)
+
+    def bounded(self, max_batch_size: int | None) -> VariantRecord:
+        """Return the record with at most so many images in a batch; None keeps its own limit."""
+        if max_batch_size is None or max_batch_size >= self.max_batch_size:
+            return self
+        return replace(self, max_batch_size=max_batch_size)
 
     @property
     def files(self) -> dict[str, Checkpoint]:

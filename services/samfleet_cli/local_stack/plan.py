@@ -53,7 +53,7 @@ def make_plan(settings: Settings, stack: StackSettings, former_ports: Mapping[st
         inference = _external("triton", ", ".join(server for servers in pools.values() for server in servers))
     else:
         pools = {EMBEDDED_POOL: (triton.address(state_dir),)}
-        inference = _Choice(parts=(triton.part(state_dir, stack, weights_dir, ports),))
+        inference = _Choice(parts=(triton.part(state_dir, stack, weights_dir, ports, settings.max_batch_size),))
     storage = (
         _external("storage", settings.storage_url) if "storage_url" in given else _Choice(state_dir.storage.as_uri())
     )

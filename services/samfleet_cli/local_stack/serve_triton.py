@@ -29,7 +29,15 @@ def main() -> None:
     folder = Path(tempfile.mkdtemp(prefix="samfleet-triton-"))
     tls = write_identity(identity, folder / "tls")
     ports = TRITON_PORTS | stack.fixed_ports()
-    command = make_command(stack, settings.weights_dir, ports, "0.0.0.0", folder, tls=tls)  # noqa: S104 - a container's port
+    command = make_command(
+        stack,
+        settings.weights_dir,
+        ports,
+        "0.0.0.0",  # noqa: S104 - a container's port
+        folder,
+        tls=tls,
+        max_batch_size=settings.max_batch_size,
+    )
     argv = triton_argv(command)
     # Neither the server nor the stub, which inherits its environment, needs the secret.
     environment = {name: value for name, value in os.environ.items() if name != "SAMFLEET_TRITON_SECRET"}

@@ -15,10 +15,9 @@ from samfleet.variants.weights.verify import has_weights
 from samfleet_cli.local_stack import confine
 from samfleet_cli.local_stack.gates import gates_folder
 from samfleet_cli.local_stack.layout import StateDir
-from samfleet_cli.local_stack.own_variants import write_own_repository
+from samfleet_cli.local_stack.own_variants import hosted_repository, write_own_repository
 from samfleet_cli.local_stack.packages import package_folder
 from samfleet_cli.local_stack.part import PartSpec
-from samfleet_cli.local_stack.plain_paths import plain_copy
 from samfleet_cli.local_stack.ports import LOOPBACK
 from samfleet_cli.local_stack.readiness import TritonReady
 from samfleet_cli.local_stack.settings import StackSettings
@@ -34,9 +33,15 @@ TRITON_PORTS = {"triton_grpc": 8001, "triton_metrics": 8002}  # Triton's default
 _SOCKET = "triton"
 
 
-def part(state_dir: StateDir, stack: StackSettings, weights: Path, ports: Mapping[str, int]) -> PartSpec:
-    folder = state_dir.triton_folder()
-    command = make_command(stack, weights, ports, LOOPBACK, folder, socket=triton_socket(state_dir))
+def part(
+    state_dir: StateDir,
+    stack: StackSettings,
+    weights: Path,
+    ports: Mapping[str, int],
+    max_batch_size: int | None = None,
+) -> PartSpec:
+    folder, socket = state_dir.triton_folder(), triton_socket(state_dir)
+    command = make_command(stack, weights, ports, LOOPBACK, folder, socket=socket, max_batch_size=max_batch_size)
     command = replace(command, exit_seconds=12, compiled=folder / state_dir.compiled.name)
     shared_memory = f"samfleet-{hashlib.sha256(bytes(state_dir.root)).hexdigest()[:12]}-"
     return PartSpec(
@@ -72,15 +77,16 @@ def make_command(
     *,
     socket: Path | None = None,
     tls: TlsFiles | None = None,
+    max_batch_size: int | None = None,
 ) -> TritonCommand:
     """Build the command. Variants with weights are loaded at start, others on demand. Writes subfolders of `folder`,
-    whose path Triton must be able to use.
+    whose path Triton must be able to use. `max_batch_size` bounds batches in addition to the variants' own limits.
     """
     files = locate_triton()
     return TritonCommand(
         files=files,
         backends=prepare_backends(files, asset("triton_models", "backends"), folder / "triton_backends"),
-        repository=plain_copy(asset("triton_models", "repository"), folder / "triton_repository"),
+        repository=hosted_repository(folder / "triton_repository", max_batch_size),
         weights=weights,
         grpc_port=TRITON_PORTS["triton_grpc"],
         metrics_port=ports["triton_metrics"],
@@ -92,5 +98,5 @@ def make_command(
         device=stack.device,
         execution=stack.execution,
         gates=gates_folder(stack),
-        own_repository=write_own_repository(folder / "triton_models"),
+        own_repository=write_own_repository(folder / "triton_models", max_batch_size),
     )

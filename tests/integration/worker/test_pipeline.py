@@ -72,6 +72,14 @@ def test_images_of_a_quick_variant_share_requests(engine: Engine) -> None:
     assert [result.image_id for result in results_of(engine, run)] == list(range(101, 121))
 
 
+def test_a_setting_bounds_the_images_of_a_request(engine: Engine) -> None:
+    segmenter = MemorySegmenter(respond=width_of_its_bytes)
+    services = make_services(engine, segmenter, images_in_flight=1, max_batch_size=3)
+    run = start_job(engine, services.queue, 8 * 10, uris=upload(services, 8 * 10), shard_size=10)
+    segment_shard(services, shards_of(engine, run)[0].id)
+    assert segmenter.sizes == [1, 2, 3, 3, 1]
+
+
 def test_a_request_that_triton_rejects_is_sent_again_image_by_image(engine: Engine) -> None:
     segmenter = MemorySegmenter(before=raise_for(5, InferenceRejected("too large for this server")))
     services = make_services(engine, segmenter, images_in_flight=1)
