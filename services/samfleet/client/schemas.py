@@ -254,15 +254,26 @@ class ImageError(_Resource):
 
 
 class ImageStage(_Resource):
-    """Time of a stage: this image's share, in milliseconds."""
+    """Time of a stage in milliseconds: this image's share, and that of its batch."""
 
     ms: float
+    batch_ms: float | None = None
 
 
 class ImageResult(_Resource):
-    """Result of one image in a run, without its masks, which are in the results file."""
+    """Result of one image in a run.
+
+    `round_trip_ms` is the time from the request to Triton until its reply; None from an older server.
+    """
 
     image_id: int
     file_name: str
     outcome: str
     stages: dict[str, ImageStage]
+    masks: tuple[dict[str, Any], ...] = ()
+    round_trip_ms: float | None = None
+    batch_size: int | None = None
+    warmup: bool | None = None
+    peak_memory_bytes: int | None = None
+    peak_reserved_bytes: int | None = None
+    energy_j: float | None = None

@@ -164,6 +164,7 @@ def _row(claimed: ClaimedShard, outcome: ImageOutcome, line: int, hardware: Know
         "height": outcome.height,
         "queue_shard_ms": claimed.queue_shard_ms,
         "queue_triton_ms": outcome.queue_triton_ms,
+        "round_trip_ms": outcome.round_trip_ms,
         "fetch_ms": outcome.fetch_ms,
         "quality_instances": quality.instances if quality else None,
         "quality_iou_sum": quality.iou_sum if quality else None,

@@ -85,6 +85,7 @@ class RunImage(BaseModel):
                     ],
                     "error": None,
                     "stages": {"encode": {"ms": 7.9, "batch_ms": 63.2}},
+                    "round_trip_ms": 131.4,
                     "batch_size": 8,
                     "clock": "cuda_event",
                     "warmup": False,
@@ -113,6 +114,10 @@ class RunImage(BaseModel):
     )
     error: ImageError | None
     stages: dict[str, StageTime]
+    round_trip_ms: float | None = Field(
+        description="From the request to Triton until its reply, with the queue there and the batch's other images; "
+        "null without a request."
+    )
     batch_size: int | None
     clock: str | None
     warmup: bool | None
@@ -153,6 +158,7 @@ class RunImage(BaseModel):
             masks=masks,
             error=error,
             stages=_stages(result),
+            round_trip_ms=result.round_trip_ms,
             batch_size=result.batch_size,
             clock=result.clock,
             warmup=result.warmup,

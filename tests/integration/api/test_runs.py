@@ -160,7 +160,7 @@ def test_one_image_is_shown_with_its_result_or_error(tenant: Tenant, run_path: s
     assert image["stages"]["encode"] == {"ms": 4.0, "batch_ms": 8.0}
     assert image["stages"]["fetch"] == {"ms": 1.0, "batch_ms": None}
     assert image["stages"]["queue"]["ms"] >= 5.0
-    assert (image["batch_size"], image["clock"], image["warmup"]) == (2, "host", False)
+    assert (image["batch_size"], image["clock"], image["warmup"], image["round_trip_ms"]) == (2, "host", False, 25.0)
     assert (image["energy_j"], image["other_load"]) == (12.5, 0.25)
     assert (image["peak_memory_bytes"], image["peak_reserved_bytes"]) == (1000, 4000)
     assert (image["weights_licence"], image["checkpoint_sha256"]) == ("Apache-2.0", "ab")

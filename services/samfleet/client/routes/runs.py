@@ -14,7 +14,7 @@ def run(run_id: str, *, include_warmup: bool = False) -> Call[Run]:
 
 
 def image_result(run_id: str, image_id: int) -> Call[ImageResult]:
-    """Return the result of one image with the times of its stages, without its masks."""
+    """Return the result of one image with its masks and the times of its stages."""
     return Call("GET", f"/v1/runs/{run_id}/images/{image_id}", ImageResult.model_validate)
 
 

@@ -42,10 +42,10 @@ class ImageResult(HasCreatedAt, Base):
 
     There is exactly one row per (run, image). Times are milliseconds: `<stage>_ms` is this image's share,
     `<stage>_batch_ms` the time of the whole batch. Queue time has two parts: `queue_shard_ms` from the sending of the
-    shard's task to its claim, `queue_triton_ms` the round trip to Triton minus its execution. `energy_j` is this
-    image's share of the joules used by the whole device. `other_load` is the share of the machine's CPU time that other
-    processes used, 0 to 1. The masks are in part `part_key` on line `part_line`, from 0. A result that was taken over
-    names the run that computed it as `reused_from`, which may be removed, and has no times.
+    shard's task to its claim, `queue_triton_ms` the round trip to Triton minus its execution; `round_trip_ms` has both.
+    `energy_j` is this image's share of the joules used by the whole device. `other_load` is the share of the machine's
+    CPU time that other processes used, 0 to 1. The masks are in part `part_key` on line `part_line`, from 0. A result
+    that was taken over names the run that computed it as `reused_from`, which may be removed, and has no times.
 
     Images and shards are deleted only after their results. They have no foreign keys: deleting an image or a shard
     would scan all results, or need an index that no query uses.
@@ -78,6 +78,7 @@ class ImageResult(HasCreatedAt, Base):
     other_load: Mapped[float | None]  # None: not measured
     queue_shard_ms: Mapped[float | None]
     queue_triton_ms: Mapped[float | None]
+    round_trip_ms: Mapped[float | None]  # None: recorded by an older version
     fetch_ms: Mapped[float | None]
     preprocess_ms: Mapped[float | None]
     preprocess_batch_ms: Mapped[float | None]

@@ -459,6 +459,7 @@ declare namespace Api {
     masks: Mask[];
     error: ImageError | null;
     stages: Record<string, StageTime>;
+    round_trip_ms: number | null;
     batch_size: number | null;
     clock: string | null;
     warmup: boolean | null;
