@@ -37,6 +37,7 @@ COMMANDS = {
     "tenants": "keys:tenants",
     "report": "report:app",
     "survey": "survey:app",
+    "tune": "tune:tune",
     "variants": "variants:app",
     "webhooks": "webhooks:app",
 }
