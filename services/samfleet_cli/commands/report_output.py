@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import sys
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import islice
 from typing import Any
 
 from samfleet.client.client import SamfleetClient
+from samfleet.client.schemas import SHOWN_ID
 from samfleet_cli.commands.report_options import Asked
 from samfleet_cli.connection import choose_api, connect
 from samfleet_cli.listing import OutputChosenTwice
@@ -16,6 +19,7 @@ from samfleet_cli.reporting.charts import draw, require_pyplot
 from samfleet_cli.reporting.hardware import hardware_id
 from samfleet_cli.reporting.layout import lay_out
 
+MOST_JOBS = 1000  # one page of the list
 PIPED_COLUMNS = 200  # a pipe has no width, and names should not be broken
 Row = Mapping[str, Any]
 
@@ -58,7 +62,22 @@ def _print(client: SamfleetClient, asked: Asked, name: str, params: Row) -> None
     if asked.as_json:
         print_json(report)
     elif not asked.as_csv:
-        print_table(report["rows"], report.get("note"))
+        print_table(_with_names_of_jobs(client, report["rows"]), report.get("note"))
+
+
+def _with_names_of_jobs(client: SamfleetClient, rows: Sequence[Row]) -> Sequence[Row]:
+    """Return the rows with the names of their jobs in place of ids.
+
+    A job without a name, of another site, deleted, or older than the last `MOST_JOBS` keeps its id. If several jobs
+    have one name, the beginnings of their ids follow.
+    """
+    wanted = {row["job"] for row in rows if row.get("job")}
+    if not wanted:
+        return rows
+    named = {job.id: job.name for job in islice(client.jobs(), MOST_JOBS) if job.id in wanted and job.name}
+    uses = Counter(named.values())
+    words = {job: name if uses[name] == 1 else f"{name} ({job[:SHOWN_ID]})" for job, name in named.items()}
+    return [{**row, "job": words.get(row["job"], row["job"])} for row in rows]
 
 
 def print_json(value: Any) -> None:

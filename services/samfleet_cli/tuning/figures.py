@@ -14,7 +14,7 @@ ALIKE = 0.02  # figures that differ by less, relative to the larger one, are no 
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """What was measured at a point, over all its rounds.
+    """Measured figures of a point, over all its rounds.
 
     `p50_ms` and `p95_ms` are of the time from the request to Triton until its reply, with the fetch of the image.
     `memory_bytes` is the peak: what torch reserved on a GPU, the resident size of the variant's process on a CPU.

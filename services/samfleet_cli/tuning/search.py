@@ -52,7 +52,7 @@ class Bench(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What became of a point. Figures of a `cut` point are of its first rounds; `reason` is for all but `measured`."""
+    """Outcome of a point. Figures of a `cut` point are of its first rounds; `reason` is for all but `measured`."""
 
     point: Point
     status: Status

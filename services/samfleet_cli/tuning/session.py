@@ -17,13 +17,15 @@ from samfleet_cli.jobs.output_folder import require_out
 from samfleet_cli.local_stack.gates import gates_folder, gates_here, require_gates
 from samfleet_cli.local_stack.settings import StackSettings
 from samfleet_cli.tuning.figures import Constraints, Preference
-from samfleet_cli.tuning.images import prepare_images
+from samfleet_cli.tuning.images import find_images
 from samfleet_cli.tuning.points import DEFAULT_IN_FLIGHT, REFERENCE, SHARDS, Point, doubling, points_of
 from samfleet_cli.tuning.search import Result, Results, Search
 from samfleet_cli.tuning.stack_bench import StackBench, TuneNeedsOwnStack, require_no_stack, variables
 from samfleet_cli.tuning.state import TuneState
 
 LEVELS = (1, 2, SHARDS, 2 * SHARDS, DEFAULT_IN_FLIGHT)
+SHARDS_OF_A_ROUND = 2 * SHARDS  # so that all places are taken for most of the round
+MOST_IN_A_SHARD = 384  # the default of the setting
 
 
 class TuneBaselineFailed(SamfleetError):
@@ -91,14 +93,16 @@ def tune(choice: ApiChoice, wish: Wish, say: Callable[[str], None]) -> Tuned:
     require_no_external_triton()
     require_no_stack(choice.state_dir)
     require_out(wish.out, (), force=True)
-    images = prepare_images(wish.out, wish.images, wish.annotations, wish.images_per_round)
-    state = TuneState.load(wish.out, _subject(wish, images.digest))
+    found = find_images(wish.out, wish.images, wish.annotations, wish.images_per_round)
+    state = TuneState.load(wish.out, _subject(wish, found.digest))
+    images = found.place(wish.out)
     ends_at = time.monotonic() + 60 * wish.budget_minutes
 
     def seconds_left() -> float:
         return ends_at - time.monotonic()
 
-    bench = StackBench(choice, wish.variant, wish.task, images, state, wish.out, seconds_left, wish.rounds)
+    size = max(1, min(MOST_IN_A_SHARD, wish.images_per_round // SHARDS_OF_A_ROUND))
+    bench = StackBench(choice, wish.variant, wish.task, images, state, wish.out, seconds_left, wish.rounds, size)
     results = state.results()
 
     def note(result: Result) -> None:

@@ -29,7 +29,7 @@ _WITH_RESULTS = frozenset({"completed", "completed_with_errors"})
 
 
 class TuneNeedsOwnStack(Conflict):
-    """`tune` starts stacks of its own, with other settings; no stack may run in the state directory meanwhile."""
+    """`tune` starts its own stacks, with other settings; no stack may run in the state directory meanwhile."""
 
     code = "tune_needs_own_stack"
 
@@ -39,7 +39,7 @@ class StackBench:
     """Measures a variant's points. Each point has its own stack, and each of its rounds is an ordinary job.
 
     `seconds_left` is the rest of the budget. `state` receives the jobs and the baseline's run, and is saved in
-    `folder`.
+    `folder`. `shard_size` images are in a shard at most: a round needs several shards for several images in flight.
     """
 
     choice: ApiChoice
@@ -50,13 +50,18 @@ class StackBench:
     folder: Path
     seconds_left: Callable[[], float]
     rounds_of_a_point: int = 2
+    shard_size: int = 2
     reference: Masks | None = field(default=None, init=False)
+    _is_prepared: bool = field(default=False, init=False)
 
     def rounds(self, point: Point) -> Generator[Figures, None, None]:
         require_no_stack(self.choice.state_dir)
+        own = {"SAMFLEET_VARIANTS": self.variant, "SAMFLEET_SHARD_SIZE": str(self.shard_size)}
         try:
-            with variables({**point.environment(self.variant), "SAMFLEET_VARIANTS": self.variant}):
-                prepare(self.choice, (self.variant,))
+            with variables({**point.environment(self.variant), **own}):
+                if not self._is_prepared:
+                    prepare(self.choice, (self.variant,))
+                    self._is_prepared = True
                 with connect_or_start(self.choice, _say_nothing) as connection:
                     yield from self._rounds(connection.client, point)
         except StackDidNotStart as error:

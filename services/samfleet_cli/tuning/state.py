@@ -33,7 +33,7 @@ class TuneFolderTaken(Conflict):
 
 
 class Measured(BaseModel):
-    """What became of a point, as it is kept. `jobs` are those that measured it."""
+    """Outcome of a point, as it is kept. `jobs` are those that measured it."""
 
     model_config = ConfigDict(extra="forbid")
 

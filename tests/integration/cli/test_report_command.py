@@ -56,6 +56,19 @@ def rows(*words: str) -> list[dict[str, Any]]:
     return found
 
 
+def test_a_table_names_jobs(api: Api, tenant: Tenant, folder: Path) -> None:
+    names = ("tune mobile_sam: 2 in flight", "twice", "twice", None)
+    jobs = [new_job(tenant, folder, images=3, **({"name": name} if name else {})) for name in names]
+    for job in jobs:
+        carry_out(api, job)
+    shown = run("latency", "--group-by", "job", "--stage", "encode", "--api-url", api.url, "--api-key", tenant.key)
+    assert jobs[0]["id"] not in shown
+    assert "2 in flight" in " ".join(shown.split())
+    assert all(f"({job['id'][:8]})" in shown for job in jobs[1:3])
+    csv_ids = run("latency", "--group-by", "job", "--csv", "--api-url", api.url, "--api-key", tenant.key)
+    assert all(job["id"] in csv_ids for job in jobs)
+
+
 def test_json_and_csv_have_the_same_rows(arguments: list[str]) -> None:
     wanted = ["latency", "--stage", "encode", "--stage", "decode", "--since", "2020-01-01T00:00:00", *arguments]
     as_json = rows(*wanted)

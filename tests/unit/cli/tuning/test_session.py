@@ -17,7 +17,7 @@ from samfleet_cli.main import app
 from samfleet_cli.tuning import session
 from samfleet_cli.tuning.double import FormulaBench
 from samfleet_cli.tuning.figures import Constraints
-from samfleet_cli.tuning.images import TuneImagesMissing, prepare_images
+from samfleet_cli.tuning.images import TuneImagesMissing, find_images
 from samfleet_cli.tuning.output import answer_of
 from samfleet_cli.tuning.points import Point
 from samfleet_cli.tuning.session import Sweep, Tuned, Wish, baseline_of, points_to_try, tune
@@ -54,24 +54,40 @@ def tuned(wanted: Wish) -> Tuned:
 
 
 def test_images_are_repeated_to_the_number_of_a_round(pictures: Path, tmp_path: Path) -> None:
-    first = prepare_images(tmp_path / "out", pictures, None, 7)
-    files = sorted(first.round.path.iterdir())
+    found = find_images(tmp_path / "out", pictures, None, 7)
+    placed = found.place(tmp_path / "out").round.path
+    files = sorted(placed.iterdir())
     assert [path.read_bytes() for path in files] == [
         (pictures / f"{number % 3}.png").read_bytes() for number in range(7)
     ]
-    again = prepare_images(tmp_path / "out", pictures, None, 2)
-    assert len(list(again.round.path.iterdir())) == 2
-    assert again.digest != first.digest
+    times = [path.stat().st_mtime_ns for path in files]
+    found.place(tmp_path / "out")
+    assert [path.stat().st_mtime_ns for path in sorted(placed.iterdir())] == times
+    fewer = find_images(tmp_path / "out", pictures, None, 2)
+    assert len(list(fewer.place(tmp_path / "out").round.path.iterdir())) == 2
+    assert fewer.digest != found.digest
+
+
+def test_annotated_images_are_taken_once(pictures: Path, tmp_path: Path) -> None:
+    annotations = tmp_path / "boxes.json"
+    annotations.write_text("{}")
+    found = find_images(tmp_path / "out", pictures, annotations, 2)
+    placed = found.place(tmp_path / "out")
+    assert (placed.round.path, placed.round.limit, placed.warmup.limit) == (pictures, 2, 2)
+    assert placed.round.annotations == placed.warmup.annotations == annotations
+    before = found.digest
+    annotations.write_text("[]")
+    assert found.digest != before
 
 
 def test_a_folder_without_usable_images_is_refused(tmp_path: Path) -> None:
     folder = tmp_path / "pictures"
     folder.mkdir()
     with pytest.raises(DatasetEmpty):
-        prepare_images(tmp_path / "out", folder, None, 2)
+        find_images(tmp_path / "out", folder, None, 2)
     Path(os.fsdecode(bytes(folder) + b"/\xff.png")).write_bytes(b"")  # a name that cannot be stored
     with pytest.raises(TuneImagesMissing):
-        prepare_images(tmp_path / "out", folder, None, 2)
+        find_images(tmp_path / "out", folder, None, 2)
 
 
 def test_the_baseline_is_measured_first_and_the_answer_has_settings(benched: FormulaBench, pictures: Path) -> None:
