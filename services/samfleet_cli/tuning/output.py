@@ -25,6 +25,7 @@ def answer_of(tuned: Tuned) -> dict[str, Any]:
     near = closest(measured, wish.constraints)[0]
     return {
         "variant": wish.variant,
+        "sweep": tuned.sweep,
         "hardware": tuned.hardware,
         "task": dict(wish.task),
         "constraints": asdict(wish.constraints),

@@ -39,7 +39,9 @@ class BudgetOver(SamfleetError):
 
 
 class Bench(Protocol):
-    """Measures points."""
+    """Measures points, each in `rounds_of_a_point` rounds."""
+
+    rounds_of_a_point: int
 
     def rounds(self, point: Point) -> Generator[Figures, None, None]:
         """Yield the figures over all rounds so far, after each round.
@@ -110,10 +112,10 @@ class Search:
         finished = measured_of(self.results)
         figures = None
         with closing(self.bench.rounds(point)) as rounds:
-            for figures in rounds:
-                for other, theirs in finished.items():
-                    if clearly_behind(figures, theirs, self.margin):
-                        return Result(point, "cut", figures, f"behind {other.words} in everything")
+            for number, figures in enumerate(rounds, 1):
+                ahead = (other for other, theirs in finished.items() if clearly_behind(figures, theirs, self.margin))
+                if number < self.bench.rounds_of_a_point and (other := next(ahead, None)):
+                    return Result(point, "cut", figures, f"behind {other.words} in everything")
         if figures is None:
             raise PointFailed(f"{point.words}: no image was timed")
         return Result(point, "measured", figures)

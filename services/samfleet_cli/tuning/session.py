@@ -71,11 +71,12 @@ class Wish:
 
 @dataclass(frozen=True, slots=True)
 class Tuned:
-    """Results of a sweep. `hardware` is the device's name, `jobs` has the measuring jobs by the points' keys.
-    `interrupted`: by Ctrl-C.
+    """Results of a sweep. `sweep` is the label of its jobs, which `jobs` has by the points' keys; `hardware` is the
+    device's name. `interrupted`: by Ctrl-C.
     """
 
     wish: Wish
+    sweep: str
     hardware: str
     baseline: Point
     results: Results
@@ -102,7 +103,8 @@ def tune(choice: ApiChoice, wish: Wish, say: Callable[[str], None]) -> Tuned:
         return ends_at - time.monotonic()
 
     size = max(1, min(MOST_IN_A_SHARD, wish.images_per_round // SHARDS_OF_A_ROUND))
-    bench = StackBench(choice, wish.variant, wish.task, images, state, wish.out, seconds_left, wish.rounds, size)
+    own = (state, wish.out, seconds_left, wish.rounds, size, say)
+    bench = StackBench(choice, wish.variant, wish.task, images, *own)
     results = state.results()
 
     def note(result: Result) -> None:
@@ -118,7 +120,7 @@ def tune(choice: ApiChoice, wish: Wish, say: Callable[[str], None]) -> Tuned:
         search.run(points_to_try(wish, executions, state.device_kind or "cpu"))
     except KeyboardInterrupt:
         interrupted = True
-    return Tuned(wish, state.hardware or "", baseline, results, state.jobs, interrupted)
+    return Tuned(wish, state.id, state.hardware or "", baseline, results, state.jobs, interrupted)
 
 
 def baseline_of(variant: str) -> Point:

@@ -51,11 +51,13 @@ class StackBench:
     seconds_left: Callable[[], float]
     rounds_of_a_point: int = 2
     shard_size: int = 2
+    say: Callable[[str], None] = lambda _message: None
     reference: Masks | None = field(default=None, init=False)
     _is_prepared: bool = field(default=False, init=False)
 
     def rounds(self, point: Point) -> Generator[Figures, None, None]:
         require_no_stack(self.choice.state_dir)
+        self.say(f"{point.words}: starting a stack")
         own = {"SAMFLEET_VARIANTS": self.variant, "SAMFLEET_SHARD_SIZE": str(self.shard_size)}
         try:
             with variables({**point.environment(self.variant), **own}):
@@ -65,7 +67,7 @@ class StackBench:
                 with connect_or_start(self.choice, _say_nothing) as connection:
                     yield from self._rounds(connection.client, point)
         except StackDidNotStart as error:
-            raise PointFailed(error.message) from error
+            raise PointFailed(error.message.partition("\n")[0]) from error  # the ends of logs follow
 
     def _rounds(self, client: SamfleetClient, point: Point) -> Generator[Figures, None, None]:
         rounds = Rounds(self._reference(client))
@@ -93,6 +95,7 @@ class StackBench:
         return self.reference
 
     def _carry_out(self, client: SamfleetClient, point: Point, source: Source, what: str) -> Job:
+        self.say(f"{point.words}: {what}")
         job = client.submit_job(
             self._dataset(client, source),
             [self.variant],

@@ -3,7 +3,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from samfleet_cli.tuning.figures import Constraints, Figures, choose, closest, dominates, front
@@ -45,6 +45,7 @@ def better_nowhere_worse(one: Figures, other: Figures) -> bool:
     return no_worse and one.energy_j <= other.energy_j and not (same and one.energy_j == other.energy_j)
 
 
+@settings(deadline=None)  # a busy machine takes longer now and then
 @given(st.lists(figures(), max_size=8))
 def test_the_front_is_exactly_the_set_that_nothing_dominates(found: list[Figures]) -> None:
     measured = {point(number): one for number, one in enumerate(found)}
@@ -56,6 +57,7 @@ def test_the_front_is_exactly_the_set_that_nothing_dominates(found: list[Figures
     assert rates == sorted(rates, reverse=True)
 
 
+@settings(deadline=None)  # a busy machine takes longer now and then
 @given(figures(), figures())
 def test_two_points_never_dominate_each_other(one: Figures, other: Figures) -> None:
     assert not (dominates(one, other) and dominates(other, one))

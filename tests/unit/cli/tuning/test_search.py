@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from samfleet_cli.tuning.double import FormulaBench
@@ -59,6 +59,7 @@ def rises_once(bench: FormulaBench, points: list[Point]) -> bool:
     return steps == sorted(steps, reverse=True)
 
 
+@settings(deadline=None)  # a busy machine takes longer now and then
 @given(machines(), limits())
 def test_pruning_removes_nothing_of_the_true_front(bench: FormulaBench, constraints: Constraints) -> None:
     """Every point that meets the constraints is measured, or as good as one that is, or dominated by one."""
@@ -103,6 +104,12 @@ def test_a_point_behind_another_in_everything_is_cut_after_a_round() -> None:
     results = searched(bench, [fast, slow])
     assert bench.measured == [fast, fast, fast, slow]
     assert (results[slow].status, results[slow].reason) == ("cut", f"behind {fast.words} in everything")
+
+
+def test_a_point_is_not_cut_after_its_last_round() -> None:
+    bench = FormulaBench(speed={"bf16": 0.5}, rounds_of_a_point=1)
+    results = searched(bench, [Point("fp32", None, 1, 1), Point("bf16", None, 1, 1)])
+    assert {result.status for result in results.values()} == {"measured"}
 
 
 def test_a_point_a_little_behind_is_measured_to_its_end() -> None:

@@ -95,6 +95,7 @@ def test_the_baseline_is_measured_first_and_the_answer_has_settings(benched: For
     assert benched.measured[0] == baseline_of("mobile_sam") == Point("fp32", None, 8, 64)
     answer = answer_of(found)
     assert json.loads(json.dumps(answer)) == answer
+    assert answer["sweep"] == TuneState.load(found.wish.out, _subject(found.wish)).id
     best = answer["recommended"]
     assert best["environment"]["SAMFLEET_EXECUTION"] == "fp32"
     assert "" not in best["environment"].values()
