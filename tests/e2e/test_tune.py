@@ -58,7 +58,7 @@ def bench(samfleet: Samfleet, pictures: Path, state: TuneState, seconds_left: fl
     return StackBench(choice, FIXED, task, images, state, folder, lambda: seconds_left)
 
 
-def test_a_point_is_measured_by_ordinary_jobs(samfleet: Samfleet, client: SamfleetClient, pictures: Path) -> None:
+def test_points_are_measured_by_ordinary_jobs(samfleet: Samfleet, client: SamfleetClient, pictures: Path) -> None:
     state = TuneState()
     first, second = list(bench(samfleet, pictures, state).rounds(POINT))
     assert (first.images, second.images) == (IMAGES, 2 * IMAGES)  # the warm-up was another job
@@ -73,21 +73,17 @@ def test_a_point_is_measured_by_ordinary_jobs(samfleet: Samfleet, client: Samfle
     rows = client.report("throughput", {"job": jobs[0].id})["rows"]
     assert [(row["n"], row["variant"]) for row in rows] == [(IMAGES, FIXED)]
     assert state.hardware == jobs[0].runs[0].hardware[0].device_name
+    _require_it_goes_on(bench(samfleet, pictures, TuneState.model_validate_json(state.model_dump_json())), state)
 
 
-def test_a_sweep_that_goes_on_compares_with_the_masks_on_the_server(
-    samfleet: Samfleet, client: SamfleetClient, pictures: Path
-) -> None:
-    state = TuneState()
-    list(bench(samfleet, pictures, state).rounds(POINT))
-    again = TuneState.model_validate_json(state.model_dump_json())
-    other = bench(samfleet, pictures, again)
-    with closing(other.rounds(Point("fp32", None, 8, 1))) as rounds:
+def _require_it_goes_on(again: StackBench, before: TuneState) -> None:
+    """Another command goes on with the state: it compares with the baseline's masks on the server."""
+    with closing(again.rounds(Point("fp32", None, 8, 1))) as rounds:
         figures = next(rounds)
-    assert other.reference is not None
-    assert sum(map(len, other.reference.values())) == IMAGES * FIXED_MASKS
-    assert (figures.same_masks, again.reference_run) == (True, state.reference_run)
-    assert again.datasets == state.datasets
+    assert again.reference is not None
+    assert sum(map(len, again.reference.values())) == IMAGES * FIXED_MASKS
+    assert (figures.same_masks, again.state.reference_run) == (True, before.reference_run)
+    assert again.state.datasets == before.datasets
 
 
 def test_the_job_of_a_point_beyond_the_budget_is_cancelled(

@@ -49,6 +49,7 @@ class FormulaBench:
         batch = min(point.batch_size, point.in_flight)
         speed = self.speed.get(point.execution, 1.0) * (point.threads or DEFAULT_THREADS) / DEFAULT_THREADS
         batch_ms = (self.first_ms + (batch - 1) * self.next_ms) / speed
+        waiting = -(-point.in_flight // batch)  # batches in flight
         busy = min(point.in_flight, self.enough_in_flight) / self.enough_in_flight
         wasted = max(0, point.in_flight - self.enough_in_flight) * self.cost_in_flight
         per_second = batch * 1e3 / batch_ms * busy * max(0.1, 1 - wasted)
@@ -56,8 +57,8 @@ class FormulaBench:
         return Figures(
             images=self.images_of_a_round,
             images_per_second=per_second,
-            p50_ms=batch_ms * point.in_flight,
-            p95_ms=batch_ms * (point.in_flight + 1),
+            p50_ms=batch_ms * waiting,
+            p95_ms=batch_ms * (waiting + 1),
             memory_bytes=self.model_bytes + point.in_flight * self.image_bytes,
             agreement=agreement,
             same_masks=agreement == 1.0,

@@ -49,7 +49,7 @@ class Constraints:
         """Describe the constraints that the figures do not meet."""
         found = []
         if self.max_latency_ms is not None and not figures.p95_ms <= self.max_latency_ms:
-            found.append(f"p95 {figures.p95_ms:.4g} ms, wanted {self.max_latency_ms:g} ms")
+            found.append(f"p95 {number_words(figures.p95_ms)} ms, wanted {self.max_latency_ms:g} ms")
         if self.max_memory_bytes is not None and not figures.memory_bytes <= self.max_memory_bytes:
             found.append(f"memory {_mib(figures.memory_bytes)}, wanted {_mib(self.max_memory_bytes)}")
         if self.min_agreement is not None and not figures.agreement >= self.min_agreement:
@@ -115,6 +115,11 @@ def _best(points: Iterable[Point], measured: Mapping[Point, Figures], figure: in
     costs = {point: measured[point].costs()[figure] for point in points}
     least = min(costs.values(), default=0.0)
     return [point for point, cost in costs.items() if cost <= least + ALIKE * abs(least)]
+
+
+def number_words(value: float) -> str:
+    """Return the number with four digits, or all digits before the point."""
+    return f"{value:.0f}" if abs(value) >= 1000 else f"{value:.4g}"  # noqa: PLR2004
 
 
 def _mib(size_bytes: int) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 
 from samfleet_cli import tables
 from samfleet_cli.listing import Column, Form, print_list
-from samfleet_cli.tuning.figures import Figures, choose, closest, front
+from samfleet_cli.tuning.figures import Figures, choose, closest, front, number_words
 from samfleet_cli.tuning.points import Point
 from samfleet_cli.tuning.search import Result, measured_of
 from samfleet_cli.tuning.session import Tuned
@@ -49,7 +49,7 @@ def print_answer(answer: Mapping[str, Any], form: Form) -> None:
         return
     out = tables.console()
     out.print(f"{answer['variant']} on {answer['hardware']}", markup=False, style="bold")
-    measured = [row for row in points if row["figures"] is not None]
+    measured = sorted((row for row in points if row["status"] == "measured"), key=_rank)
     counts = ", ".join(f"{number} {status}" for status, number in _counts(points).items())
     print_list(_columns(points), measured, form, whole=points, empty="", note=f"points: {counts}; --json has all")
     _print_settings(answer)
@@ -90,6 +90,10 @@ def _settings(variant: str, point: Point) -> dict[str, Any]:
     return {**asdict(point), "environment": {name: text for name, text in point.environment(variant).items() if text}}
 
 
+def _rank(row: Row) -> tuple[bool, float]:
+    return not row["on_front"], -row["figures"]["images_per_second"]
+
+
 def _counts(points: list[Row]) -> dict[str, int]:
     statuses = [row["status"] for row in points]
     return {status: statuses.count(status) for status in dict.fromkeys(statuses)}
@@ -115,7 +119,7 @@ def _columns(points: list[Row], *, every: bool = False) -> list[Column]:
 
 def _number(row: Row, name: str) -> str | None:
     value = row["figures"][name] if row["figures"] else None
-    return None if value is None else f"{value:.4g}"
+    return None if value is None else number_words(value)
 
 
 def _masks(row: Row) -> str | None:
@@ -128,8 +132,8 @@ def _masks(row: Row) -> str | None:
 
 def _note(row: Row) -> str:
     notes = [
-        "baseline" if row["is_baseline"] else "",
         "front" if row["on_front"] else "",
+        "baseline" if row["is_baseline"] else "",
         row["reason"] or "",
         *row["breaks"],
     ]

@@ -45,9 +45,13 @@ class Point:
         return f"{self.execution}/threads={threads}/batch={self.batch_size}/in_flight={self.in_flight}"
 
     @property
+    def engine(self) -> str:
+        """Execution and threads in words."""
+        return self.execution if self.threads is None else f"{self.execution}, {_counted(self.threads, 'thread')}"
+
+    @property
     def words(self) -> str:
-        threads = "" if self.threads is None else f"{_counted(self.threads, 'thread')}, "
-        return f"{self.execution}, {threads}batches of {self.batch_size}, {self.in_flight} in flight"
+        return f"{self.engine}, batches of {self.batch_size}, {self.in_flight} in flight"
 
     def environment(self, variant: str) -> dict[str, str]:
         """Return the variables with which a stack has these settings. An empty one counts as unset."""
@@ -77,14 +81,15 @@ def points_of(
     batch_sizes: Collection[int],
     in_flight: Collection[int],
 ) -> list[Point]:
-    """Return all combinations in the order of their measurement: the largest batches and few images in flight first."""
-    return [
-        Point(execution, count, batch_size, images)
-        for execution in dict.fromkeys(executions)
-        for count in dict.fromkeys(threads)
-        for batch_size in sorted(set(batch_sizes), reverse=True)
-        for images in sorted(set(in_flight))
-    ]
+    """Return all combinations in the order of their measurement.
+
+    First come the executions with the first number of threads and the largest batches, then points that differ from
+    these in batches or threads, then those that differ in both; each from few images in flight to many.
+    """
+    sizes, counts = sorted(set(batch_sizes), reverse=True), list(dict.fromkeys(threads))
+    lines = [(execution, count, size) for execution in dict.fromkeys(executions) for count in counts for size in sizes]
+    lines.sort(key=lambda line: (line[1] != counts[0]) + (line[2] != sizes[0]))
+    return [Point(*line, images) for line in lines for images in sorted(set(in_flight))]
 
 
 def doubling(most: int) -> list[int]:

@@ -7,6 +7,8 @@ The rules assume this of any stack, and `docs/tune.md` states it:
 - Larger batches need no less memory.
 - Batches and images in flight do not change how far masks agree.
 - A limit that no batch reached has no effect.
+- An engine, which is an execution with a number of threads, that is slower than another with the largest batches is so
+  with smaller ones, and needs no less memory there.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
-from itertools import pairwise
+from itertools import chain, pairwise
 from typing import Literal, Protocol
 
 from samfleet.errors import SamfleetError
@@ -97,7 +99,7 @@ class Search:
                 self._note(self._result(point))
 
     def _result(self, point: Point) -> Result:
-        if reason := reason_to_skip(point, self.results, self.constraints, self.gain):
+        if reason := reason_to_skip(point, self.results, self.constraints, self.gain, self.margin):
             return Result(point, "skipped", reason=reason)
         if self.is_over():
             return Result(point, "left", reason="the budget was over")
@@ -126,7 +128,11 @@ class Search:
 
 
 def reason_to_skip(
-    point: Point, results: Mapping[Point, Result], constraints: Constraints, gain: float = GAIN
+    point: Point,
+    results: Mapping[Point, Result],
+    constraints: Constraints,
+    gain: float = GAIN,
+    margin: float = MARGIN,
 ) -> str | None:
     """Return why the point need not be measured; None if it has to be."""
     measured = measured_of(results, cut=True)
@@ -135,12 +141,14 @@ def reason_to_skip(
         for other, figures in measured.items()
         if (other.execution, other.threads) == (point.execution, point.threads)
     }
-    return next(_reasons(point, same_engine, constraints, gain), None)
+    reasons = chain(_reasons(point, same_engine, constraints, gain), _slower(point, same_engine, measured, margin))
+    return next(reasons, None)
 
 
 def _reasons(
     point: Point, same_engine: Mapping[Point, Figures], constraints: Constraints, gain: float
 ) -> Iterator[str]:
+    """Yield reasons from other points of the same execution and threads."""
     yield from _without_effect(point, same_engine)
     yield from _excluded(point, same_engine, constraints)
     line = {other.in_flight: figures for other, figures in same_engine.items() if other.batch_size == point.batch_size}
@@ -173,3 +181,18 @@ def _saturated(line: Mapping[int, Figures], gain: float) -> Iterator[str]:
     for (fewer, before), (more, after) in pairwise(steps):
         if after.images_per_second <= before.images_per_second * (1 + gain):
             yield f"{more} in flight gained no images per second over {fewer}"
+
+
+def _slower(
+    point: Point, same_engine: Mapping[Point, Figures], measured: Mapping[Point, Figures], margin: float
+) -> Iterator[str]:
+    """Yield a reason if another engine is ahead of the point's wherever both were measured with larger batches."""
+    larger = max((other.batch_size for other in same_engine), default=0)
+    if larger <= point.batch_size:
+        return
+    own = {other.in_flight: figures for other, figures in same_engine.items() if other.batch_size == larger}
+    for execution, threads in dict.fromkeys((other.execution, other.threads) for other in measured):
+        others = {images: measured.get(Point(execution, threads, larger, images)) for images in own}
+        if all(other is not None and clearly_behind(own[images], other, margin) for images, other in others.items()):
+            faster = Point(execution, threads, larger, 1).engine
+            yield f"{point.engine} is slower than {faster} with batches of {larger}"

@@ -16,7 +16,7 @@ from samfleet_cli.connection import ApiChoice
 from samfleet_cli.jobs.output_folder import require_out
 from samfleet_cli.local_stack.gates import gates_folder, gates_here, require_gates
 from samfleet_cli.local_stack.settings import StackSettings
-from samfleet_cli.tuning.figures import Constraints, Preference
+from samfleet_cli.tuning.figures import Constraints, Preference, number_words
 from samfleet_cli.tuning.images import find_images
 from samfleet_cli.tuning.points import DEFAULT_IN_FLIGHT, REFERENCE, SHARDS, Point, doubling, points_of
 from samfleet_cli.tuning.search import Result, Results, Search
@@ -110,7 +110,8 @@ def tune(choice: ApiChoice, wish: Wish, say: Callable[[str], None]) -> Tuned:
     def note(result: Result) -> None:
         state.keep(results)
         state.save(wish.out)
-        say(_words(result))
+        if result.status != "skipped":  # most points are
+            say(_words(result))
 
     search = Search(bench, wish.constraints, results, note, lambda: seconds_left() <= 0)
     baseline, interrupted = baseline_of(wish.variant), False
@@ -179,7 +180,7 @@ def _cores() -> int:
 def _words(result: Result) -> str:
     figures = result.figures
     shown = (
-        f"{figures.images_per_second:.4g} images/s, p95 {figures.p95_ms:.4g} ms, "
+        f"{figures.images_per_second:.4g} images/s, p95 {number_words(figures.p95_ms)} ms, "
         f"{figures.memory_bytes / 2**20:.0f} MiB, agreement {figures.agreement:.4f}"
         if figures
         else ""

@@ -46,6 +46,20 @@ def test_the_largest_batches_and_the_fewest_images_in_flight_come_first() -> Non
     assert [(point.batch_size, point.in_flight) for point in points] == [(8, 2), (8, 4), (1, 2), (1, 4)]
 
 
+def test_executions_come_before_threads_and_batches() -> None:
+    points = points_of(["fp32", "bf16"], [None, 1], [1, 8], [4])
+    assert [(point.execution, point.threads, point.batch_size) for point in points] == [
+        ("fp32", None, 8),
+        ("bf16", None, 8),
+        ("fp32", None, 1),
+        ("fp32", 1, 8),
+        ("bf16", None, 1),
+        ("bf16", 1, 8),
+        ("fp32", 1, 1),
+        ("bf16", 1, 1),
+    ]
+
+
 @pytest.mark.parametrize("values", [(None, 8, 6), (None, 8, 0), (0, 8, 4), (None, 0, 4), (None, 8, 66)])
 def test_a_wrong_setting_is_refused(values: tuple[int | None, int, int]) -> None:
     with pytest.raises(TunePointInvalid):

@@ -98,6 +98,15 @@ def test_a_limit_that_no_batch_reached_is_not_tried() -> None:
     assert "largest batch had 2" in (results[Point("fp32", None, 4, 2)].reason or "")
 
 
+def test_an_engine_that_is_slower_is_not_tried_with_smaller_batches() -> None:
+    bench = FormulaBench(enough_in_flight=1)
+    results = searched(bench, points_of(["fp32"], [None, 1, 8], [8, 4, 1], [1, 2, 4]))
+    reasons = {point: result.reason for point, result in results.items() if point.threads == 1 and point.batch_size < 8}
+    assert "slower than fp32 with batches of 8" in (reasons[Point("fp32", 1, 1, 2)] or "")
+    assert all("slower" in (reason or "") or "the same" in (reason or "") for reason in reasons.values())
+    assert not any("slower" in (result.reason or "") for point, result in results.items() if point.threads == 8)
+
+
 def test_a_point_behind_another_in_everything_is_cut_after_a_round() -> None:
     bench = FormulaBench(speed={"bf16": 0.5}, rounds_of_a_point=3)
     fast, slow = Point("fp32", None, 1, 1), Point("bf16", None, 1, 1)
