@@ -11,13 +11,15 @@ import os
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 import torch
 
 from benchmarks.cases import Case, Sample
+from benchmarks.contenders.run_lengths import run_lengths
+from benchmarks.contenders.server import serve
 from benchmarks.flops import matrix_peak, synchronize
 from benchmarks.memory import peak_bytes, resident_bytes
 from benchmarks.paths import PATHS, Found, MeasuredPath, PathOptions
@@ -32,10 +34,12 @@ class Child:
         self._path = path
         self._options = options
         self._device = path.engine.device
+        self._masks: list[list[dict[str, Any]]] = []
         self._orders: dict[str, Callable[[dict[str, Any]], Any]] = {
             "hardware": lambda _: path.engine.hardware,
             "warm": self._warm,
             "measure": self._measure,
+            "masks": lambda _: self._masks,
             "count": self._count,
             "peak": lambda order: matrix_peak(self._device, DTYPES[order["precision"]]),
             "stream": self._stream,
@@ -47,24 +51,27 @@ class Child:
         return self._orders[order["order"]](order)
 
     def _warm(self, order: dict[str, Any]) -> None:
-        case = case_of(order)
+        case = Case.from_dict(order)
         if case.kind in WARM_UP and self._device.type == "cpu":  # on CUDA each size must warm up its kernels and memory
-            case = Case(case.kind, WARM_UP[case.kind], case.image)
-        self._prepared(case)()
+            case = replace(case, size=WARM_UP[case.kind])
+        self._prepared(replace(case, boxed=case.boxed[:1]))()
 
     def _measure(self, order: dict[str, Any]) -> dict[str, Any]:
-        work = self._prepared(case_of(order))
+        work = self._prepared(Case.from_dict(order))
         PeakMemory(self._device).reset()
         synchronize(self._device)
         begun = time.perf_counter()
         found = work()
         synchronize(self._device)
         seconds = time.perf_counter() - begun
-        stages, masks = (found.stages_ms, found.masks) if isinstance(found, Found) else ({}, None)
-        return asdict(Sample(seconds, resident_bytes(), peak_bytes(self._device), stages, masks))
+        memory = resident_bytes(), peak_bytes(self._device)
+        if not isinstance(found, Found):
+            return asdict(Sample(seconds, *memory))
+        self._masks = [[run_lengths(mask) for mask in masks] for masks in found.images]
+        return asdict(Sample(seconds, *memory, found.stages_ms, found.masks))
 
     def _count(self, order: dict[str, Any]) -> int:
-        case = case_of(order)
+        case = Case.from_dict(order)
         data = Path(case.image).read_bytes()
         return self._path.decode_flops(data, case.size)
 
@@ -87,17 +94,10 @@ class Child:
             return self._path.encode(data)
         if case.kind == "decode":
             return self._path.decode(data, case.size)
+        if case.kind == "boxes":
+            images = [(Path(boxed.image).read_bytes(), boxed.boxes) for boxed in case.boxed]
+            return lambda: self._path.boxes(images)
         return lambda: self._path.everything(data, case.size)
-
-
-def case_of(order: dict[str, Any]) -> Case:
-    return Case(order["kind"], order["size"], order["image"])
-
-
-def serve(child: Child, orders: TextIO, answers: TextIO) -> None:
-    for line in orders:
-        answers.write(json.dumps({"answer": child.answer(json.loads(line))}) + "\n")
-        answers.flush()
 
 
 def main() -> None:
@@ -108,7 +108,7 @@ def main() -> None:
         torch.set_num_threads(given["threads"])
     names = ("variant", "weights", "device", "threads", "execution")
     options = PathOptions(**{name: given[name] for name in names})
-    serve(Child(PATHS[given["path"]](options), options), sys.stdin, answers)
+    serve(Child(PATHS[given["path"]](options), options).answer, sys.stdin, answers)
 
 
 if __name__ == "__main__":

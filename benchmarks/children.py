@@ -11,12 +11,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from benchmarks.cases import Case, Contender, Sample
+from benchmarks.cases import OTHER_PYTHON, Case, Contender, Sample
 from benchmarks.environment import child_environment
+from samfleet.variants.catalogue import get_variant
 
 ROOT = Path(__file__).resolve().parents[1]
 IMPORT_ROOTS = ("services", "worker", "triton_models", "tests", ".")
 STOP_SECONDS = 30
+THRESHOLDS = ("pred_iou_thresh", "stability_score_thresh", "stability_score_offset", "box_nms_thresh")
 
 
 class ChildFailed(Exception):
@@ -25,10 +27,34 @@ class ChildFailed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class ChildOptions:
+    """Options of the measured processes.
+
+    `other_python` runs the implementations of `OTHER_PYTHON`; `official` is the folder of the official package.
+    """
+
     variant: str
     weights: str
     device: str
     threads: int | None
+    other_python: str = sys.executable
+    official: str | None = None
+
+    def of_engine(self, contender: Contender) -> dict[str, Any]:
+        names = ("variant", "weights", "device", "threads")
+        own = {name: getattr(self, name) for name in names}
+        return {**own, "path": contender.path, "execution": contender.execution}
+
+    def of_other(self, contender: Contender) -> dict[str, Any]:
+        record = get_variant(self.variant)
+        return {
+            "path": contender.path,
+            "variant": self.variant,
+            "checkpoint": str(Path(self.weights) / record.checkpoint.filename),
+            "device": self.device,
+            "threads": self.threads,
+            "official": self.official,
+            "thresholds": {name: getattr(record.everything, name) for name in THRESHOLDS},
+        }
 
 
 class ChildProcess:
@@ -36,13 +62,17 @@ class ChildProcess:
 
     def __init__(self, contender: Contender, options: ChildOptions) -> None:
         self.contender = contender
-        given = json.dumps({**asdict(options), "path": contender.path, "execution": contender.execution})
         environment = child_environment(contender.allocator, os.environ)
-        environment["PYTHONPATH"] = os.pathsep.join(
-            [*(str(ROOT / part) for part in IMPORT_ROOTS), *filter(None, [os.environ.get("PYTHONPATH")])]
-        )
-        self._process = subprocess.Popen(  # noqa: S603 - our own module
-            [sys.executable, "-m", "benchmarks.child", given],
+        if contender.path in OTHER_PYTHON:
+            command = [options.other_python, "-m", "benchmarks.contenders", json.dumps(options.of_other(contender))]
+            environment["PYTHONPATH"] = str(ROOT)
+        else:
+            command = [sys.executable, "-m", "benchmarks.child", json.dumps(options.of_engine(contender))]
+            environment["PYTHONPATH"] = os.pathsep.join(
+                [*(str(ROOT / part) for part in IMPORT_ROOTS), *filter(None, [os.environ.get("PYTHONPATH")])]
+            )
+        self._process = subprocess.Popen(  # noqa: S603 - our own modules
+            command,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env=environment,
@@ -74,6 +104,14 @@ class ChildProcess:
 
     def measure(self, case: Case) -> Sample:
         return Sample.from_dict(self._request({"order": "measure", **asdict(case)}))
+
+    def masks(self) -> list[list[dict[str, Any]]]:
+        """Return the masks of each image of the last measured case, as run lengths {"size", "counts"}."""
+        return list(self._request({"order": "masks"}))
+
+    def versions(self) -> dict[str, str]:
+        """Return the versions of a contender's packages; only the implementations of `OTHER_PYTHON` answer this."""
+        return dict(self._request({"order": "versions"}))
 
     def count(self, case: Case) -> int:
         """Return the floating-point operations of a decode."""

@@ -10,15 +10,18 @@ from __future__ import annotations
 
 import argparse
 import re
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 from benchmarks import photographs, report
-from benchmarks.cases import Case, Contender
+from benchmarks.box_prompts import boxes_case
+from benchmarks.cases import KINDS, Case, Contender
 from benchmarks.children import ChildOptions, ChildProcess
 from benchmarks.environment import ALLOCATORS, read_environment
+from benchmarks.others import measured_processes, other_versions
 from benchmarks.pairs import compare
 from benchmarks.results import PeakMemory, Result, Soak, StreamResult
 
@@ -38,7 +41,16 @@ def arguments(words: list[str] | None = None) -> argparse.Namespace:
     add("--grids", type=int, nargs="*", default=[16, 32], help="points per side of SegEvery; 64 takes long on a CPU")
     add("--pairs", type=int, default=3)
     add("--large-pairs", type=int, default=1, help="pairs for cases of more than 256 prompts")
-    add("--against", nargs="*", default=["transformers", "plain"], choices=["transformers", "plain"])
+    add("--against", nargs="*", default=["transformers", "plain"], choices=sorted(KINDS.keys() - {"engine"}))
+    add("--official", type=Path, help="folder of MobileSAM or segment-anything; implies --against official")
+    add(
+        "--official-python",
+        default=sys.executable,
+        metavar="PYTHON",
+        help="a Python with what the official package needs (torchvision, timm); default: this one",
+    )
+    add("--boxes", type=Path, metavar="FOLDER", help="also SegAny: a folder with COCO's instances.json and images/")
+    add("--boxed-images", type=int, default=11, help="annotated images of --boxes to use")
     add(
         "--allocators",
         nargs="+",
@@ -68,17 +80,20 @@ def arguments(words: list[str] | None = None) -> argparse.Namespace:
 def cases(options: argparse.Namespace, images: list[Path]) -> list[tuple[Case, int]]:
     """Return every case on the first image, and the smallest SegEvery grid on all images, with its number of pairs."""
     first = str(images[0])
+    boxes = [boxes_case(options.boxes, options.boxed_images)] if options.boxes else []
     found = [Case("encode", 1, first), *(Case("decode", size, first) for size in options.prompts)]
     for grid in sorted(options.grids):
         several = images if grid == min(options.grids) else images[:1]
         found += [Case("everything", grid, str(image)) for image in several]
-    return [(case, options.large_pairs if case.large else options.pairs) for case in found]
+    return [(case, options.large_pairs if case.large else options.pairs) for case in (*found, *boxes)]
 
 
 def opponents(options: argparse.Namespace) -> list[Contender]:
     """Return the contenders to compare with. On CUDA the host's allocator makes no difference."""
     allocators = ["default"] if options.device == "cuda" else options.allocators
-    return [Contender(path, allocator) for path in options.against for allocator in allocators]
+    official = ["official"] if options.official else []
+    paths = dict.fromkeys((*options.against, *official))
+    return [Contender(path, allocator) for path in paths for allocator in allocators]
 
 
 def measure_memory(
@@ -144,7 +159,7 @@ def measure_speed(
     peak = result.matrix_peak_gflops["fp32"]
     chosen = cases(options, images)
     for theirs in opponents(options):
-        taken = [(case, pairs) for case, pairs in chosen if theirs.takes(case)]
+        taken = [(case, pairs) for case, pairs in chosen if theirs.takes(case) and ours.takes(case)]
         for pairing in compare(ours, theirs, taken, child_options):
             report.print_pairing(pairing, peak)
             result.pairings.append(pairing)
@@ -155,12 +170,13 @@ def measure_speed(
 
 def run(options: argparse.Namespace) -> Result:
     images = photographs.photographs(options.images)
-    child_options = ChildOptions(options.variant, str(options.weights.resolve()), options.device, options.threads)
+    child_options = measured_processes(options)
+    versions = other_versions(opponents(options), child_options)
     first, *others = contenders(options)
     with ChildProcess(first, child_options) as child:
         environment = read_environment(child.hardware())
         peaks = measured_peaks(child)
-    result = Result(options.variant, options.device, environment, peaks)
+    result = Result(options.variant, options.device, environment, peaks, other_versions=versions)
     reached = ", ".join(f"{peak:.0f} ({precision})" for precision, peak in peaks.items())
     print(f"{environment.hardware['device_name']}, {environment.commit}: matrix products reach {reached} GFLOP/s")
     for ours in (first, *others):

@@ -75,11 +75,11 @@ def child_environment(allocator: str, parent: Mapping[str, str]) -> dict[str, st
     return kept | ALLOCATORS[allocator]
 
 
-def commit() -> str:
-    """Return the commit's name, with "-dirty" if files differ from it; "unknown" outside a repository."""
+def commit(folder: Path = Path(__file__).parent) -> str:
+    """Return the name of a folder's commit, with "-dirty" if files differ from it; "unknown" outside a repository."""
     command = ["git", "describe", "--always", "--dirty", "--abbrev=12"]
     try:
-        found = subprocess.run(command, capture_output=True, text=True, check=True, cwd=Path(__file__).parent)  # noqa: S603 - fixed words
+        found = subprocess.run(command, capture_output=True, text=True, check=True, cwd=folder)  # noqa: S603 - fixed words
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
     return found.stdout.strip()

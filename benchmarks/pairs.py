@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from benchmarks.cases import Case, Contender
+from benchmarks.cases import WITH_MASKS, Case, Contender
 from benchmarks.children import ChildOptions, ChildProcess
+from benchmarks.mask_comparison import compare_masks
 from benchmarks.results import Pairing, Side
 
 
@@ -23,5 +24,6 @@ def pair(case: Case, pairs: int, a: ChildProcess, b: ChildProcess) -> Pairing:
     for child in (a, b):
         child.warm(case)
     samples = [(a.measure(case), b.measure(case)) for _ in range(pairs)]
+    masks = compare_masks(a.masks(), b.masks()) if case.kind in WITH_MASKS else None
     ours, theirs = zip(*samples, strict=True)
-    return Pairing.of(case, Side(a.contender, ours, counts[0]), Side(b.contender, theirs, counts[1]))
+    return Pairing.of(case, Side(a.contender, ours, counts[0]), Side(b.contender, theirs, counts[1]), masks)

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 
+from benchmarks.cases import Box
 from reference.official_generator import POINTS_PER_BATCH, OfficialGenerator, point_prompts
 from samfleet.variants.catalogue import get_variant
 from samfleet.variants.execution import Execution
 from samfleet.variants.gates import Gate
 from samfleet.variants.record import VariantRecord
-from samfleet.variants.task import EverythingParameters
+from samfleet.variants.task import EverythingParameters, Prompt, PromptsParameters
 from samfleet.wire.messages import SegmentRequest
 from samfleet_models.checkpoints.loading import read_state
 from samfleet_models.decoder.folded import FoldedDecoder
@@ -71,8 +73,14 @@ class PathOptions:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    masks: int
+    """Masks of each image as run lengths {"size", "counts"}, and the sum of the stages of all images."""
+
+    images: tuple[tuple[dict[str, Any], ...], ...]
     stages_ms: dict[str, float]
+
+    @property
+    def masks(self) -> int:
+        return sum(map(len, self.images))
 
 
 class MeasuredPath(Protocol):
@@ -84,6 +92,7 @@ class MeasuredPath(Protocol):
     def decode(self, data: bytes, prompts: int) -> Callable[[], object]: ...
     def decode_flops(self, data: bytes, prompts: int) -> int: ...
     def everything(self, data: bytes, per_side: int) -> Found: ...
+    def boxes(self, images: Sequence[tuple[bytes, Sequence[Box]]]) -> Found: ...
 
 
 def sam_network(engine: Engine) -> SamNetwork:
@@ -129,11 +138,27 @@ class EnginePath:
         return count_flops(chunked(self.engine, begin, prompts, network.prompts_per_pass()))
 
     def everything(self, data: bytes, per_side: int) -> Found:
-        ((_, reply),) = self.engine.segment([SegmentRequest(data, parameters(self.engine, per_side))])
-        report = reply.report
-        if report.error_code is not None:
-            raise RuntimeError(f"{report.error_code}: {report.error_message}")
-        return Found(len(reply.masks), {stage: time.amortised_ms for stage, time in report.stages.items()})
+        return self._segmented([SegmentRequest(data, parameters(self.engine, per_side))])
+
+    def boxes(self, images: Sequence[tuple[bytes, Sequence[Box]]]) -> Found:
+        """Segment one image after the other, as the official predictor does."""
+        return self._segmented(
+            [
+                SegmentRequest(data, PromptsParameters(), tuple(Prompt(box=box) for box in boxes))
+                for data, boxes in images
+            ]
+        )
+
+    def _segmented(self, requests: Sequence[SegmentRequest]) -> Found:
+        images, stages = [], Counter[str]()
+        for request in requests:
+            ((_, reply),) = self.engine.segment([request])
+            report = reply.report
+            if report.error_code is not None:
+                raise RuntimeError(f"{report.error_code}: {report.error_message}")
+            images.append(tuple({"size": mask.size, "counts": mask.counts} for mask in reply.masks))
+            stages.update({stage: time.amortised_ms for stage, time in report.stages.items()})
+        return Found(tuple(images), dict(stages))
 
 
 class ReferencePath:
@@ -168,7 +193,10 @@ class ReferencePath:
         with clock.measure("preprocess"):
             image = read_image(data)
         masks = self._generator.generate(image, parameters(self.engine, per_side), clock)
-        return Found(len(masks), clock.milliseconds())
+        return Found((tuple(mask["segmentation"] for mask in masks),), clock.milliseconds())
+
+    def boxes(self, images: Sequence[tuple[bytes, Sequence[Box]]]) -> Found:
+        raise NotImplementedError(f"the reference path has no box prompts; {len(images)} images were given")
 
 
 def plain_path(options: PathOptions) -> ReferencePath:

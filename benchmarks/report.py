@@ -7,6 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from benchmarks.mask_comparison import EQUAL_IOU, MaskComparison
 from benchmarks.results import Pairing, PeakMemory, Ratio, Result, Side, Soak, StreamResult
 
 MIB = 2**20
@@ -22,6 +23,8 @@ def print_pairing(pairing: Pairing, peak: float) -> None:
     for stage, ratio in pairing.stages.items():
         mine, other = (sum(side.stage_ms(stage)) / len(side.samples) for side in (ours, theirs))
         print(f"    {stage:<12}{mine:10.0f} ms against {other:8.0f} ms: {text(ratio)}")
+    if pairing.masks is not None:
+        print(f"    {equal_masks(pairing.masks)}")
 
 
 def print_memory(memory: PeakMemory) -> None:
@@ -53,6 +56,14 @@ def print_soak(soak: Soak) -> None:
     print(f"  growth {soak.growth:+.2%}")
 
 
+def equal_masks(masks: MaskComparison) -> str:
+    least = "" if masks.least_iou is None else f", the worst pair's {masks.least_iou:.4f}"
+    return (
+        f"{masks.equal} of {max(masks.ours, masks.theirs)} masks are equal ({masks.share:.1%}) "
+        f"at an IoU of {EQUAL_IOU} or more{least}"
+    )
+
+
 def text(ratio: Ratio) -> str:
     return f"{ratio.median:.2f} times ({ratio.min:.2f} to {ratio.max:.2f})"
 
@@ -71,6 +82,10 @@ def write(result: Result, path: Path) -> None:
     for pairing, fields in zip(result.pairings, values["pairings"], strict=True):
         fields["name"] = pairing.case.name
         fields["case"]["image"] = Path(pairing.case.image).name
+        for boxed in fields["case"]["boxed"]:
+            boxed["image"] = Path(boxed["image"]).name
+        if pairing.masks is not None:
+            fields["masks"]["share"] = pairing.masks.share
         for side, entry in ((pairing.ours, fields["ours"]), (pairing.theirs, fields["theirs"])):
             entry["median_seconds"] = side.median_seconds
             entry["gflop_per_second"] = side.gflop_per_second

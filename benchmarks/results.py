@@ -9,6 +9,7 @@ from typing import Any, Self
 
 from benchmarks.cases import Case, Contender, Sample
 from benchmarks.environment import Environment
+from benchmarks.mask_comparison import MaskComparison
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,19 +56,24 @@ class Side:
 
 @dataclass(frozen=True, slots=True)
 class Pairing:
-    """A case run in alternating pairs, the engine first. `stages` has the ratio of each stage of "everything"."""
+    """A case run in alternating pairs, the engine first.
+
+    `stages` has the ratio of each stage that both sides report. `masks` compares those of the last pair; None for kinds
+    without masks.
+    """
 
     case: Case
     ours: Side
     theirs: Side
     ratio: Ratio
     stages: dict[str, Ratio]
+    masks: MaskComparison | None = None
 
     @classmethod
-    def of(cls, case: Case, ours: Side, theirs: Side) -> Self:
+    def of(cls, case: Case, ours: Side, theirs: Side, masks: MaskComparison | None = None) -> Self:
         shared = [stage for stage in ours.stages if stage in theirs.stages]
         stages = {stage: Ratio.of(theirs.stage_ms(stage), ours.stage_ms(stage)) for stage in shared}
-        return cls(case, ours, theirs, Ratio.of(theirs.seconds, ours.seconds), stages)
+        return cls(case, ours, theirs, Ratio.of(theirs.seconds, ours.seconds), stages, masks)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +117,7 @@ class Result:
     """The results of a run. `matrix_peak_gflops` is the peak of plain matrix products in this run, per precision.
 
     `gates` are those of the executions other than fp32, measured in this run, in the format of their files.
+    `other_versions` has the packages of the implementations that run in another Python.
     """
 
     variant: str
@@ -122,4 +129,5 @@ class Result:
     streams: list[StreamResult] = field(default_factory=list)
     soak: Soak | None = None
     gates: list[dict[str, Any]] = field(default_factory=list)
+    other_versions: dict[str, dict[str, str]] = field(default_factory=dict)
     benchmark: str = "engine"

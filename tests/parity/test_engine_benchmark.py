@@ -42,6 +42,9 @@ def test_every_contender_is_measured_in_pairs(tmp_path: Path, capfd: pytest.Capt
             ("SegEvery 2x2", "plain"),
         )
     ]
+    (everything, _) = (pairing for pairing in read["pairings"] if pairing["name"] == "SegEvery 2x2")
+    assert everything["masks"]["ours"] == everything["masks"]["theirs"]
+    assert everything["masks"]["share"] == 1.0
     (gate,) = read["gates"]
     assert (gate["subject"]["execution"], gate["points_per_side"]) == ("bf16", 2)
     assert gate["figures"]["images"] == GATE_IMAGES

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.cases import Case, Contender, Sample
+from benchmarks.cases import BoxedImage, Case, Contender, Sample
 from benchmarks.environment import Environment
-from benchmarks.report import write
+from benchmarks.mask_comparison import MaskComparison
+from benchmarks.report import print_pairing, write
 from benchmarks.results import Pairing, Ratio, Result, Side, Soak
 
 ENGINE, PLAIN = Contender("engine", "tuned"), Contender("plain", "default")
@@ -35,6 +36,10 @@ def test_a_pairing_also_compares_each_stage() -> None:
     [
         (EVERYTHING, PLAIN, True),
         (EVERYTHING, Contender("transformers", "default"), False),
+        (EVERYTHING, Contender("official", "default"), True),
+        (Case("decode", 64, ""), Contender("official", "tuned"), False),
+        (Case("boxes", 900, ""), Contender("official", "default"), True),
+        (Case("boxes", 9, ""), PLAIN, False),
         (Case("decode", 64, ""), Contender("transformers", "default"), True),
         (Case("decode", 1024, ""), Contender("transformers", "default"), False),
         (Case("decode", 1024, ""), Contender("transformers", "tuned"), True),
@@ -59,3 +64,20 @@ def test_the_file_has_derived_figures_and_no_path(tmp_path: Path) -> None:
     assert found["ours"]["gflop_per_second"] == 50.0
     assert read["soak"]["growth"] == pytest.approx(0.03)
     assert read["environment"]["commit"] == "abc"
+
+
+def test_the_share_of_equal_masks_is_printed_and_in_the_file(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    environment = Environment("now", "abc", {"device_name": "A CPU"}, "3.11", "Linux", {}, {}, None, (0.0, 0.0, 0.0))
+    case = Case("boxes", 1, "/somewhere/a.jpg", (BoxedImage("/somewhere/a.jpg", ((0, 0, 1, 1),)),))
+    masks = MaskComparison(ours=4, theirs=3, equal=3, least_iou=0.995)
+    pairing = Pairing.of(case, side(ENGINE, 2.0), side(Contender("official", "default"), 8.0), masks)
+    write(Result("mobile_sam", "cpu", environment, {"fp32": 144.0}, [pairing]), tmp_path / "engine.json")
+    (found,) = json.loads((tmp_path / "engine.json").read_text())["pairings"]
+    assert found["masks"] == {"ours": 4, "theirs": 3, "equal": 3, "least_iou": 0.995, "share": 0.75}
+    assert found["case"]["boxed"] == [{"image": "a.jpg", "boxes": [[0, 0, 1, 1]]}]
+    print_pairing(pairing, 144.0)
+    assert (
+        "3 of 4 masks are equal (75.0%) at an IoU of 0.99 or more, the worst pair's 0.9950" in capsys.readouterr().out
+    )
