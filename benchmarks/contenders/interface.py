@@ -16,7 +16,7 @@ Mask = Any  # a boolean array or tensor [H, W], or run lengths {"size": [H, W], 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What a contender is built from.
+    """Options of a contender.
 
     `official` is the folder of a checkout or an installation. `thresholds` are the variant's, under the names of the
     official generator.

@@ -10,6 +10,7 @@ from functools import cache
 from typing import Literal, get_args
 
 from samfleet.errors import SamfleetError
+from samfleet_kernels.operations import Kernel, Operations, operations
 from samfleet_kernels.sources import library_path
 from samfleet_kernels.structures import STRUCTURES, DrawingSizes, Mask, MaskSizes, Sizes
 
@@ -49,7 +50,7 @@ class Kernels:
 
     def run(
         self,
-        kernel: Literal["first", "second", "third", "drawing"],
+        kernel: Kernel,
         sizes: Sizes | DrawingSizes,
         arrays: ctypes.Structure,
         memory: int,
@@ -60,6 +61,8 @@ class Kernels:
 
         Other threads run meanwhile. Several threads may call at once, each with its own memory.
         """
+        if _Process.counter is not None:
+            _Process.counter.add(operations(kernel, sizes))
         function = getattr(self._library, f"samfleet_{kernel}_{self.instructions}")
         function.restype = None
         function(ctypes.byref(sizes), ctypes.byref(arrays), ctypes.c_void_p(memory))
@@ -119,9 +122,10 @@ def find(choice: str) -> Kernels | None:
 
 
 class _Process:
-    """The choice of this process."""
+    """The choice of this process, and the count of operations while one is taken."""
 
     choice: str = "auto"
+    counter: Operations | None = None
 
 
 def choose(choice: str) -> None:
@@ -133,6 +137,19 @@ def choose(choice: str) -> None:
 def chosen() -> Kernels | None:
     """Return the kernels that this process uses on a CPU; None for torch's operators."""
     return find(_Process.choice)
+
+
+@contextmanager
+def counted() -> Iterator[Operations]:
+    """Count the floating-point operations of all kernels that run meanwhile, in any thread."""
+    before, own = _Process.counter, Operations()
+    _Process.counter = own
+    try:
+        yield own
+    finally:
+        _Process.counter = before
+        if before is not None:
+            before.add(own.total)
 
 
 @contextmanager

@@ -85,7 +85,7 @@ def _of_region(network: RegionNetwork, record: VariantRecord) -> Complexity:
 
 def _of_sam(network: SamNetwork, record: VariantRecord) -> Complexity:
     encoder, features = _encode(network, record.input_size)
-    with _one_thread(), torch_only():  # operations in compiled kernels are not counted
+    with _one_thread(), torch_only():  # the figures are torch's operators', everywhere the same
         decoder = _zero_decoder(network)
         contexts: list[object] = []
         once = encoder + count_flops(lambda: contexts.append(decoder.prepare(features)))

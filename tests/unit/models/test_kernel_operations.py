@@ -1,0 +1,84 @@
+"""The kernels' operations, counted by hand and compared with those that torch's operators need for the same."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import torch
+
+from fixtures.models.kernels import kernels
+from fixtures.models.tiny_variant import tiny
+from samfleet.variants.record import VariantRecord
+from samfleet_kernels.library import Kernels, counted, torch_only
+from samfleet_kernels.operations import Operations, operations
+from samfleet_kernels.structures import DrawingSizes, Sizes
+from samfleet_models.decoder.folded import FoldedDecoder
+from samfleet_models.networks.registry import build_network
+from samfleet_models.networks.sam import SamNetwork
+from samfleet_models.tools.flops import count_flops
+
+__all__ = ["kernels", "tiny"]
+
+
+def test_the_first_sweep_has_two_products() -> None:
+    """Of 2 prompts with 7 tokens on 3 image tokens: logits and weighted values of 8 heads of 16 channels."""
+    assert operations("first", Sizes(2, 7, 3)) == 2 * 3 * (8 * 7) * 16 * 2 * 2
+
+
+def test_the_drawing_has_two_convolutions_and_a_product_per_pixel() -> None:
+    first, second, masks = 4 * 64 * 113 * 2, 16 * 32 * 64 * 2, 16 * 3 * 32 * 2
+    assert operations("drawing", DrawingSizes(rows=113, pixels=4096, side=64, masks=3)) == 4096 * (
+        first + second + masks
+    )
+
+
+def test_a_point_of_sam_needs_a_third_of_a_gflop_to_be_scored() -> None:
+    sizes = Sizes(1, 7, 4096)
+    total = sum(operations(kernel, sizes) for kernel in ("first", "second", "third"))
+    assert total == 4096 * (3_584 + 24_696 + 58_802)
+
+
+def test_counts_of_all_threads_and_of_inner_counts_are_added() -> None:
+    with counted() as outer:
+        with counted() as inner:
+            inner.add(3)
+        assert outer.total == 3
+    sums = Operations()
+    threads = [threading.Thread(target=lambda: [sums.add(1) for _ in range(1000)]) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sums.total == 4000
+
+
+def decoded_flops(network: SamNetwork) -> int:
+    """Score five points and draw three masks of each, in this thread: torch counts only the calling one."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        folded = FoldedDecoder(network.prompt_encoder, network.mask_decoder)
+    finally:
+        torch.set_num_threads(threads)
+    context = folded.prepare((torch.randn(1, 256, 8, 8),))
+    coords, labels = torch.rand(5, 2, 2), torch.tensor([1, -1]).expand(5, -1)
+
+    def work() -> None:
+        scored = folded.score(context, coords, labels)
+        folded.draw(scored, torch.arange(5).repeat_interleave(3), torch.tensor([1, 2, 3]).repeat(5))
+
+    return count_flops(work)
+
+
+@torch.inference_mode()
+def test_a_decode_counts_the_kernels_beside_torch(tiny: tuple[VariantRecord, Path], kernels: Kernels) -> None:
+    """The kernels compute half of the symmetric products, and the logits of the first layer twice."""
+    network = build_network(tiny[0])
+    assert isinstance(network, SamNetwork)
+    found = decoded_flops(network)
+    with torch_only():
+        expected = decoded_flops(network)
+    pairs, rows = 56, 113
+    symmetric = pairs**2 + rows**2 - pairs - rows
+    assert expected - found == 5 * 64 * (symmetric - 2 * 16 * pairs)

@@ -1,0 +1,69 @@
+"""Floating-point operations of the kernels, from the sizes of a call.
+
+Two operations count for each multiply-add of a product, as torch counts its own. Of a symmetric product only the
+computed half counts. Softmax, norms, activations, masks' interpolation and columns that only fill a tile count nothing.
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import Literal
+
+from samfleet_kernels.structures import DrawingSizes, Sizes
+
+Kernel = Literal["first", "second", "third", "drawing"]
+
+HEADS, CHANNELS = 8, 16
+SUBPIXELS, HIDDEN, FEATURES = 4, 64, 32  # of the drawing; each sub-pixel has as many inner ones
+
+
+class Operations:
+    """A sum over all threads."""
+
+    def __init__(self) -> None:
+        self.total = 0
+        self._lock = threading.Lock()
+
+    def add(self, count: int) -> None:
+        with self._lock:
+            self.total += count
+
+
+def operations(kernel: Kernel, sizes: Sizes | DrawingSizes) -> int:
+    """Return the operations of one call."""
+    if isinstance(sizes, DrawingSizes):
+        return sizes.pixels * _drawing(sizes.rows, sizes.masks)
+    pairs = HEADS * sizes.tokens
+    each = {"first": _first, "second": _second, "third": _third}[kernel](pairs)
+    return sizes.prompts * sizes.pixels * each
+
+
+def _narrow(pairs: int) -> int:
+    """Return the operations of the products over a head's channels, for one image token and all pairs."""
+    return 2 * pairs * CHANNELS
+
+
+def _symmetric(rows: int) -> int:
+    return rows * (rows + 1)
+
+
+def _first(pairs: int) -> int:
+    return 2 * _narrow(pairs)  # logits and weighted values
+
+
+def _second(pairs: int) -> int:
+    narrow = 5 * _narrow(pairs)  # two logits, one of them in two parts; echoes; weighted values
+    wide = 2 * 2 * pairs * pairs  # the logits' third part; the gathered factors
+    return narrow + wide + _symmetric(pairs)
+
+
+def _third(pairs: int) -> int:
+    rows = 2 * pairs + 1
+    narrow = 8 * _narrow(pairs)  # three logits, two of them in two parts; echoes of two layers; weighted values
+    wide = 2 * pairs * pairs + 2 * 2 * pairs * rows  # the two logits' third parts; the gathered factors
+    return narrow + wide + _symmetric(rows)
+
+
+def _drawing(rows: int, masks: int) -> int:
+    inner = 2 * HIDDEN * FEATURES + 2 * FEATURES * masks  # the second convolution; the masks' products
+    return SUBPIXELS * (2 * rows * HIDDEN + SUBPIXELS * inner)
