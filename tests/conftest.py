@@ -21,6 +21,8 @@ for _name in [name for name in os.environ if name.startswith("SAMFLEET_")]:
         "SAMFLEET_TWO_POOLS_IMAGES",
         "SAMFLEET_DISTILL_IMAGES",
         "SAMFLEET_KERNELS",
+        "SAMFLEET_OFFICIAL",
+        "SAMFLEET_OFFICIAL_PYTHON",
     }:
         del os.environ[_name]
 

@@ -15,6 +15,7 @@ from PIL import Image
 
 from benchmarks.cases import Box
 from benchmarks.contenders.interface import Mask, Options
+from benchmarks.contenders.torchvision_operators import prepare_torchvision
 
 # Package and name in its registry, for the variants that official packages have.
 MODELS = {
@@ -69,6 +70,7 @@ def load(options: Options) -> tuple[Any, Any]:
     """Return the package and its model with the weights."""
     if options.official is None:
         raise ValueError("the official package needs --official PATH")
+    prepare_torchvision()
     name, kind = MODELS[options.variant]
     sys.path.insert(0, options.official)
     package = importlib.import_module(name)

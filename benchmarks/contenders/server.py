@@ -15,6 +15,7 @@ import torch
 from benchmarks.cases import Case, Sample
 from benchmarks.contenders.interface import Contender, Mask
 from benchmarks.contenders.run_lengths import run_lengths
+from benchmarks.contenders.torchvision_operators import stands_in
 from benchmarks.memory import peak_bytes, resident_bytes
 
 WARM_UP_GRID = 2
@@ -76,11 +77,13 @@ def _without_masks(encode: Callable[[], object]) -> Callable[[], list[Sequence[M
 
 
 def versions() -> dict[str, str]:
-    return {
+    """Return the versions of the installed packages, and which torchvision operator is not its own."""
+    found = {
         package: metadata.version(package)
         for package in PACKAGES
         if any(True for _ in metadata.distributions(name=package))
     }
+    return {**found, "torchvision's nms": "plain stand-in"} if stands_in() else found
 
 
 def serve(answer: Callable[[dict[str, Any]], Any], orders: TextIO, answers: TextIO) -> None:
