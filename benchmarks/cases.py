@@ -20,6 +20,7 @@ KINDS: dict[Path, frozenset[Kind]] = {
 }
 # Implementations that run in another Python, by `benchmarks.contenders`.
 OTHER_PYTHON: frozenset[Path] = frozenset({"official"})
+COUNTED: frozenset[Kind] = frozenset({"encode", "decode"})  # as one sum; those with masks by stage
 WITH_MASKS: frozenset[Kind] = frozenset({"everything", "boxes"})
 
 

@@ -23,7 +23,9 @@ from benchmarks.contenders.server import serve
 from benchmarks.flops import matrix_peak, synchronize
 from benchmarks.memory import peak_bytes, resident_bytes
 from benchmarks.paths import PATHS, Found, MeasuredPath, PathOptions
+from benchmarks.stage_operations import counted_stages
 from samfleet_models.device.peak_memory import PeakMemory
+from samfleet_models.tools.flops import count_flops
 
 WARM_UP = {"decode": 4, "everything": 2}  # prompts, points per side
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
@@ -41,6 +43,7 @@ class Child:
             "measure": self._measure,
             "masks": lambda _: self._masks,
             "count": self._count,
+            "count_stages": self._count_stages,
             "peak": lambda order: matrix_peak(self._device, DTYPES[order["precision"]]),
             "stream": self._stream,
             "gate": self._gate,
@@ -73,7 +76,16 @@ class Child:
     def _count(self, order: dict[str, Any]) -> int:
         case = Case.from_dict(order)
         data = Path(case.image).read_bytes()
+        if case.kind == "encode":
+            return count_flops(self._path.encode(data))
         return self._path.decode_flops(data, case.size)
+
+    def _count_stages(self, order: dict[str, Any]) -> dict[str, int]:
+        self._warm(order)  # the first run also prepares what all images share
+        work = self._prepared(Case.from_dict(order))
+        with counted_stages() as found:
+            work()
+        return dict(found)
 
     def _gate(self, order: dict[str, Any]) -> dict[str, Any]:
         """Measure the gate of this process's execution against fp32."""

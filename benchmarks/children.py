@@ -114,8 +114,12 @@ class ChildProcess:
         return dict(self._request({"order": "versions"}))
 
     def count(self, case: Case) -> int:
-        """Return the floating-point operations of a decode."""
+        """Return the floating-point operations of a decode or of the image encoder."""
         return int(self._request({"order": "count", **asdict(case)}))
+
+    def count_stages(self, case: Case) -> dict[str, int]:
+        """Run a case and return the floating-point operations of its stages; the process must have one thread."""
+        return dict(self._request({"order": "count_stages", **asdict(case)}))
 
     def matrix_peak(self, precision: str) -> float:
         """Return the peak in GFLOP/s."""

@@ -22,8 +22,9 @@ from benchmarks.cases import KINDS, Case, Contender
 from benchmarks.children import ChildOptions, ChildProcess
 from benchmarks.environment import ALLOCATORS, read_environment
 from benchmarks.others import measured_processes, other_versions
-from benchmarks.pairs import compare
+from benchmarks.pairs import compare, count_work
 from benchmarks.results import PeakMemory, Result, Soak, StreamResult
+from samfleet_kernels.library import supported
 
 EARLY_IMAGE = 20
 PEAK_TRIES = 3
@@ -158,9 +159,13 @@ def measure_speed(
         result.gates.append(gate)
     peak = result.matrix_peak_gflops["fp32"]
     chosen = cases(options, images)
-    for theirs in opponents(options):
-        taken = [(case, pairs) for case, pairs in chosen if theirs.takes(case) and ours.takes(case)]
-        for pairing in compare(ours, theirs, taken, child_options):
+    theirs_taken = {
+        theirs: [(case, pairs) for case, pairs in chosen if theirs.takes(case) and ours.takes(case)]
+        for theirs in opponents(options)
+    }
+    work = count_work(ours, {case: None for taken in theirs_taken.values() for case, _ in taken}, child_options)
+    for theirs, taken in theirs_taken.items():
+        for pairing in compare(ours, theirs, taken, child_options, work):
             report.print_pairing(pairing, peak)
             result.pairings.append(pairing)
     for found in streams(ours, child_options, images, options) if options.stream else ():
@@ -179,6 +184,7 @@ def run(options: argparse.Namespace) -> Result:
     result = Result(options.variant, options.device, environment, peaks, other_versions=versions)
     reached = ", ".join(f"{peak:.0f} ({precision})" for precision, peak in peaks.items())
     print(f"{environment.hardware['device_name']}, {environment.commit}: matrix products reach {reached} GFLOP/s")
+    print(f"kernels: {environment.hardware['kernels']}, chosen by 'auto' of {', '.join(supported()) or 'none'}")
     for ours in (first, *others):
         measure_speed(ours, child_options, images, options, result)
     for memory in measure_memory(first, child_options, images, options):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import statistics
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -20,9 +21,11 @@ def print_pairing(pairing: Pairing, peak: float) -> None:
         masks = side.samples[0].masks
         found = "" if masks is None else f", {masks} masks"
         print(f"  {side.contender.name:<34}{side.median_seconds:9.3f} s{rate(side, peak)}{found}")
-    for stage, ratio in pairing.stages.items():
-        mine, other = (sum(side.stage_ms(stage)) / len(side.samples) for side in (ours, theirs))
-        print(f"    {stage:<12}{mine:10.0f} ms against {other:8.0f} ms: {text(ratio)}")
+    for stage in ours.stages:
+        against = ""
+        if stage in pairing.stages:
+            against = f", against {mean_ms(theirs, stage):.0f} ms: {text(pairing.stages[stage])}"
+        print(f"    {stage:<12}{mean_ms(ours, stage):10.0f} ms{stage_rate(ours, stage, peak)}{against}")
     if pairing.masks is not None:
         print(f"    {equal_masks(pairing.masks)}")
 
@@ -68,6 +71,17 @@ def text(ratio: Ratio) -> str:
     return f"{ratio.median:.2f} times ({ratio.min:.2f} to {ratio.max:.2f})"
 
 
+def mean_ms(side: Side, stage: str) -> float:
+    return statistics.fmean(side.stage_ms(stage))
+
+
+def stage_rate(side: Side, stage: str, peak: float) -> str:
+    reached = side.stage_gflop_per_second(stage)
+    if reached is None:
+        return ""
+    return f", {side.stage_gflop[stage]:.1f} GFLOP at {reached:.1f} GFLOP/s = {reached / peak:.0%} of the peak"
+
+
 def rate(side: Side, peak: float) -> str:
     """Return the operations actually run, per second, and their share of the peak."""
     reached = side.gflop_per_second
@@ -89,6 +103,7 @@ def write(result: Result, path: Path) -> None:
         for side, entry in ((pairing.ours, fields["ours"]), (pairing.theirs, fields["theirs"])):
             entry["median_seconds"] = side.median_seconds
             entry["gflop_per_second"] = side.gflop_per_second
+            entry["stage_gflop_per_second"] = {stage: side.stage_gflop_per_second(stage) for stage in side.stages}
     if result.soak is not None:
         values["soak"]["growth"] = result.soak.growth
     path.parent.mkdir(parents=True, exist_ok=True)

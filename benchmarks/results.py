@@ -28,11 +28,15 @@ class Ratio:
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """One contender's runs of a case. `gflop` is the work of one run; None if it was not counted."""
+    """One contender's runs of a case.
+
+    `gflop` is the work of one run; None if it was not counted. `stage_gflop` is that of each stage, if counted.
+    """
 
     contender: Contender
     samples: tuple[Sample, ...]
     gflop: float | None = None
+    stage_gflop: dict[str, float] = field(default_factory=dict)
 
     @property
     def seconds(self) -> list[float]:
@@ -48,6 +52,11 @@ class Side:
 
     def stage_ms(self, stage: str) -> list[float]:
         return [sample.stages_ms.get(stage, 0.0) for sample in self.samples]
+
+    def stage_gflop_per_second(self, stage: str) -> float | None:
+        """Return the speed of a stage over all runs; None if it has no counted work or took no time."""
+        gflop, milliseconds = self.stage_gflop.get(stage), statistics.fmean(self.stage_ms(stage))
+        return gflop / milliseconds * 1e3 if gflop and milliseconds else None
 
     @property
     def stages(self) -> list[str]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import sys
+from typing import Any
 
 import numpy as np
 import torch
@@ -33,14 +34,16 @@ def prepare_torchvision() -> None:
         return
     for name in [name for name in sys.modules if name.partition(".")[0] == "torchvision"]:
         del sys.modules[name]  # the failed import left some of its modules
-    library = torch.library.Library("torchvision", "DEF")
+    make: Any = torch.library.Library  # it has no types
+    library = make("torchvision", "DEF")
     for name in ("nms", "qnms"):
         library.define(f"{name}{_ARGUMENTS}")
     library.impl("nms", nms, "CompositeExplicitAutograd")
     _STATE.append(library)
     importlib.import_module("torchvision")
     # Its functions refuse to run without the compiled library.
-    importlib.import_module("torchvision.extension")._has_ops = lambda: True  # noqa: SLF001 - it has no public name
+    extension: Any = importlib.import_module("torchvision.extension")
+    extension._has_ops = lambda: True  # noqa: SLF001 - it has no public name
 
 
 def stands_in() -> bool:
