@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -29,6 +30,7 @@ from samfleet_models.postprocess.upsample import pixel_logits, pixelwise, upscal
 MASK_THRESHOLD = 0.0
 BYTES_PER_PIXEL = 13  # of a full-size mask: float32, bools, their transposed and padded copies, products
 DENSE_BYTES = {"cpu": 128 * 2**20, "cuda": 2 * 2**30}
+Part = TypeVar("Part")
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,29 +91,60 @@ def draw_parts(low_res: Tensor, frame: ImageFrame, offset: float, least: float |
     height, width = frame.original
     per_mask = 4 * frame.input_size**2 + BYTES_PER_PIXEL * height * width
     size = max(1, DENSE_BYTES[low_res.device.type] // per_mask)
+    if low_res.device.type == "cuda" and len(low_res) > size:
+        yield from _draw_passing(low_res, frame, offset, least, size)
+        return
+
+    def drawn(rows: slice) -> DrawnOnDevice:
+        part = _drawn_together(low_res[rows].float(), frame, offset, least)
+        return DrawnOnDevice(part.rows + rows.start, part.bits, part.stability)
+
+    yield from _by_memory(drawn, len(low_res), size, low_res.device)
+
+
+def _draw_passing(
+    low_res: Tensor, frame: ImageFrame, offset: float, least: float | None, size: int
+) -> Iterator[DrawnOnDevice]:
+    """Draw more masks than fit into memory together, after one wait for the scores of all.
+
+    Scores of each part alone would make the host wait once per part: hundreds of times for a large image. The masks
+    that pass are interpolated a second time.
+    """
+
+    def scores(rows: slice) -> Tensor:
+        return stability_scores(upscale(low_res[rows].float(), frame), offset)
+
+    stability = torch.cat(list(_by_memory(scores, len(low_res), size, low_res.device))).cpu()
+    passed = (stability >= least).nonzero()[:, 0] if least is not None else torch.arange(len(stability))
+    on_device = to_device(passed, low_res.device)
+
+    def drawn(part: slice) -> DrawnOnDevice:
+        above = upscale(low_res[on_device[part]].float(), frame) > MASK_THRESHOLD
+        rows = passed[part]
+        return DrawnOnDevice(rows.numpy(), begin_to_host(_packed(above)), stability[rows].numpy())
+
+    yield from _by_memory(drawn, len(passed), size, low_res.device)
+
+
+def _by_memory(work: Callable[[slice], Part], count: int, size: int, device: torch.device) -> Iterator[Part]:
+    """Yield `work` of `size` masks after `size` masks, half as many whenever memory runs out.
+
+    Raises the allocator's error if a single mask does not fit. The caller must free memory then.
+    """
     start = 0
-    while start < len(low_res):
-        part = low_res[start : start + size].float()
-        drawn = _drawn_if_it_fits(part, frame, offset, least)
-        if isinstance(drawn, NotEnoughMemory):
-            size = len(part) // 2
-            if low_res.device.type == "cuda":
+    while start < count:
+        rows = slice(start, min(start + size, count))
+        if rows.stop - start == 1:
+            done: Part | NotEnoughMemory = work(rows)
+        else:
+            done = attempt(lambda rows=rows: work(rows))  # type: ignore[misc]  # bound now, because the loop continues
+        if isinstance(done, NotEnoughMemory):
+            size = (rows.stop - start) // 2
+            if device.type == "cuda":
                 torch.cuda.empty_cache()
             continue
-        yield DrawnOnDevice(drawn.rows + start, drawn.bits, drawn.stability)
-        start += len(part)
-
-
-def _drawn_if_it_fits(
-    low_res: Tensor, frame: ImageFrame, offset: float, least: float | None
-) -> DrawnOnDevice | NotEnoughMemory:
-    """Draw the part, or return `NotEnoughMemory`. Raise the allocator's error if a single mask does not fit.
-
-    The caller must free memory then.
-    """
-    if len(low_res) == 1:
-        return _drawn_together(low_res, frame, offset, least)
-    return attempt(lambda: _drawn_together(low_res, frame, offset, least))
+        yield done
+        start = rows.stop
 
 
 def _drawn_together(low_res: Tensor, frame: ImageFrame, offset: float, least: float | None) -> DrawnOnDevice:
@@ -133,10 +166,11 @@ def stability_scores(logits: Tensor, offset: float) -> Tensor:
     """
     high = (logits > MASK_THRESHOLD + offset).sum((-2, -1), dtype=torch.int32)
     low = (logits > MASK_THRESHOLD - offset).sum((-2, -1), dtype=torch.int32)
-    return _scores(high, low)
+    return scores_of(high, low)
 
 
-def _scores(high: Tensor, low: Tensor) -> Tensor:
+def scores_of(high: Tensor, low: Tensor) -> Tensor:
+    """Return the stability scores of int32 counts of pixels."""
     return (high / low).nan_to_num(0.0)
 
 
@@ -235,6 +269,6 @@ def _settled(
     pixel = (x * height + y)[in_mask]
     np.bitwise_or.at(bits, (owner[in_mask], pixel // 8), (128 >> pixel % 8).astype(np.uint8))
     high, low, _ = torch.from_numpy(counts.astype(np.int32)).unbind(1)
-    stability = _scores(high, low)
+    stability = scores_of(high, low)
     passed = (stability >= least if least is not None else torch.ones_like(stability, dtype=torch.bool)).numpy()
     return Drawn(rows[passed], bits[passed], stability.numpy()[passed])

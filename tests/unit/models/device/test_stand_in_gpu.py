@@ -23,6 +23,7 @@ from samfleet.variants.task import EverythingParameters, Prompt, PromptsParamete
 from samfleet.wire.messages import SegmentReply, SegmentRequest
 from samfleet_models.device.meters.host import HostMeter
 from samfleet_models.device.transfers import begin_to_host, to_device
+from samfleet_models.postprocess.threshold import BYTES_PER_PIXEL, DENSE_BYTES
 from samfleet_models.serving.engine import Engine, EngineSettings
 
 DATA = Path(__file__).parents[3] / "data"
@@ -137,6 +138,35 @@ def test_all_images_of_a_chunk_are_drawn_before_waiting_for_their_bits(gpu: Stan
         "decoder.folded.FoldedDecoder.score: copy to the host": 1,
         "postprocess.threshold._drawn_together: copy to the host": 3,
     }
+
+
+@pytest.mark.parametrize(
+    ("points_per_side", "size", "together"),
+    [
+        pytest.param(32, (240, 320), 410, id="1024 prompts"),
+        pytest.param(8, (60, 90), 5, id="as many parts as at 12 megapixels"),
+        pytest.param(4, (3000, 4000), 13, id="12 megapixels", marks=pytest.mark.heavy),
+    ],
+)
+def test_the_host_waits_fewer_than_ten_times_per_image(
+    points_per_side: int,
+    size: tuple[int, int],
+    together: int,
+    gpu: StandInGpu,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """`together` masks fit into memory, as at a network input of 1024 pixels."""
+    record, path = tiny_variant_of(BY_DEFAULT[0], tmp_path)
+    engine = Engine(record, path, EngineSettings(device="cuda"), HostMeter())
+    height, width = size
+    monkeypatch.setitem(DENSE_BYTES, "cuda", together * (4 * record.frame_size**2 + BYTES_PER_PIXEL * height * width))
+    task = replace(everything(record, points_per_side), stability_score_thresh=1e-3)
+    gpu.reset()
+    reply = answered(engine, SegmentRequest(encoded(gradient(width, height)), task))
+    engine.close()
+    assert len(reply.masks) > together
+    assert gpu.waits.total() < 10, gpu.waits
 
 
 def test_a_reply_reports_peak_allocated_and_reserved_memory(gpu: StandInGpu, tmp_path: Path) -> None:
