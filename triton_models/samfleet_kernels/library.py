@@ -15,7 +15,7 @@ from samfleet_kernels.sources import library_path
 from samfleet_kernels.structures import STRUCTURES, DrawingSizes, Mask, MaskSizes, Sizes
 
 Instructions = Literal["avx512", "avx2", "baseline", "neon"]
-Choice = Literal["auto", "off", "avx512", "avx2", "baseline", "neon"]
+Choice = Literal["auto", "off", "avx512", "avx2", "baseline", "neon", "triton"]
 CHOICES: tuple[str, ...] = get_args(Choice)
 _BITS: dict[Instructions, int] = {"avx512": 4, "avx2": 2, "baseline": 1, "neon": 8}  # of `samfleet_supported`
 # Measured faster than torch's operators, AVX2 also against those limited to AVX2 (ADR 60); `auto` takes the first that
@@ -24,7 +24,7 @@ _MEASURED: tuple[Instructions, ...] = ("avx512", "avx2")
 
 
 class KernelsUnavailable(SamfleetError):
-    """The CPU kernels that SAMFLEET_KERNELS names are not compiled, or this processor lacks their instructions."""
+    """The kernels that SAMFLEET_KERNELS names are not compiled or installed, or this device cannot run them."""
 
     code = "kernels_unavailable"
 
@@ -103,14 +103,16 @@ def supported() -> tuple[Instructions, ...]:
 
 
 def find(choice: str) -> Kernels | None:
-    """Return the kernels for a `Choice`; None for `off`, and for `auto` if there are none.
+    """Return the CPU kernels for a `Choice`; None for `off`, and for `auto` and `triton` if there are none.
+
+    `triton` names the kernels of GPUs; work on the CPU of such a process is done as with `auto`.
 
     Raise `KernelsUnavailable` for a name that is unknown, not compiled, or not supported by the processor.
     """
     if choice not in CHOICES:
         raise KernelsUnavailable(f"SAMFLEET_KERNELS is {choice!r}; use one of {', '.join(CHOICES)}")
     usable = supported() if choice != "off" else ()
-    if choice in {"auto", "off"}:
+    if choice in {"auto", "off", "triton"}:
         name = next((name for name in _MEASURED if name in usable), None)
     else:
         name = next((name for name in usable if name == choice), None)
@@ -132,6 +134,11 @@ def choose(choice: str) -> None:
     """Use the kernels for `choice` in decoders made from now on. Raises `KernelsUnavailable` like `find`."""
     find(choice)
     _Process.choice = choice
+
+
+def choice() -> str:
+    """Return the `Choice` of this process."""
+    return _Process.choice
 
 
 def chosen() -> Kernels | None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import torch
@@ -27,7 +28,7 @@ from samfleet_models.device.memory import NotEnoughMemory, attempt
 from samfleet_models.device.timing import StageClock
 from samfleet_models.device.transfers import to_device
 from samfleet_models.images.loading import Failure, out_of_memory
-from samfleet_models.postprocess.masks import MaskEncoder, begin_encoding
+from samfleet_models.postprocess.masks import EncodedMasks, MaskEncoder, begin_encoding
 
 IMAGES_IN_PROGRESS = {"cpu": 4, "cuda": 64}  # 30 to 45 MB each, for the context that an image's prompts share
 Outcome = tuple[MaskRecord, ...] | Failure
@@ -241,13 +242,16 @@ class PromptScheduler:
         drawn_ious: Sequence[Tensor],
         low_res: Sequence[Tensor],
     ) -> list[tuple[DecodeResult, int]]:
-        """Encode the masks of a chunk. A GPU draws all of them before the host encodes the last, so it seldom waits."""
-        begun, results = [], []
+        """Encode the masks of a chunk. A GPU counts and draws those of all images before the host waits for results."""
+        begun, drawn, results = [], [], []
         with MaskEncoder(self._network.device) as encoder:
             for part, masks, scores, logits in zip(chunk, wanted, drawn_ious, low_res, strict=True):
                 with part.clock.measure("postprocess"):
                     begun.append(begin_result(part.request, part.rows, masks, scores, logits, encoder))
-            for part, scores, result in zip(chunk, ious, begun, strict=True):
+            for part, draw in zip(chunk, begun, strict=True):
+                with part.clock.measure("postprocess"):
+                    drawn.append(draw())
+            for part, scores, result in zip(chunk, ious, drawn, strict=True):
                 with part.clock.measure("postprocess"):
                     results.append((result(), part.request.choice.unscored(part.rows, scores)))
         return results
@@ -255,8 +259,8 @@ class PromptScheduler:
 
 def begin_result(
     request: DecodeRequest, rows: slice, wanted: Tensor, ious: Tensor, low_res: Tensor, encoder: MaskEncoder
-) -> Callable[[], DecodeResult]:
-    """Start encoding the masks `wanted` [p, 4] bool of the prompts `rows`. The returned callable waits for them.
+) -> Callable[[], Callable[[], DecodeResult]]:
+    """Start encoding the masks `wanted` [p, 4] bool of the prompts `rows`, in the steps of `begin_encoding`.
 
     `ious` [n] float32 on the host and `low_res` [n, S/4, S/4] belong to the wanted masks, in their order.
     """
@@ -264,11 +268,11 @@ def begin_result(
     encoded = begin_encoding(low_res, view.frame, view.placement, request.selection, encoder)
     prompts = wanted.nonzero()[:, 0].numpy() + rows.start
 
-    def result() -> DecodeResult:
-        masks, sure = encoded(), None
+    def result(finished: Callable[[], EncodedMasks]) -> DecodeResult:
+        masks, sure = finished(), None
         if request.probe is not None:
             chosen = low_res[to_device(torch.from_numpy(masks.source), low_res.device)]
             sure = request.probe.sure(chosen, view.frame)
         return DecodeResult(masks, prompts[masks.source], ious.numpy()[masks.source], sure)
 
-    return result
+    return lambda: partial(result, encoded())

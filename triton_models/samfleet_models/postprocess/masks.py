@@ -6,7 +6,7 @@ Each mask has its stability, box, area and run-length code.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from functools import partial
@@ -20,6 +20,7 @@ from torch import Tensor
 from samfleet.masks.rle import encode_runs
 from samfleet.masks.runs import Runs, packed_bytes, pieces
 from samfleet_models.images.transforms import ImageFrame
+from samfleet_models.postprocess.device_runs import CountedMasks, RunsOnDevice, applies
 from samfleet_models.postprocess.threshold import Drawn, draw, draw_parts
 
 BITS_AT_A_TIME = 8 * 2**20  # bytes of packed masks between drawing and coding on a CPU
@@ -106,18 +107,23 @@ class MaskEncoder:
         return self._waiting[-1]
 
 
+Encoded = Callable[[], EncodedMasks]
+
+
 def encode_masks(low_res: Tensor, frame: ImageFrame, placement: CropPlacement, selection: Selection) -> EncodedMasks:
     """Return the masks of `low_res` logits [n, S/4, S/4], without keeping logits at full resolution."""
     with MaskEncoder(low_res.device) as coder:
-        return begin_encoding(low_res, frame, placement, selection, coder)()
+        return begin_encoding(low_res, frame, placement, selection, coder)()()
 
 
 def begin_encoding(
     low_res: Tensor, frame: ImageFrame, placement: CropPlacement, selection: Selection, coder: MaskEncoder
-) -> Callable[[], EncodedMasks]:
-    """Return a callable that returns the result of `encode_masks`.
+) -> Callable[[], Encoded]:
+    """Return a callable that draws the masks and returns a callable that returns the result of `encode_masks`.
 
-    On a GPU the masks are drawn and `coder` may still be encoding them. On a CPU everything is done.
+    On a GPU with kernels the masks are only being counted when this returns. Call the first callable for all images
+    before the second of any: `coder` encodes the masks of the first image while the GPU draws the next ones. Without
+    kernels the masks are drawn already; on a CPU everything is done.
     """
     offset, least = selection.stability_offset, selection.stability_thresh
 
@@ -126,19 +132,31 @@ def begin_encoding(
             [_coded(part.part(piece), start, frame, placement, selection) for piece in pieces(part.bits)]
         )
 
-    if low_res.device.type != "cpu":
-        jobs = [
-            coder.submit(lambda part=part: coded(part.landed()))  # type: ignore[misc]  # bound now, because the loop continues
-            for part in draw_parts(low_res, frame, offset, least)
-        ]
+    def begun(coding: Iterable[Encoded]) -> Encoded:
+        jobs = [coder.submit(code) for code in coding]
         return lambda: EncodedMasks.joined([job.result() for job in jobs])
+
+    if len(low_res) and applies(low_res, frame):
+        counted = CountedMasks(low_res, frame, offset)
+
+        def coded_runs(part: RunsOnDevice) -> EncodedMasks:
+            drawn = part.landed()
+            return _coded_runs(drawn.rows, drawn.runs, drawn.stability, placement, selection)
+
+        return lambda: begun(partial(coded_runs, part) for part in counted.write(least))
+    if low_res.device.type != "cpu":
+        drawn = begun(
+            (lambda part=part: coded(part.landed()))  # type: ignore[misc]  # bound now, because the loop continues
+            for part in draw_parts(low_res, frame, offset, least)
+        )
+        return lambda: drawn
     height, width = frame.original
     size = max(1, BITS_AT_A_TIME // packed_bytes(height * width))
     starts = range(0, len(low_res), size)
     read = EncodedMasks.joined(
         [coded(draw(low_res[start : start + size].float(), frame, offset, least), start) for start in starts]
     )
-    return lambda: read
+    return lambda: lambda: read
 
 
 def mask_boxes(masks: Tensor) -> Tensor:
@@ -163,15 +181,25 @@ def cut_by_crop(boxes: NDArray[np.float32], placement: CropPlacement) -> NDArray
 
 
 def _coded(drawn: Drawn, start: int, frame: ImageFrame, placement: CropPlacement, selection: Selection) -> EncodedMasks:
-    x0, y0, _, _ = placement.crop
     runs = Runs.of_bits(drawn.bits, frame.original)
+    return _coded_runs(drawn.rows + start, runs, drawn.stability, placement, selection)
+
+
+def _coded_runs(
+    rows: NDArray[np.int64],
+    runs: Runs,
+    stability: NDArray[np.float32],
+    placement: CropPlacement,
+    selection: Selection,
+) -> EncodedMasks:
+    x0, y0, _, _ = placement.crop
     boxes = runs.boxes().astype(np.float32) + np.array([x0, y0, x0, y0], dtype=np.float32)
     uncut = ~cut_by_crop(boxes, placement) if selection.drop_cut_by_crop else np.ones(len(boxes), dtype=bool)
     runs = runs.take(uncut).placed((x0, y0), placement.image)
     return EncodedMasks(
-        source=drawn.rows[uncut] + start,
+        source=rows[uncut],
         counts=encode_runs(runs),
         boxes=boxes[uncut],
         areas=runs.areas(),
-        stability=drawn.stability[uncut],
+        stability=stability[uncut],
     )

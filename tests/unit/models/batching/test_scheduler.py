@@ -145,7 +145,7 @@ def test_an_image_too_large_for_the_memory_fails_and_the_others_succeed(
     alone = [segment(tiny_engine, [one])[0] for one in requests]
     begin = scheduler.begin_result
 
-    def small_memory(decoded: DecodeRequest, *arguments: Any) -> Callable[[], DecodeResult]:
+    def small_memory(decoded: DecodeRequest, *arguments: Any) -> Callable[[], Callable[[], DecodeResult]]:
         if decoded.view.placement.image[1] == 50:
             torch.empty(2**50)
         return begin(decoded, *arguments)
