@@ -17,7 +17,8 @@ from samfleet.masks.record import MaskRecord
 from samfleet.masks.rle import decode_mask
 from samfleet.variants.catalogue import get_variant
 from samfleet.variants.task import Prompt, PromptsParameters
-from samfleet_models.batching.scheduler import PromptScheduler, ScheduledImage
+from samfleet_models.batching.chunks import ScheduledImage
+from samfleet_models.batching.scheduler import PromptScheduler
 from samfleet_models.checkpoints.loading import load_state
 from samfleet_models.device.timing import StageClock
 from samfleet_models.images.loading import Failure

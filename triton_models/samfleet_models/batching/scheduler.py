@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -21,9 +20,10 @@ from samfleet.errors import SamfleetError
 from samfleet.limits import MAX_MASK_BYTES
 from samfleet.masks.record import MaskRecord
 from samfleet.variants.budget import BYTES_BESIDE_A_CODE, MasksTooMany, check_masks
-from samfleet_models.batching.cancellation import Cancelled, RequestCancelled, never
+from samfleet_models.batching.cancellation import RequestCancelled
+from samfleet_models.batching.chunks import BegunChunk, ChunkSlice, PendingRequest, ScheduledImage
 from samfleet_models.batching.interface import Network
-from samfleet_models.batching.requests import DecodeRequest, DecodeResult, ImageTask, Pause
+from samfleet_models.batching.requests import DecodeRequest, DecodeResult
 from samfleet_models.device.memory import NotEnoughMemory, attempt
 from samfleet_models.device.timing import StageClock
 from samfleet_models.device.transfers import to_device
@@ -31,70 +31,18 @@ from samfleet_models.images.loading import Failure, out_of_memory
 from samfleet_models.postprocess.masks import EncodedMasks, MaskEncoder, begin_encoding
 
 IMAGES_IN_PROGRESS = {"cpu": 4, "cuda": 64}  # 30 to 45 MB each, for the context that an image's prompts share
+CHUNKS_AHEAD = {
+    "cpu": 0,
+    "cuda": 1,
+}  # begun and not completed: their logits, 0.8 MB a prompt in float32, stay in memory
 Outcome = tuple[MaskRecord, ...] | Failure
 
 
-@dataclass(slots=True, eq=False)
-class ScheduledImage:
-    """One image of a batch: its task, not yet started, and the clock of its stages.
-
-    The scheduler counts `prompts_decoded`, `unscored_prompts` (`MaskChoice.unscored`) and `mask_bytes` (of the masks
-    received). `cancelled` returns True once the client has cancelled the request.
-    """
-
-    position: int
-    task: ImageTask
-    clock: StageClock
-    prompts_decoded: int = 0
-    unscored_prompts: int = 0
-    mask_bytes: int = 0
-    cancelled: Cancelled = never
-
-    def advance(self, result: DecodeResult | None = None) -> DecodeRequest | tuple[MaskRecord, ...]:
-        """Return the next request, or the masks at the end. Raises `RequestCancelled` between two steps."""
-        try:
-            step = next(self.task) if result is None else self.task.send(result)
-            while isinstance(step, Pause) or not len(step):
-                if self.cancelled():
-                    raise RequestCancelled
-                step = self.task.send(DecodeResult.joined([]))
-        except StopIteration as end:
-            masks: tuple[MaskRecord, ...] = end.value
-            return masks
-        return step
-
-
-@dataclass(slots=True)
-class PendingRequest:
-    """A request whose first `done` prompts are decoded."""
-
-    image: ScheduledImage
-    request: DecodeRequest
-    done: int = 0
-    results: list[DecodeResult] = field(default_factory=list)
-
-
-@dataclass(frozen=True, slots=True)
-class ChunkSlice:
-    """Prompts of one image in a chunk."""
-
-    pending: PendingRequest
-    rows: slice
-
-    def __len__(self) -> int:
-        return len(range(self.rows.start, self.rows.stop))
-
-    @property
-    def request(self) -> DecodeRequest:
-        return self.pending.request
-
-    @property
-    def clock(self) -> StageClock:
-        return self.pending.image.clock
-
-
 class PromptScheduler:
-    """Runs the tasks of a batch's images and decodes their requests together. Use it from one thread."""
+    """Runs the tasks of a batch's images and decodes their requests together. Use it from one thread, once.
+
+    On a GPU one chunk is ahead: a thread encodes its masks while the GPU decodes the next chunk.
+    """
 
     def __init__(self, network: Network, max_mask_bytes: int = MAX_MASK_BYTES) -> None:
         self._network = network
@@ -102,6 +50,8 @@ class PromptScheduler:
         self._pending: dict[int, PendingRequest] = {}  # by position, in the order in which the images began
         self._finished: deque[tuple[int, Outcome]] = deque()
         self._fitting: dict[Any, int] = {}  # prompts that fit, by the kind of request that ran out of memory
+        self._encoder = MaskEncoder(network.device)
+        self._begun: deque[BegunChunk] = deque()
 
     @torch.inference_mode()
     def run(self, images: Iterable[ScheduledImage]) -> Iterator[tuple[int, Outcome]]:
@@ -112,16 +62,19 @@ class PromptScheduler:
         """
         waiting = deque(images)
         most = IMAGES_IN_PROGRESS[self._network.device.type]
-        while waiting or self._pending:
-            self._drop_cancelled()
-            chunk, room = self._next_chunk()
-            if waiting and room and len(self._pending) < most:
-                self._begin(waiting.popleft())
-            elif chunk:
-                self._decode_chunk(chunk)
-            del chunk  # it would keep the tensors of finished images in memory
-            while self._finished:
-                yield self._finished.popleft()
+        with self._encoder:
+            while waiting or self._pending:
+                self._drop_cancelled()
+                chunk, room = self._next_chunk()
+                if waiting and room and len(self._pending) < most:
+                    self._begin(waiting.popleft())
+                elif chunk:
+                    self._decode_chunk(chunk)
+                else:
+                    self._complete_oldest()
+                del chunk  # it would keep the tensors of finished images in memory
+                while self._finished:
+                    yield self._finished.popleft()
 
     def _drop_cancelled(self) -> None:
         for pending in [pending for pending in self._pending.values() if pending.image.cancelled()]:
@@ -157,11 +110,14 @@ class PromptScheduler:
         chunk: list[ChunkSlice] = []
         room = 1
         for pending in self._pending.values():
+            if pending.begun == len(pending.request):
+                continue
             if not chunk:
                 kind = pending.request.kind
                 room = self._chunk_size(pending.request)
             if room and pending.request.kind == kind:
-                chunk.append(ChunkSlice(pending, slice(pending.done, min(pending.done + room, len(pending.request)))))
+                stop = min(pending.begun + room, len(pending.request))
+                chunk.append(ChunkSlice(pending, slice(pending.begun, stop)))
                 room -= len(chunk[-1])
         return chunk, room
 
@@ -170,23 +126,71 @@ class PromptScheduler:
         return min(size, self._fitting.get(request.kind, size))
 
     def _decode_chunk(self, chunk: list[ChunkSlice]) -> None:
-        kind = chunk[0].request.kind
-        size = sum(len(part) for part in chunk)
+        """Begin the chunk, and complete those before it; on a CPU, this one too."""
+        self._begin_chunk(chunk)
+        while len(self._begun) > CHUNKS_AHEAD[self._network.device.type]:
+            self._complete_oldest()
+
+    def _begin_chunk(self, chunk: list[ChunkSlice]) -> None:
+        """Decode the chunk and draw its masks.
+
+        If that fails while another chunk is ahead, that one is completed, and this one begins again later: there may be
+        memory then.
+        """
+        error: SamfleetError | None = None
         try:
-            results = attempt(lambda: self._results(chunk))
-        except SamfleetError as error:
+            begun = attempt(lambda: self._decoded(chunk))
+        except SamfleetError as refused:
+            error = refused
+        if (error or isinstance(begun, NotEnoughMemory)) and self._begun:
+            self._complete_oldest()
+        elif error:
             self._fail(chunk, error)
+        elif isinstance(begun, NotEnoughMemory):
+            self._shrink(chunk, begun)
+        else:
+            self._begun.append(begun)
+            for part in chunk:
+                part.pending.begun = part.rows.stop
+
+    def _complete_oldest(self) -> None:
+        """Give the results to the images. After a failure, prompts that were begun later begin again."""
+        begun = self._begun.popleft()
+        parts = begun.parts
+        try:
+            results = attempt(begun.complete)
+        except SamfleetError as error:
+            self._rewind()
+            self._fail(parts, error)
             return
-        if not isinstance(results, NotEnoughMemory):
-            for part, result in zip(chunk, results, strict=True):
+        del begun  # after a failure, its tensors must be free before the cache is
+        if isinstance(results, NotEnoughMemory):
+            self._rewind()
+            self._shrink(parts, results)
+            return
+        for part, result in zip(parts, results, strict=True):
+            if self._waits(part):
                 self._receive(part, *result)
-            return
+
+    def _rewind(self) -> None:
+        self._begun.clear()
+        for pending in self._pending.values():
+            pending.begun = pending.done
+
+    def _waits(self, part: ChunkSlice) -> bool:
+        """Test whether the image still waits for the part; it may have been cancelled meanwhile, or have failed."""
+        return self._pending.get(part.pending.image.position) is part.pending
+
+    def _shrink(self, chunk: list[ChunkSlice], failure: NotEnoughMemory) -> None:
+        """Halve the size of such chunks, or fail the image of a single prompt."""
         self._network.release_memory()
+        kind, size = chunk[0].request.kind, sum(len(part) for part in chunk)
         if size > 1:
             self._fitting[kind] = size // 2
         else:
             self._fitting.pop(kind, None)
-            self._finish(chunk[0].pending.image, out_of_memory(results, chunk[0].clock.stage))
+            if self._waits(chunk[0]):
+                self._finish(chunk[0].pending.image, out_of_memory(failure, chunk[0].clock.stage))
 
     def _fail(self, chunk: list[ChunkSlice], error: SamfleetError) -> None:
         """Decode the images of a failed chunk one by one, and fail the one that fails alone.
@@ -195,8 +199,9 @@ class PromptScheduler:
         """
         if len(chunk) > 1:
             for part in chunk:
-                self._decode_chunk([part])
-        else:
+                if self._waits(part) and part.pending.begun == part.rows.start:
+                    self._decode_chunk([part])
+        elif self._waits(chunk[0]):
             self._finish(chunk[0].pending.image, Failure(error, "decode"))
 
     def _receive(self, part: ChunkSlice, result: DecodeResult, unscored: int) -> None:
@@ -214,8 +219,8 @@ class PromptScheduler:
         if pending.done == len(pending.request):
             self._advance(image, DecodeResult.joined(pending.results))
 
-    def _results(self, chunk: list[ChunkSlice]) -> list[tuple[DecodeResult, int]]:
-        """Decode a chunk in one pass; return the result of each part and the number of its unscored prompts."""
+    def _decoded(self, chunk: list[ChunkSlice]) -> BegunChunk:
+        """Decode a chunk in one pass. Its results are that of each part and the number of its unscored prompts."""
         decoder, sizes = self._network.decoder, [len(part) for part in chunk]
         shared = StageClock(self._network.device)
         for part in chunk:
@@ -232,7 +237,7 @@ class PromptScheduler:
             drawn = decoder.draw(scored, rows, masks)
             counts = [int(own.sum()) for own in wanted]
             low_res, drawn_ious = torch.split(drawn.logits, counts), torch.split(drawn.ious, counts)
-        return self._encode(chunk, ious, wanted, drawn_ious, low_res)
+        return BegunChunk(chunk, self._encode(chunk, ious, wanted, drawn_ious, low_res))
 
     def _encode(
         self,
@@ -241,20 +246,24 @@ class PromptScheduler:
         wanted: Sequence[Tensor],
         drawn_ious: Sequence[Tensor],
         low_res: Sequence[Tensor],
-    ) -> list[tuple[DecodeResult, int]]:
-        """Encode the masks of a chunk. A GPU counts and draws those of all images before the host waits for results."""
-        begun, drawn, results = [], [], []
-        with MaskEncoder(self._network.device) as encoder:
-            for part, masks, scores, logits in zip(chunk, wanted, drawn_ious, low_res, strict=True):
-                with part.clock.measure("postprocess"):
-                    begun.append(begin_result(part.request, part.rows, masks, scores, logits, encoder))
-            for part, draw in zip(chunk, begun, strict=True):
-                with part.clock.measure("postprocess"):
-                    drawn.append(draw())
+    ) -> Callable[[], list[tuple[DecodeResult, int]]]:
+        """Begin to encode the masks of a chunk. A GPU counts and draws those of all images before the host waits."""
+        begun, drawn = [], []
+        for part, masks, scores, logits in zip(chunk, wanted, drawn_ious, low_res, strict=True):
+            with part.clock.measure("postprocess"):
+                begun.append(begin_result(part.request, part.rows, masks, scores, logits, self._encoder))
+        for part, draw in zip(chunk, begun, strict=True):
+            with part.clock.measure("postprocess"):
+                drawn.append(draw())
+
+        def complete() -> list[tuple[DecodeResult, int]]:
+            results = []
             for part, scores, result in zip(chunk, ious, drawn, strict=True):
                 with part.clock.measure("postprocess"):
                     results.append((result(), part.request.choice.unscored(part.rows, scores)))
-        return results
+            return results
+
+        return complete
 
 
 def begin_result(

@@ -10,8 +10,9 @@ from torch import Tensor
 from samfleet.masks.record import MaskRecord
 from samfleet.variants.task import Prompt, TaskParameters
 from samfleet.wire.messages import SegmentRequest
+from samfleet_models.batching.chunks import ScheduledImage
 from samfleet_models.batching.interface import Network
-from samfleet_models.batching.scheduler import PromptScheduler, ScheduledImage
+from samfleet_models.batching.scheduler import PromptScheduler
 from samfleet_models.device.timing import StageClock
 from samfleet_models.images.loading import Failure, LoadedImage
 from samfleet_models.images.transforms import Pixels

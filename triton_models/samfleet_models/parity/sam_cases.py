@@ -17,7 +17,8 @@ from torch import Tensor
 
 from samfleet.masks.rle import decode_mask
 from samfleet.variants.task import Prompt, PromptsParameters
-from samfleet_models.batching.scheduler import PromptScheduler, ScheduledImage
+from samfleet_models.batching.chunks import ScheduledImage
+from samfleet_models.batching.scheduler import PromptScheduler
 from samfleet_models.decoder.interface import Decoder
 from samfleet_models.device.timing import StageClock
 from samfleet_models.images.loading import Failure

@@ -16,7 +16,8 @@ from samfleet.variants.record import VariantRecord
 from samfleet.variants.weights.pins import expected_sha256
 from samfleet.wire.messages import ImageReport, SegmentReply, SegmentRequest, StageTime
 from samfleet_models.batching.cancellation import Cancelled, RequestCancelled, never
-from samfleet_models.batching.scheduler import PromptScheduler, ScheduledImage
+from samfleet_models.batching.chunks import ScheduledImage
+from samfleet_models.batching.scheduler import PromptScheduler
 from samfleet_models.checkpoints.loading import load_weights
 from samfleet_models.device.gpu_memory import give_back_unused
 from samfleet_models.device.hardware import choose_device, fingerprint, prepare_device
