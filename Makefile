@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up down test test-all test-numpy2 test-tools test-integrations test-browser sanitize chaos bench bench-reports bench-pipeline bench-scale check language docs fmt generated migration clean
+.PHONY: help setup demo up down test test-all test-numpy2 test-gpu-kernels test-tools test-integrations test-browser sanitize chaos bench bench-reports bench-pipeline bench-scale check language docs fmt generated migration clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -14,6 +14,7 @@ TORCH_CPU_INDEX ?= https://download.pytorch.org/whl/cpu
 no_python = samfleet needs Python 3.11 or 3.12, and none is on the PATH. Debian 12: apt install python3.11-venv libpython3.11. \
   Ubuntu 24.04: apt install python3.12-venv libpython3.12. Elsewhere, such as on Debian 13: uv python install 3.12 (pipx install uv)
 NUMPY2 := 2.4.6
+TRITON := 3.8.0
 # Tools that people open results with, in a separate environment: they need another numpy than ours.
 TOOLS := supervision==0.31.2 datumaro==1.13.12 fiftyone==1.22.1 pycocotools==2.0.11 lvis==0.5.3 \
   label-studio-sdk==2.1.2 pyarrow==25.0.1 pyogrio==0.11.1 shapely==2.2.0 pillow-heif==1.8.1 pillow-jxl-plugin==1.3.8 \
@@ -48,14 +49,20 @@ test: setup ## quick tests on real PostgreSQL, Redis and Triton; ARGS="-k name" 
 
 test-all: setup $(VENV)/tools/.installed $(VENV)/docs/.installed ## all tests, also those that take minutes or need Chromium or other tools
 	$(fetch_weights)
-	$(BIN)/python -m pytest -m "" $(ARGS)
+	$(BIN)/python -m pytest -m "not gpu_kernels" $(ARGS)
 	$(MAKE) test-numpy2
+	$(MAKE) test-gpu-kernels
 
 test-numpy2: setup ## tests of the model code under numpy 2, which shadows the installed one
 	@[ -d $(VENV)/numpy-$(NUMPY2)/numpy ] || $(BIN)/python -m pip install -qq --disable-pip-version-check --no-deps \
 	  --target $(VENV)/numpy-$(NUMPY2) numpy==$(NUMPY2)
 	PYTHONPATH=$(VENV)/numpy-$(NUMPY2) $(BIN)/python -c 'import numpy; assert numpy.__version__ == "$(NUMPY2)", numpy.__version__'
 	PYTHONPATH=$(VENV)/numpy-$(NUMPY2) $(BIN)/python -m pytest tests/unit/models tests/parity $(ARGS)
+
+test-gpu-kernels: setup ## the GPU kernels in the interpreter of their language, which comes with torch for CUDA
+	@[ -d $(VENV)/triton-$(TRITON)/triton ] || $(BIN)/python -m pip install -qq --disable-pip-version-check --no-deps \
+	  --target $(VENV)/triton-$(TRITON) triton==$(TRITON)
+	PYTHONPATH=$(VENV)/triton-$(TRITON) $(BIN)/python -m pytest -m gpu_kernels tests/unit/models/gpu_kernels $(ARGS)
 
 test-tools: setup $(VENV)/tools/.installed $(VENV)/docs/.installed ## exports read by supervision, datumaro and other tools; figures of lvis; the site
 	$(BIN)/python -m pytest -m tools tests/tools $(ARGS)

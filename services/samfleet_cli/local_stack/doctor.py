@@ -185,6 +185,7 @@ def _gpu(probes: Probes) -> Iterator[Check]:
     found, driver = probes.gpu(), probes.nvml()
     if found:
         yield _driver(found, probes.torch_cuda())
+        yield _gpu_kernels(probes)
     else:
         yield Check("GPU", "ok", "none with a working NVIDIA driver: the CPU is used")
     if driver:
@@ -194,6 +195,14 @@ def _gpu(probes: Probes) -> Iterator[Check]:
         yield Check("NVML", "warning", "does not respond: energy, power and utilization of the GPU are unknown", remedy)
     else:
         yield Check("NVML", "ok", "not installed: the energy of CPUs is not measured")
+
+
+def _gpu_kernels(probes: Probes) -> Check:
+    try:
+        found = probes.gpu_kernels()
+    except KernelsUnavailable as error:
+        return Check("GPU kernels", "missing", error.message, "unset SAMFLEET_KERNELS, or set it to auto or off")
+    return Check("GPU kernels", "ok", found or "not used: torch's operators  (SAMFLEET_KERNELS=triton uses them)")
 
 
 def _driver(found: str, cuda: int | None) -> Check:

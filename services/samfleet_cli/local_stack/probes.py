@@ -122,6 +122,16 @@ def cpu_kernels() -> str | None:
     return "off" if choice == "off" or supported() else None
 
 
+def gpu_kernels() -> str | None:
+    """Return the GPU kernels that SAMFLEET_KERNELS chooses, such as "triton 3.8.0"; None for torch's operators.
+
+    Raises `KernelsUnavailable` for a choice that cannot be used.
+    """
+    from samfleet_kernels.gpu import kernels_on
+
+    return kernels_on("cuda", os.environ.get("SAMFLEET_KERNELS") or "auto")
+
+
 def missing_libraries() -> list[str]:
     """Return system libraries that Triton's server or Python stub needs and the dynamic linker does not find."""
     linker = shutil.which("ldd")
@@ -169,6 +179,7 @@ class Probes:
     torch_cuda: Callable[[], int | None] = torch_cuda
     nvml: Callable[[], str | None] = nvml
     cpu_kernels: Callable[[], str | None] = cpu_kernels
+    gpu_kernels: Callable[[], str | None] = gpu_kernels
     port_is_free: Callable[[int], bool] = port_is_free
     account_exists: Callable[[str], bool] = account_exists
     has_account: Callable[[], bool] = has_account

@@ -10,7 +10,7 @@ import pytest
 
 from fixtures.models.fake_nvml import install
 from samfleet_cli.local_stack.doctor import Check, examine
-from samfleet_cli.local_stack.probes import Probes, cpu_kernels, nvml, torch_cuda
+from samfleet_cli.local_stack.probes import Probes, cpu_kernels, gpu_kernels, nvml, torch_cuda
 
 GIB = 2**30
 VERSIONS = {"numpy": "1.26.4"}
@@ -34,6 +34,7 @@ GOOD = Probes(
     torch_cuda=_answer(13),
     nvml=_answer(None),
     cpu_kernels=_answer("avx2"),
+    gpu_kernels=_answer(None),
     port_is_free=_answer(True),
     account_exists=_answer(True),
     has_account=_answer(True),
@@ -218,3 +219,21 @@ def test_kernels_that_cannot_be_used_are_missing(monkeypatch: pytest.MonkeyPatch
 
     assert check.state == "missing"
     assert "'avx1024'" in check.found
+
+
+@pytest.mark.parametrize("found", ["triton 3.8.0", None])
+def test_the_kernels_of_a_gpu_are_named(found: str | None) -> None:
+    gpu = replace(GOOD, gpu=_answer("NVIDIA H100, 580.65"), gpu_kernels=_answer(found))
+    check = _examine(gpu)["GPU kernels"]
+
+    assert check.state == "ok"
+    assert (found or "torch's operators") in check.found
+
+
+def test_gpu_kernels_without_their_language_are_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SAMFLEET_KERNELS", "triton")
+    monkeypatch.setattr("samfleet_kernels.gpu.find_spec", _answer(None))
+    check = _examine(replace(GOOD, gpu=_answer("NVIDIA H100, 580.65"), gpu_kernels=gpu_kernels))["GPU kernels"]
+
+    assert check.state == "missing"
+    assert "package triton" in check.found

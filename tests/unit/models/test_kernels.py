@@ -6,18 +6,19 @@ import os
 import shutil
 import subprocess
 import sys
+from importlib.machinery import ModuleSpec
 from pathlib import Path
 
 import pytest
 import torch
 
-from fixtures.models.kernels import kernels
-from samfleet_kernels import build, compilers, library
+from fixtures.models.kernels import kernels, reset_kernels
+from samfleet_kernels import build, compilers, gpu, library
 from samfleet_kernels.library import Kernels, KernelsUnavailable, chosen, find
 from samfleet_kernels.sources import library_path, source_hash
 from samfleet_models.device.hardware import fingerprint, prepare_device
 
-__all__ = ["kernels"]
+__all__ = ["kernels", "reset_kernels"]
 
 CPU = torch.device("cpu")
 
@@ -50,6 +51,21 @@ def test_the_hardware_names_the_kernels_in_use(kernels: Kernels) -> None:
     assert fingerprint(CPU)["kernels"] == kernels.instructions
     prepare_device(CPU, None, "off")
     assert fingerprint(CPU)["kernels"] == "torch"
+
+
+@pytest.mark.usefixtures("reset_kernels")
+def test_gpu_kernels_need_a_gpu_and_their_language(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    with pytest.raises(KernelsUnavailable, match="computes on cpu"):
+        prepare_device(CPU, None, "triton")
+    monkeypatch.setattr(gpu, "find_spec", lambda name: None)
+    with pytest.raises(KernelsUnavailable, match="package triton"):
+        gpu.kernels_on("cuda", "triton")
+    source = tmp_path / "__init__.py"
+    source.write_text("import os\n__version__ = '3.8.0'\n")
+    monkeypatch.setattr(gpu, "find_spec", lambda name: ModuleSpec(name, None, origin=str(source)))
+    assert gpu.kernels_on("cuda", "triton") == "triton 3.8.0"
+    assert gpu.kernels_on("cuda", "auto") is None  # not before a GPU was measured
+    assert gpu.kernels_on("cpu", "auto") is None
 
 
 def test_the_library_is_that_of_the_sources() -> None:

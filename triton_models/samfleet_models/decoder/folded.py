@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 import torch
 from torch import Tensor
 
+from samfleet_kernels.gpu import gpu_kernels
 from samfleet_kernels.library import Kernels
 from samfleet_models.decoder.factors import Factors
 from samfleet_models.decoder.folded_weights import FoldedWeights
@@ -22,15 +23,20 @@ from samfleet_models.decoder.mask_logits import Drawing, PlainDrawing
 from samfleet_models.decoder.numerics import Types
 from samfleet_models.decoder.tables import ByHead, ByTile, Layout
 from samfleet_models.decoder.threads import PromptThreads
+from samfleet_models.decoder.triton_pass import TritonPass
 from samfleet_models.decoder.two_way_pass import TwoWayPass
 from samfleet_models.decoder.workspace import Workspace
 from samfleet_models.device.memory import few_sizes, memory_for_chunks
 from samfleet_models.device.transfers import to_device
+from samfleet_models.gpu_kernels.limits import LARGEST_TOKENS
 from samfleet_models.modeling.common import Features
 from samfleet_models.modeling.hq_mask_decoder import RefinedMaskDecoder
 from samfleet_models.modeling.mask_decoder import MaskDecoder
 from samfleet_models.modeling.prompt_encoder import PointEncoder, PromptEncoder
 from samfleet_models.modeling.transformer import HEADS
+
+if TYPE_CHECKING:
+    from samfleet_models.gpu_kernels.launch import SweepLauncher
 
 # Prompts whose image-sized tensors are computed together. In the transformer a GPU's product for one head of 256
 # prompts writes 32 MB, which takes longer than its launch; for 64 prompts it does not. Drawing writes eight times as
@@ -86,6 +92,7 @@ class FoldedDecoder:
         self._workspace = Workspace(device)
         self._threads = PromptThreads(device)
         self._kernels = kernels_for(device, self._types.scoring)
+        self._launcher = _launcher(device)
         self._layout: Layout = ByTile() if self._kernels else ByHead()
         with torch.inference_mode():
             self._weights = FoldedWeights.of(mask_decoder, self._types.drawing)
@@ -137,9 +144,11 @@ class FoldedDecoder:
 
         def transformed(scratch: Workspace, rows: slice) -> Tensor:
             transformer, weights = self._mask_decoder.transformer, self._weights
-            part: TwoWayPass | FusedPass
+            part: TwoWayPass | FusedPass | TritonPass
             if self._kernels:
                 part = FusedPass(transformer, weights, contexts[rows], scratch, self._kernels)
+            elif self._launcher and prompt.shape[1] <= LARGEST_TOKENS:
+                part = TritonPass(transformer, weights, contexts[rows], scratch, self._launcher)
             else:
                 part = TwoWayPass(transformer, weights, contexts[rows], scratch, group)
             return part.run(prompt[rows], factors.group(rows))
@@ -191,6 +200,15 @@ def _rows(prompts: Sequence[int], device: torch.device) -> slice | Tensor:
     if last - first + 1 == len(prompts):
         return slice(first, last + 1)
     return to_device(torch.tensor(prompts), device)
+
+
+def _launcher(device: torch.device) -> SweepLauncher | None:
+    """Return the launcher of the GPU kernels; None if this process does not use them."""
+    if gpu_kernels(device.type) is None:
+        return None
+    from samfleet_models.gpu_kernels.launch import SweepLauncher
+
+    return SweepLauncher.on(device)
 
 
 def _drawing(decoder: MaskDecoder, weights: FoldedWeights, dtype: torch.dtype, kernels: Kernels | None) -> Drawing:

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from samfleet.variants.execution import Execution
+from samfleet_kernels.gpu import gpu_kernels
 from samfleet_kernels.library import choose, chosen
 
 CPUINFO = Path("/proc/cpuinfo")
@@ -28,7 +29,7 @@ def choose_device(wanted: str, gpu: int = 0) -> torch.device:
 
 
 def prepare_device(device: torch.device, threads: int | None, kernels: str | None = None) -> None:
-    """Apply process-wide settings: the GPU in use, true float32 on it, threads and compiled kernels on the CPU.
+    """Apply process-wide settings: the GPU in use, true float32 on it, threads on the CPU, and the decoders' kernels.
 
     `threads` None keeps torch's number, `kernels` None the process's choice. Raises `KernelsUnavailable`. By
     default cuDNN convolves float32 in TF32, with errors of 1e-3 that change which masks pass a threshold, and cuBLAS
@@ -38,6 +39,7 @@ def prepare_device(device: torch.device, threads: int | None, kernels: str | Non
         torch.set_num_threads(threads)
     if kernels is not None:
         choose(kernels)
+        gpu_kernels(device.type)
     if device.type == "cuda":
         torch.cuda.set_device(device)
         torch.backends.cudnn.allow_tf32 = False  # must precede the newer setting, or reading this one raises
@@ -53,7 +55,6 @@ def fingerprint(
     """Return the hardware record of the reports; equal records mean comparable timings."""
     execution = execution or Execution()
     cuda = device.type == "cuda"
-    kernels = None if cuda else chosen()
     properties = torch.cuda.get_device_properties(device) if cuda else None
     return {
         "device_kind": device.type,
@@ -68,8 +69,17 @@ def fingerprint(
         "cpu_model": _cpu_model(),
         "cpu_cores": os.cpu_count(),
         "threads": torch.get_num_threads(),
-        "kernels": None if cuda else kernels.instructions if kernels else "torch",
+        "kernels": _kernels(device),
     }
+
+
+def _kernels(device: torch.device) -> str | None:
+    """Return the name of the decoders' kernels; None for torch's operators on a GPU, "torch" for those on a CPU."""
+    named = gpu_kernels(device.type)
+    if named is not None or device.type == "cuda":
+        return named
+    compiled = chosen()
+    return compiled.instructions if compiled else "torch"
 
 
 def _cpu_model() -> str:

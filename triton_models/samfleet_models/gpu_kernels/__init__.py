@@ -1,3 +1,4 @@
-"""Kernels for GPUs in Triton's language. Modules of this package import `triton` and need it installed."""
+"""Kernels for GPUs in Triton's Python language. Their modules need the package `triton`.
 
-from __future__ import annotations
+With `TRITON_INTERPRET=1` they run on CPU tensors, for tests. `samfleet_kernels.gpu` says whether a process uses them.
+"""

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from fixtures.models.drawn_masks import decode_all
-from fixtures.models.kernels import decoder, kernels
+from fixtures.models.kernels import contexts_of, decoder, kernels
 from fixtures.models.tiny_variant import tiny
 from samfleet.variants.record import VariantRecord
 from samfleet_kernels.library import Kernels, choose
@@ -17,12 +17,10 @@ from samfleet_models.checkpoints.loading import read_state
 from samfleet_models.decoder.factors import Factors
 from samfleet_models.decoder.folded_weights import FoldedWeights
 from samfleet_models.decoder.fused_pass import FusedPass
-from samfleet_models.decoder.image_context import ImageContext, Positions
-from samfleet_models.decoder.numerics import Types
-from samfleet_models.decoder.tables import ByHead, ByTile, Layout
+from samfleet_models.decoder.tables import ByHead, ByTile
 from samfleet_models.decoder.two_way_pass import TwoWayPass
 from samfleet_models.decoder.workspace import Workspace
-from samfleet_models.modeling.mask_decoder import ImageFeatures, MaskDecoder
+from samfleet_models.modeling.mask_decoder import MaskDecoder
 from samfleet_models.modeling.transformer import DIM, HEADS
 from samfleet_models.networks.registry import build_network
 from samfleet_models.networks.sam import SamNetwork
@@ -31,19 +29,6 @@ __all__ = ["decoder", "kernels", "tiny"]
 
 TOLERANCE = 2e-4  # relative to the largest number of a result; logits in the hundreds amplify the rounding
 CPU = torch.device("cpu")
-
-
-def contexts_of(
-    weights: FoldedWeights, embeddings: list[Tensor], positions: Tensor, layout: Layout
-) -> list[ImageContext]:
-    shared = Positions.of(weights, positions, layout)
-    dense = torch.zeros(1, DIM)
-    return [
-        ImageContext.of(
-            weights, shared, ImageFeatures(embedding.T[None, :, None]), dense, Types(), layout, weights.up_scaling.terms
-        )
-        for embedding in embeddings
-    ]
 
 
 def assert_close(found: Tensor, expected: Tensor) -> None:

@@ -1,0 +1,126 @@
+"""Launches the sweeps on tensors and adds the shares of a prompt."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+import triton
+from torch import Tensor
+
+from samfleet_models.gpu_kernels import sweeps
+from samfleet_models.gpu_kernels.limits import Blocks, block_of
+from samfleet_models.modeling.transformer import HEADS
+
+InputPrecision = Literal["ieee", "tf32", "tf32x3"]
+CHANNELS = 16  # of a head
+STATE = 2 + CHANNELS  # numbers of a row's softmax: the greatest logit, the total, the attended values
+WAVES = 2  # programs for each multiprocessor, so that none waits long for the last ones
+
+
+@dataclass(frozen=True, slots=True)
+class SweepLauncher:
+    """Launches sweeps. `input_precision` rounds the operands of float32 products; `processors` is the device's number.
+
+    "ieee" keeps float32, "tf32" takes 10 bits of the mantissa, "tf32x3" adds the products of the remainders.
+    """
+
+    input_precision: InputPrecision
+    processors: int
+
+    @classmethod
+    def on(cls, device: torch.device, input_precision: InputPrecision = "ieee") -> SweepLauncher:
+        cuda = device.type == "cuda"
+        processors = torch.cuda.get_device_properties(device).multi_processor_count if cuda else 1
+        return cls(input_precision, processors)
+
+    def first(self, queries: Tensor, tables: Sequence[Tensor], seen: Tensor) -> None:
+        """Write `seen` [P, H, T, 16], the first token-to-image attention; `tables` are keys and values [H, 16, N]."""
+        self._run(sweeps.first, (queries, *tables), (), seen, None, tables[0].shape[2])
+
+    def second(
+        self, prompts: Sequence[Tensor], image: Sequence[Tensor], epsilon: float, outs: tuple[Tensor, Tensor, Tensor]
+    ) -> None:
+        """Write r₀ [P, 1, N], gathered factors [P, J, J] and attended values [P, H, T, 16].
+
+        `prompts` are the keys and doubled values of the early tokens, the products of their updates, queries, and
+        queries against the updates. `image` are the tables of early queries, echoes, keys, position keys and values,
+        and the norms [1, N].
+        """
+        scale, gathered, seen = outs
+        self._run(sweeps.second, (*prompts, *image, scale), (epsilon,), seen, gathered, scale.shape[2])
+
+    def third(
+        self,
+        prompts: Sequence[Tensor],
+        image: Sequence[Tensor],
+        epsilon: float,
+        outs: tuple[Tensor, Tensor, Tensor, Tensor],
+    ) -> None:
+        """Write the factors [P, 2 J + 1, N], r₁ r₀ [P, 1, N], gathered factors and attended values.
+
+        `prompts` are early and late keys, early and late doubled values, late keys against the early updates, the
+        products of all updates, queries, and queries against all updates. `image` are the tables of early, late and
+        position queries, early and late echoes, keys, position keys and values, shift and norms [1, N], and r₀ of the
+        prompts, which is another tensor than r₁ r₀.
+        """
+        factors, scale, gathered, seen = outs
+        self._run(sweeps.third, (*prompts, *image, factors, scale), (epsilon,), seen, gathered, scale.shape[2])
+
+    def _run(
+        self,
+        kernel: Any,
+        tensors: Sequence[Tensor],
+        numbers: Sequence[float],
+        seen: Tensor,
+        gathered: Tensor | None,
+        pixels: int,
+    ) -> None:
+        """Launch a sweep of [P, H, T, 16] prompts and write the sums of its shares into `seen` and `gathered`."""
+        require_contiguous(tensors)
+        prompts, _, tokens, _ = seen.shape
+        blocks = Blocks.default(tokens, tensors[0].element_size())
+        tiles = triton.cdiv(pixels, blocks.tile)
+        each = tiles_of_a_part(prompts, tiles, self.processors)
+        parts = triton.cdiv(tiles, each)
+        pairs = HEADS * tokens
+        state = seen.new_empty(prompts, parts, pairs * STATE, dtype=torch.float32)
+        shares = [] if gathered is None else [gathered.new_empty(prompts, parts, *gathered.shape[1:])]
+        kernel[prompts, parts](
+            *tensors, *shares, state, pixels, each, *numbers,
+            tokens=tokens, block=block_of(tokens), tile=blocks.tile,
+            input_precision=self.input_precision, widen=must_widen(tensors[0]),
+            num_warps=blocks.warps, num_stages=blocks.stages,
+        )  # fmt: skip
+        weights = part_weights(state, pairs)
+        values = state[:, :, 2 * pairs :].view(prompts, parts, pairs, CHANNELS)
+        torch.sum(values * weights, 1, out=seen.view(prompts, pairs, CHANNELS))
+        if gathered is not None:
+            torch.sum(shares[0] * weights, 1, out=gathered)
+
+
+def part_weights(state: Tensor, pairs: int) -> Tensor:
+    """Return [P, S, J, 1]: the factor of each of S shares in a prompt's sums, which divides by the total."""
+    greatest, total = state[:, :, :pairs], state[:, :, pairs : 2 * pairs]
+    share = torch.exp(greatest - greatest.amax(1, keepdim=True))
+    return (share / (share * total).sum(1, keepdim=True))[..., None]
+
+
+def tiles_of_a_part(prompts: int, tiles: int, processors: int) -> int:
+    """Return how many tiles a program takes, so that all multiprocessors have programs, however few the prompts."""
+    parts = triton.cdiv(WAVES * processors, prompts)
+    return int(triton.cdiv(tiles, min(parts, tiles)))
+
+
+def must_widen(x: Tensor) -> bool:
+    """Return True for bfloat16 on a CPU: Triton's interpreter has no products of it. Those of a GPU are as exact."""
+    return x.device.type == "cpu" and x.dtype == torch.bfloat16
+
+
+def require_contiguous(tensors: Sequence[Tensor]) -> None:
+    """Raise TypeError for a tensor that the kernels would read wrongly, which is a defect of this package."""
+    for x in tensors:
+        if not x.is_contiguous():
+            raise TypeError(f"the kernels need contiguous tensors, not strides {x.stride()} of {tuple(x.shape)}")

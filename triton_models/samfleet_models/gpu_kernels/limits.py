@@ -1,0 +1,47 @@
+"""The sizes of the kernels' blocks, and whether a multiprocessor has the memory for them. Needs no Triton."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from samfleet_models.modeling.transformer import HEADS
+
+LARGEST_TOKENS = 16  # of a prompt, the decoder's own included; beyond them the gathered factors need too many registers
+SHARED_BYTES = 163 * 1024  # of a program on an A100; an H100 has 227 KB
+REGISTER_BYTES = 256 * 1024  # of a multiprocessor, on both
+CHANNELS = 128  # of a table
+
+
+@dataclass(frozen=True, slots=True)
+class Blocks:
+    """Image tokens of a tile, warps of a program, and stages of its loop's loads."""
+
+    tile: int
+    warps: int
+    stages: int
+
+    @classmethod
+    def default(cls, tokens: int, number_bytes: int) -> Blocks:
+        """Return the blocks for prompts of `tokens`, whose operands have `number_bytes` each."""
+        if block_of(tokens) == LARGEST_TOKENS:
+            return cls(tile=64 // number_bytes, warps=16, stages=1)
+        return cls(tile=128 // number_bytes, warps=8, stages=1)
+
+    def shared_bytes(self, tokens: int, number_bytes: int) -> int:
+        """Return an upper bound of the shared memory of a sweep's program.
+
+        That is two matrices of a prompt and four image tables, which the compiler holds at a time. It was compared
+        with the compiler's figures for an A100 and an H100, which need none of them.
+        """
+        rows = HEADS * block_of(tokens)
+        return self.stages * number_bytes * (2 * rows * rows + 4 * CHANNELS * self.tile)
+
+    def state_bytes(self, tokens: int) -> int:
+        """Return the registers that the third sweep keeps from tile to tile: gathered factors and attended values."""
+        rows = HEADS * block_of(tokens)
+        return 4 * rows * (2 * rows + CHANNELS // HEADS + 3)  # and greatest logit, total, factor of the constant
+
+
+def block_of(tokens: int) -> int:
+    """Return the rows that `tokens` take in a block: the next power of two."""
+    return 1 << (tokens - 1).bit_length()
