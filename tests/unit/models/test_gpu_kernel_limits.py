@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from samfleet_models.gpu_kernels.limits import LARGEST_TOKENS, REGISTER_BYTES, SHARED_BYTES, Blocks, block_of
+from samfleet_models.gpu_kernels.limits import (
+    DRAWING,
+    LARGEST_TOKENS,
+    REGISTER_BYTES,
+    SHARED_BYTES,
+    Blocks,
+    block_of,
+    drawing_bytes,
+)
 
 
 @pytest.mark.parametrize("number_bytes", [2, 4])
@@ -14,6 +22,11 @@ def test_every_number_of_tokens_fits_an_a100(tokens: int, number_bytes: int) -> 
     assert blocks.shared_bytes(tokens, number_bytes) <= SHARED_BYTES
     # Beside the state, a thread needs registers for the operands of the current product.
     assert blocks.state_bytes(tokens) <= REGISTER_BYTES * 5 // 8
+
+
+@pytest.mark.parametrize("number_bytes", [2, 4])
+def test_drawing_fits_an_a100(number_bytes: int) -> None:
+    assert drawing_bytes(DRAWING, number_bytes) <= SHARED_BYTES
 
 
 def test_more_tokens_would_not_fit() -> None:

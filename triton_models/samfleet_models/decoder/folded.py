@@ -23,6 +23,7 @@ from samfleet_models.decoder.mask_logits import Drawing, PlainDrawing
 from samfleet_models.decoder.numerics import Types
 from samfleet_models.decoder.tables import ByHead, ByTile, Layout
 from samfleet_models.decoder.threads import PromptThreads
+from samfleet_models.decoder.triton_drawing import TritonDrawing
 from samfleet_models.decoder.triton_pass import TritonPass
 from samfleet_models.decoder.two_way_pass import TwoWayPass
 from samfleet_models.decoder.workspace import Workspace
@@ -36,7 +37,7 @@ from samfleet_models.modeling.prompt_encoder import PointEncoder, PromptEncoder
 from samfleet_models.modeling.transformer import HEADS
 
 if TYPE_CHECKING:
-    from samfleet_models.gpu_kernels.launch import SweepLauncher
+    from samfleet_models.gpu_kernels.launch import Launcher
 
 # Prompts whose image-sized tensors are computed together. In the transformer a GPU's product for one head of 256
 # prompts writes 32 MB, which takes longer than its launch; for 64 prompts it does not. Drawing writes eight times as
@@ -96,7 +97,7 @@ class FoldedDecoder:
         self._layout: Layout = ByTile() if self._kernels else ByHead()
         with torch.inference_mode():
             self._weights = FoldedWeights.of(mask_decoder, self._types.drawing)
-            self._drawing = _drawing(mask_decoder, self._weights, self._types.drawing, self._kernels)
+            self._drawing = _drawing(mask_decoder, self._weights, self._types.drawing, self._kernels, self._launcher)
             self._positions = Positions.of(self._weights, prompt_encoder.image_positions()[0], self._layout)
 
     @property
@@ -202,17 +203,27 @@ def _rows(prompts: Sequence[int], device: torch.device) -> slice | Tensor:
     return to_device(torch.tensor(prompts), device)
 
 
-def _launcher(device: torch.device) -> SweepLauncher | None:
+def _launcher(device: torch.device) -> Launcher | None:
     """Return the launcher of the GPU kernels; None if this process does not use them."""
     if gpu_kernels(device.type) is None:
         return None
-    from samfleet_models.gpu_kernels.launch import SweepLauncher
+    from samfleet_models.gpu_kernels.launch import Launcher
 
-    return SweepLauncher.on(device)
+    return Launcher.on(device)
 
 
-def _drawing(decoder: MaskDecoder, weights: FoldedWeights, dtype: torch.dtype, kernels: Kernels | None) -> Drawing:
+def _drawing(
+    decoder: MaskDecoder,
+    weights: FoldedWeights,
+    dtype: torch.dtype,
+    kernels: Kernels | None,
+    launcher: Launcher | None,
+) -> Drawing:
     if isinstance(decoder, RefinedMaskDecoder):
         return RefinedDrawing.of(decoder, weights.up_scaling)
-    fused = FusedDrawing.of(weights.up_scaling, kernels) if kernels and dtype == torch.float32 else None
+    fused: Drawing | None = None
+    if kernels and dtype == torch.float32:
+        fused = FusedDrawing.of(weights.up_scaling, kernels)
+    elif launcher:
+        fused = TritonDrawing.of(weights.up_scaling, launcher)
     return fused or PlainDrawing(weights.up_scaling)

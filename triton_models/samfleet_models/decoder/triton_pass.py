@@ -16,7 +16,7 @@ from samfleet_models.decoder.workspace import Workspace
 from samfleet_models.modeling.transformer import TwoWayTransformer
 
 if TYPE_CHECKING:
-    from samfleet_models.gpu_kernels.launch import SweepLauncher
+    from samfleet_models.gpu_kernels.launch import Launcher
 
 
 class TritonPass(SweptPass):
@@ -31,7 +31,7 @@ class TritonPass(SweptPass):
         weights: FoldedWeights,
         contexts: Sequence[ImageContext],
         workspace: Workspace,
-        launcher: SweepLauncher,
+        launcher: Launcher,
     ) -> None:
         super().__init__(transformer, weights, contexts)
         self._launcher = launcher

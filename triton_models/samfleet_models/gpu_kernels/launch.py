@@ -1,4 +1,4 @@
-"""Launches the sweeps on tensors and adds the shares of a prompt."""
+"""Launches the kernels on tensors, and adds the shares of a prompt in a sweep."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ import triton
 from torch import Tensor
 
 from samfleet_models.gpu_kernels import sweeps
-from samfleet_models.gpu_kernels.limits import Blocks, block_of
+from samfleet_models.gpu_kernels.drawing import drawing
+from samfleet_models.gpu_kernels.limits import DRAWING, DRAWN_ROWS, Blocks, block_of
 from samfleet_models.modeling.transformer import HEADS
 
 InputPrecision = Literal["ieee", "tf32", "tf32x3"]
@@ -21,8 +22,8 @@ WAVES = 2  # programs for each multiprocessor, so that none waits long for the l
 
 
 @dataclass(frozen=True, slots=True)
-class SweepLauncher:
-    """Launches sweeps. `input_precision` rounds the operands of float32 products; `processors` is the device's number.
+class Launcher:
+    """Launches kernels. `input_precision` rounds the operands of float32 products; `processors` is the device's number.
 
     "ieee" keeps float32, "tf32" takes 10 bits of the mantissa, "tf32x3" adds the products of the remainders.
     """
@@ -31,7 +32,7 @@ class SweepLauncher:
     processors: int
 
     @classmethod
-    def on(cls, device: torch.device, input_precision: InputPrecision = "ieee") -> SweepLauncher:
+    def on(cls, device: torch.device, input_precision: InputPrecision = "ieee") -> Launcher:
         cuda = device.type == "cuda"
         processors = torch.cuda.get_device_properties(device).multi_processor_count if cuda else 1
         return cls(input_precision, processors)
@@ -68,6 +69,35 @@ class SweepLauncher:
         """
         factors, scale, gathered, seen = outs
         self._run(sweeps.third, (*prompts, *image, factors, scale), (epsilon,), seen, gathered, scale.shape[2])
+
+    def draw(
+        self,
+        prompts: tuple[Tensor, Tensor, Tensor],
+        first: Tensor,
+        constants: Tensor,
+        terms: Tensor | None,
+        weights: tuple[Tensor, Tensor, Tensor, Tensor],
+        epsilon: float,
+        masks: tuple[Tensor, Tensor, int],
+        out: Tensor,
+    ) -> None:
+        """Write the logits `out` [k, 4 * side, 4 * side] of the masks of g prompts of one image.
+
+        `prompts` are their factors [g, R, N], scales [g, 1, N] and projected factors [g, R, 256]. `first` [N, 256],
+        `constants` [N, 256], which may be one row for all, and `terms` [N * 4, 128] are those of `PixelTerms`.
+        `weights` are those of the norm and of the second convolution with their biases. `masks` are the kernels [k,
+        32], the first kernel of each prompt and the end, int32, and the most kernels of a prompt.
+        """
+        kernels, starts, most = masks
+        require_contiguous((*prompts, first, *weights, kernels, starts, out, *([] if terms is None else [terms])))
+        count, rows, pixels = prompts[0].shape
+        drawing[count, triton.cdiv(pixels, DRAWING.tile)](
+            *prompts, first, constants, *weights, constants if terms is None else terms, kernels, starts, out,
+            rows, pixels, out.shape[1] // 4, constants.stride(0), epsilon,
+            has_terms=terms is not None, masks=triton.next_power_of_2(most), tile=DRAWING.tile, depth=DRAWN_ROWS,
+            input_precision=self.input_precision, widen=must_widen(out),
+            num_warps=DRAWING.warps, num_stages=DRAWING.stages,
+        )  # fmt: skip
 
     def _run(
         self,

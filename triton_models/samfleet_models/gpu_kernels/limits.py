@@ -42,6 +42,18 @@ class Blocks:
         return 4 * rows * (2 * rows + CHANNELS // HEADS + 3)  # and greatest logit, total, factor of the constant
 
 
+DRAWING = Blocks(tile=16, warps=8, stages=1)
+DRAWN_ROWS = 32  # of the factors that a step of drawing takes
+
+
+def drawing_bytes(blocks: Blocks, number_bytes: int) -> int:
+    """Return an upper bound of the shared memory of a drawing program.
+
+    That is, of a tile, all channels of the first convolution and all features, and the matrix of the second.
+    """
+    return 4 * blocks.tile * (256 + 512) + number_bytes * (64 * 128 + 2 * DRAWN_ROWS * 256)
+
+
 def block_of(tokens: int) -> int:
     """Return the rows that `tokens` take in a block: the next power of two."""
     return 1 << (tokens - 1).bit_length()

@@ -8,64 +8,25 @@ import pytest
 import torch
 from torch import Tensor
 
+from fixtures.models.drawing_case import DrawingCase
 from fixtures.models.kernels import decoder, kernels
 from fixtures.models.tiny_variant import tiny
 from samfleet_kernels.library import Kernels
-from samfleet_models.decoder.factors import Factors
 from samfleet_models.decoder.folded_weights import FoldedWeights
 from samfleet_models.decoder.fused_drawing import FusedDrawing
-from samfleet_models.decoder.image_context import ImageContext, Positions
-from samfleet_models.decoder.mask_logits import Drawing, PlainDrawing
-from samfleet_models.decoder.numerics import Types
+from samfleet_models.decoder.mask_logits import PlainDrawing
 from samfleet_models.decoder.output_upscaling import ChannelNorm, PromptNorm
-from samfleet_models.decoder.tables import ByHead
-from samfleet_models.decoder.workspace import Workspace
-from samfleet_models.modeling.mask_decoder import ImageFeatures, MaskDecoder
-from samfleet_models.modeling.transformer import DIM, HEADS
+from samfleet_models.modeling.mask_decoder import MaskDecoder
 
 __all__ = ["decoder", "kernels", "tiny"]
 
 TOLERANCE = 1e-5  # relative to the largest logit
-CPU = torch.device("cpu")
 
 
-class Case:
-    """Random factors of the prompts of one image, and kernels for their masks."""
-
-    def __init__(self, decoder: MaskDecoder, side: int, tokens: int, counts: list[int], *, skips: bool) -> None:
-        generator = torch.Generator().manual_seed(side)
-
-        def random(*shape: int) -> Tensor:
-            return torch.randn(*shape, generator=generator)
-
-        self.weights = FoldedWeights.of(decoder, torch.float32)
-        self.features = ImageFeatures(
-            random(1, DIM, side, side),
-            coarse=random(1, DIM // 4, 2 * side, 2 * side) if skips else None,
-            fine=random(1, DIM // 8, 4 * side, 4 * side) if skips else None,
-        )
-        self.positions = Positions.of(self.weights, random(side * side, DIM), ByHead())
-        rows = 2 * HEADS * tokens + 1
-        self.factors = Factors(
-            image=random(len(counts), rows, side * side),
-            tokens=random(len(counts), rows, DIM) / 4,
-            scale=1 + random(len(counts), 1, side * side).abs(),
-        )
-        self.kernels = random(sum(counts), DIM // 8)
-        self.counts = counts
-
-    def drawn(self, drawing: Drawing) -> Tensor:
-        context = ImageContext.of(
-            self.weights, self.positions, self.features, torch.zeros(1, DIM), Types(), ByHead(), drawing.terms
-        )
-        out = torch.full((len(self.kernels), 4 * context.side, 4 * context.side), torch.nan)
-        drawing.draw(context, self.factors, self.kernels, self.counts, out, Workspace(CPU))
-        return out
-
-    def both(self, kernels: Kernels) -> tuple[Tensor, Tensor]:
-        fused = FusedDrawing.of(self.weights.up_scaling, kernels)
-        assert fused is not None
-        return self.drawn(fused), self.drawn(PlainDrawing(self.weights.up_scaling))
+def both(case: DrawingCase, kernels: Kernels) -> tuple[Tensor, Tensor]:
+    fused = FusedDrawing.of(case.weights.up_scaling, kernels)
+    assert fused is not None
+    return case.drawn(fused), case.drawn(PlainDrawing(case.weights.up_scaling))
 
 
 @torch.inference_mode()
@@ -77,7 +38,7 @@ class Case:
 def test_logits_equal_those_of_torch(
     decoder: MaskDecoder, kernels: Kernels, side: int, tokens: int, counts: list[int], skips: bool
 ) -> None:
-    found, expected = Case(decoder, side, tokens, counts, skips=skips).both(kernels)
+    found, expected = both(DrawingCase(decoder, side, tokens, counts, skips=skips), kernels)
     torch.testing.assert_close(found, expected, atol=TOLERANCE * expected.abs().max().item(), rtol=0)
 
 
@@ -86,9 +47,9 @@ def test_logits_equal_those_of_torch(
 def test_extreme_numbers_are_activated_like_those_of_torch(
     decoder: MaskDecoder, kernels: Kernels, strength: float
 ) -> None:
-    case = Case(decoder, 9, 7, [2], skips=False)
+    case = DrawingCase(decoder, 9, 7, [2], skips=False)
     case.factors.image.mul_(strength)
-    found, expected = case.both(kernels)
+    found, expected = both(case, kernels)
     torch.testing.assert_close(found, expected, atol=TOLERANCE * expected.abs().max().item(), rtol=0)
 
 
@@ -96,9 +57,9 @@ def test_extreme_numbers_are_activated_like_those_of_torch(
 def test_numbers_that_are_not_finite_reach_the_pixels_of_their_token_only(
     decoder: MaskDecoder, kernels: Kernels
 ) -> None:
-    case = Case(decoder, 9, 7, [2], skips=False)
+    case = DrawingCase(decoder, 9, 7, [2], skips=False)
     case.factors.image[0, 5, 9 * 3 + 4] = torch.nan
-    found, _ = case.both(kernels)
+    found, _ = both(case, kernels)
     assert not found[:, 12:16, 16:20].isfinite().any()
     found[:, 12:16, 16:20] = 0
     assert found.isfinite().all()

@@ -1,0 +1,69 @@
+"""Decoder heads of every family with the GPU kernels against their plain forms, in Triton's interpreter on the CPU."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+pytest.importorskip("triton", exc_type=ImportError)
+
+import torch
+
+from fixtures.models.decoder_heads import KINDS, draw_all, pair, prompts
+from samfleet_kernels.library import torch_only
+from samfleet_models.decoder import folded
+from samfleet_models.decoder.folded import FoldedDecoder
+from samfleet_models.gpu_kernels import launch
+from samfleet_models.gpu_kernels.launch import Launcher
+from samfleet_models.gpu_kernels.limits import LARGEST_TOKENS
+
+TOLERANCE = 1e-4  # of the largest logit, float32
+SIDE = 5
+
+
+@pytest.fixture
+def launched(monkeypatch: pytest.MonkeyPatch) -> set[str]:
+    """Decoders made during the test use the kernels; the names of those that ran."""
+    names: set[str] = set()
+
+    def spied(name: str) -> None:
+        method = getattr(launch.Launcher, name)
+
+        def run(self: Launcher, *args: Any) -> None:
+            names.add(name)
+            method(self, *args)
+
+        monkeypatch.setattr(launch.Launcher, name, run)
+
+    for name in ("first", "second", "third", "draw"):
+        spied(name)
+    monkeypatch.setattr(folded, "_launcher", lambda _device: Launcher("ieee", 2))
+    return names
+
+
+@torch.inference_mode()
+@pytest.mark.parametrize("name", KINDS)
+def test_masks_and_scores_equal_those_of_the_plain_heads(name: str, launched: set[str]) -> None:
+    kind = KINDS[name]
+    prompt_encoder, mask_decoder, plain = pair(kind, SIDE)
+    expected, expected_ious = plain(kind.features(SIDE), *prompts(SIDE, 2, 1))
+    with torch_only():
+        decoder = FoldedDecoder(prompt_encoder, mask_decoder)
+    logits, ious = draw_all(decoder, kind.features(SIDE), *prompts(SIDE, 2, 1), kind.masks)
+    torch.testing.assert_close(logits, expected, atol=TOLERANCE * float(expected.abs().max()), rtol=0)
+    torch.testing.assert_close(ious, expected_ious, atol=TOLERANCE * float(expected_ious.abs().max()), rtol=0)
+    assert launched >= {"first", "second", "third"}
+    assert ("draw" in launched) == (name not in {"efficient", "hq"})  # other norms and finer features
+
+
+@torch.inference_mode()
+def test_prompts_of_many_tokens_are_scored_by_torch(launched: set[str]) -> None:
+    kind = next(iter(KINDS.values()))
+    prompt_encoder, mask_decoder, plain = pair(kind, SIDE)
+    expected, _ = plain(kind.features(SIDE), *prompts(SIDE, 1, LARGEST_TOKENS))
+    with torch_only():
+        decoder = FoldedDecoder(prompt_encoder, mask_decoder)
+    logits, _ = draw_all(decoder, kind.features(SIDE), *prompts(SIDE, 1, LARGEST_TOKENS), kind.masks)
+    torch.testing.assert_close(logits, expected, atol=TOLERANCE * float(expected.abs().max()), rtol=0)
+    assert launched == {"draw"}
