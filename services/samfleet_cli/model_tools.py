@@ -102,6 +102,31 @@ def _command(wanted: GateRun, images: Path) -> list[str]:
     ]
 
 
+@dataclass(frozen=True, slots=True)
+class CalibrationRun:
+    """Settings of a calibration for int8. `most_error` None: the default limit."""
+
+    variant: str
+    images: Path
+    weights_dir: Path
+    gates_dir: Path
+    most_error: float | None = None
+    threads: int | None = None
+
+
+def run_calibration(wanted: CalibrationRun) -> int:
+    """Calibrate in a subprocess with Triton's allocator settings and return its exit code."""
+    if installed_version("torch") is None:
+        raise TorchNotInstalled
+    command = [
+        *(sys.executable, "-m", "samfleet_models.tools.calibrate", wanted.variant, "--images", str(wanted.images)),
+        *("--weights-dir", str(wanted.weights_dir), "--gates-dir", str(wanted.gates_dir)),
+        *(("--most-error", str(wanted.most_error)) if wanted.most_error is not None else ()),
+        *(("--threads", str(wanted.threads)) if wanted.threads is not None else ()),
+    ]
+    return subprocess.run(command, env={**os.environ, **CPU_TUNING, **UTF8}, check=False).returncode
+
+
 def run_verify(folder: Path, names: Sequence[str], threads: int | None) -> int:
     """Run the comparison in a subprocess with Triton's allocator settings and return its exit code."""
     if installed_version("torch") is None:

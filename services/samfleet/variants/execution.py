@@ -9,24 +9,32 @@ from typing import Literal, cast, get_args
 
 from samfleet.errors import InvalidInput
 
-Precision = Literal["fp32", "bf16", "fp16"]
+Precision = Literal["fp32", "bf16", "fp16", "int8"]
 Compilation = Literal["none", "compile", "cuda_graphs"]
 
 ALL_OTHERS = "*"
 
 
 class ExecutionInvalid(InvalidInput):
-    """The execution is not valid; write it as `bf16`, `fp16+compile` or `mobile_sam=bf16,*=fp32`."""
+    """The execution is not valid; write it as `bf16`, `fp16+compile` or `mobile_sam=int8,*=fp32`."""
 
     code = "execution_invalid"
 
 
 @dataclass(frozen=True, slots=True)
 class Execution:
-    """Precision and compilation, written `bf16` or `fp16+compile`. The default is the reference for all others."""
+    """Precision and compilation, written `bf16` or `fp16+compile`. The default is the reference for all others.
+
+    In `int8` the image encoder computes with integers where a calibration allows it. Raises `ExecutionInvalid` for
+    `int8` with a compilation: torch's compiler cannot take the packed weights.
+    """
 
     precision: Precision = "fp32"
     compilation: Compilation = "none"
+
+    def __post_init__(self) -> None:
+        if self.precision == "int8" and self.compilation != "none":
+            raise ExecutionInvalid(f"int8 cannot be combined with {self.compilation}; write `int8`")
 
     def __str__(self) -> str:
         return self.precision if self.compilation == "none" else f"{self.precision}+{self.compilation}"

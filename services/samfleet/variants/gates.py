@@ -50,7 +50,10 @@ class GateUnreadable(SamfleetError):
 
 @dataclass(frozen=True, slots=True)
 class GateSubject:
-    """The combination that a gate is valid for. `engine` hashes the model code; `execution` is as in `Execution`."""
+    """The combination that a gate is valid for. `engine` hashes the model code; `execution` is as in `Execution`.
+
+    `calibration` is the SHA-256 of the calibration's file for int8, None for other precisions.
+    """
 
     variant: str
     execution: str
@@ -60,6 +63,7 @@ class GateSubject:
     torch: str
     cuda: str | None
     engine: str
+    calibration: str | None = None
 
     @property
     def file_name(self) -> str:

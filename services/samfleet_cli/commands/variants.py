@@ -14,6 +14,7 @@ import typer
 
 from samfleet.errors import SamfleetError
 from samfleet.licences import RESTRICTED, SETTING, LicenceUnknown, parse_accepted
+from samfleet.variants.calibrations import DEFAULT_MOST_ERROR as MOST_ERROR
 from samfleet.variants.catalogue import COMPONENTS, VARIANTS, VariantNotFound, get_record, get_variant
 from samfleet.variants.execution import Compilation, Execution, Precision
 from samfleet.variants.record import VariantRecord
@@ -139,6 +140,44 @@ def gate(
         as_json=as_json,
     )
     raise typer.Exit(run_gate(wanted))
+
+
+@app.command()
+def calibrate(
+    name: Name,
+    *,
+    images: Annotated[
+        Path, typer.Option(exists=True, file_okay=False, metavar="DIR", help="Photographs like those to segment.")
+    ],
+    most_error: Annotated[
+        float | None,
+        typer.Option(
+            min=0,
+            max=1,
+            help=f"Largest relative error of the embeddings; layers beyond it stay in fp32. Default: {MOST_ERROR:g}.",
+            show_default=False,
+        ),
+    ] = None,
+    threads: Annotated[int | None, typer.Option(min=1, help="Number of torch threads.", show_default=False)] = None,
+    weights_dir: WeightsDir = None,
+    gates_dir: GatesDir = None,
+    state_dir: StateDir = Path(".samfleet"),
+) -> None:
+    """Calibrate int8 on your images: find the scales of each layer, and the layers that must stay in fp32.
+
+    Takes up to 16 of the images. The gate of int8 then needs other images.
+    """
+    from samfleet_cli.model_tools import CalibrationRun, run_calibration
+
+    wanted = CalibrationRun(
+        variant=_record(name, get_variant).name,
+        images=images,
+        weights_dir=weights_dir or state_dir / "weights",
+        gates_dir=gates_dir or state_dir / "gates",
+        most_error=most_error,
+        threads=threads,
+    )
+    raise typer.Exit(run_calibration(wanted))
 
 
 @app.command()

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Iterator
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from samfleet.config import Settings
+from samfleet.variants.calibrations import calibration_path
 from samfleet.variants.catalogue import VARIANTS, get_variant
 from samfleet.variants.execution import Execution, Executions
 from samfleet.variants.gates import Gate, PrecisionGateFailed, PrecisionNotGated, command_of, gates_of
@@ -27,7 +29,7 @@ def gates_here(gates_dir: Path, record: VariantRecord) -> Iterator[tuple[Gate, s
     The device is not compared, because that needs torch; a folder of gates belongs to one machine.
     """
     for gate in gates_of(gates_dir, record.name):
-        yield gate, _state(gate, record)
+        yield gate, _state(gate, record, gates_dir)
 
 
 def require_gates(settings: Settings, stack: StackSettings, variants: Iterable[str] = ()) -> None:
@@ -66,14 +68,24 @@ def _require(gates_dir: Path, record: VariantRecord, execution: Execution) -> No
     )
 
 
-def _state(gate: Gate, record: VariantRecord) -> str:
+def _state(gate: Gate, record: VariantRecord, gates_dir: Path) -> str:
     here, torch = gate.subject, installed_version("torch")
     now = {
         "weights": (here.checkpoint_sha256, record.checkpoint.sha256),
         "engine": (here.engine, engine_version()),
         "torch": (here.torch.partition("+")[0], torch.partition("+")[0] if torch else None),
+        "calibration": (here.calibration, _calibration_of(gate, gates_dir)),
     }
     changed = [name for name, (then, today) in now.items() if today is not None and then != today]
     if changed:
         return f"outdated: different {' and '.join(changed)}"
     return "passed" if gate.passed else "failed"
+
+
+def _calibration_of(gate: Gate, gates_dir: Path) -> str | None:
+    """Return the SHA-256 of the calibration that the engine would use, empty if there is none; None without int8."""
+    here = gate.subject
+    if here.calibration is None:
+        return None
+    path = calibration_path(gates_dir, here.variant, here.checkpoint_sha256, here.engine)
+    return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else ""

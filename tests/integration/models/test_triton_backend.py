@@ -248,9 +248,9 @@ def test_a_precision_without_its_gate_is_refused_with_the_command_to_run(tmp_pat
         with pytest.raises(triton_grpc.InferenceServerException, match=refused):
             client.load_model(MODEL)
     with (
-        running_triton(tmp_path, weights, models=[], execution="int8") as command,
+        running_triton(tmp_path, weights, models=[], execution="int4") as command,
         connect(command.address, None) as client,
-        pytest.raises(triton_grpc.InferenceServerException, match="execution_invalid: precision 'int8'"),
+        pytest.raises(triton_grpc.InferenceServerException, match="execution_invalid: precision 'int4'"),
     ):
         client.load_model(MODEL)
 

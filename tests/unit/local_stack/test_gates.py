@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 from dataclasses import replace
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import pytest
 
 from fixtures.models.gates import SUBJECT, gate
 from samfleet.config import Settings
+from samfleet.variants.calibrations import Calibration, write_calibration
 from samfleet.variants.catalogue import get_variant
 from samfleet.variants.execution import ExecutionInvalid
 from samfleet.variants.gates import PrecisionGateFailed, PrecisionNotGated, write_gate
@@ -43,8 +45,23 @@ def test_a_stack_starts_only_with_passed_gates(stack: StackSettings, tmp_path: P
     require_gates(Settings(), stack)
 
 
+def test_a_gate_of_int8_is_void_with_another_calibration(stack: StackSettings, tmp_path: Path) -> None:
+    sha256, folder = str(HERE.checkpoint_sha256), tmp_path / "gates"
+    measured = Calibration("mobile_sam", sha256, HERE.engine, (), 0.01, 0.005, "2026-11-30T01:00:00+00:00", ())
+    own = hashlib.sha256(write_calibration(folder, measured).read_bytes()).hexdigest()
+    int8 = stack.model_copy(update={"execution": "int8"})
+    write_gate(folder, gate(replace(HERE, execution="int8", calibration=own)))
+    require_gates(Settings(), int8)
+    again = write_calibration(folder, replace(measured, error=0.006))
+    with pytest.raises(PrecisionNotGated, match="gates there: outdated: different calibration; run"):
+        require_gates(Settings(), int8)
+    again.unlink()
+    with pytest.raises(PrecisionNotGated, match="gates there: outdated: different calibration; run"):
+        require_gates(Settings(), int8)
+
+
 def test_a_misspelt_execution_is_refused_before_anything_starts(tmp_path: Path) -> None:
-    for execution, message in (("mobil=bf16", "'mobil=bf16' names no variant"), ("int8", "precision 'int8'")):
+    for execution, message in (("mobil=bf16", "'mobil=bf16' names no variant"), ("int4", "precision 'int4'")):
         with pytest.raises(ExecutionInvalid, match=message):
             require_gates(Settings(), StackSettings(state_dir=tmp_path, execution=execution))
 

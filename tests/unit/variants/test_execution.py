@@ -7,7 +7,7 @@ from samfleet.variants.execution import Execution, ExecutionInvalid, Executions
 KNOWN = ("mobile_sam", "sam_vit_b")
 
 
-@pytest.mark.parametrize("text", ["fp32", "bf16", "fp16+compile", "fp32+cuda_graphs"])
+@pytest.mark.parametrize("text", ["fp32", "bf16", "int8", "fp16+compile", "fp32+cuda_graphs"])
 def test_an_execution_round_trips_through_its_text(text: str) -> None:
     assert str(Execution.parse(text)) == text
 
@@ -37,7 +37,8 @@ def test_a_setting_assigns_every_variant_its_execution(setting: str, mobile_sam:
 @pytest.mark.parametrize(
     ("setting", "message"),
     [
-        ("int8", "precision 'int8' of execution 'int8' is unknown; it is one of fp32, bf16, fp16"),
+        ("int4", "precision 'int4' of execution 'int4' is unknown; it is one of fp32, bf16, fp16, int8"),
+        ("int8+compile", "int8 cannot be combined with compile; write `int8`"),
         ("bf16+jit", "compilation 'jit' of execution 'bf16\\+jit' is unknown; it is one of none, compile, cuda_graphs"),
         ("bf16+", "compilation '' of"),
         ("mobile_sam=", "precision '' of"),

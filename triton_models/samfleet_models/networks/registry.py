@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from samfleet.errors import SamfleetError
+from samfleet.variants.calibrations import Calibration
 from samfleet.variants.execution import Execution
 from samfleet.variants.record import VariantRecord
 from samfleet_models.batching.interface import Network
@@ -15,6 +17,7 @@ from samfleet_models.networks.sam import SamNetwork
 from samfleet_models.networks.squeeze.network import SqueezeNetwork
 from samfleet_models.networks.yolo.detector_prompted import DetectorPrompted
 from samfleet_models.networks.yolo.network import InstanceNetwork
+from samfleet_models.precision.calibration import scalings_of
 
 # Families other than image encoders with SAM's kind of heads.
 OTHERS: dict[str, Callable[[VariantRecord, Execution | None], Network]] = {
@@ -26,8 +29,25 @@ OTHERS: dict[str, Callable[[VariantRecord, Execution | None], Network]] = {
 }
 
 
-def network_of(record: VariantRecord, execution: Execution | None = None) -> Network:
-    """Make the network of a record, ready to load its official weights."""
+class Int8Unsupported(SamfleetError):
+    """int8 is for variants with an image encoder and SAM's kind of decoder; serve this one in another precision."""
+
+    code = "int8_unsupported"
+
+
+def require_int8(record: VariantRecord) -> None:
+    """Raise `Int8Unsupported` unless all networks of the variant have an integer form."""
+    if record.family not in FAMILIES or record.detector is not None:
+        raise Int8Unsupported(f"{record.name}: {Int8Unsupported.__doc__}")
+
+
+def network_of(
+    record: VariantRecord, execution: Execution | None = None, calibration: Calibration | None = None
+) -> Network:
+    """Make the network of a record, ready to load its official weights. int8 needs a `calibration`."""
+    if execution is not None and execution.precision == "int8":
+        require_int8(record)
+        return SamNetwork(record, FAMILIES[record.family], execution, scalings_of(calibration)).eval()
     network = (OTHERS.get(record.family) or build_network)(record, execution)
     return network if record.detector is None else DetectorPrompted(network, record.detector, execution)
 

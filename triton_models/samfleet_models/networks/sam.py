@@ -24,6 +24,7 @@ from samfleet_models.images.processor import ImageProcessor
 from samfleet_models.images.transforms import Resized
 from samfleet_models.mask_generation.segment import segment_image
 from samfleet_models.modeling.common import Features
+from samfleet_models.modeling.quantised import Scaling, quantise_layers
 from samfleet_models.networks.families import Family
 from samfleet_models.precision.compilation import CompiledEncoder, Encode, batch_sizes
 from samfleet_models.precision.dtypes import DTYPES
@@ -38,8 +39,16 @@ class SamNetwork(nn.Module):
     prompt_encoder: Any  # its type depends on the family
     mask_decoder: Any
 
-    def __init__(self, record: VariantRecord, family: Family, execution: Execution | None = None) -> None:
+    def __init__(
+        self,
+        record: VariantRecord,
+        family: Family,
+        execution: Execution | None = None,
+        scalings: Mapping[str, Scaling] | None = None,
+    ) -> None:
+        """Make the untrained network. `scalings` are those of the encoder's integer layers, for int8."""
         super().__init__()
+        self._scalings = scalings
         self.processor = ImageProcessor.of(record)
         self.execution = execution or Execution()
         self._record = record
@@ -103,7 +112,11 @@ class SamNetwork(nn.Module):
     def warm_up(self) -> float | None:
         """Make the fused encoder from the current parameters. Return the seconds of compilation, None without it."""
         dtype, compilation = DTYPES[self.execution.precision], self.execution.compilation
-        fused = self._family.fuse(self.image_encoder.to(self.device), self._record.input_size).to(dtype)
+        fused = self.fused_encoder().to(dtype)
+        if self.execution.precision == "int8":
+            if self._scalings is None:
+                raise RuntimeError("int8 needs the scalings of a calibration")
+            quantise_layers(fused, self._scalings)
         if self.device.type == "cuda" and dtype is not torch.float32:
             self.image_encoder.to("cpu")  # its running parts were copied; it would occupy gigabytes of the GPU
 
@@ -119,6 +132,10 @@ class SamNetwork(nn.Module):
         seconds = compiled.warm_up()
         self._encoder, self._graph_bytes = compiled, compiled.graph_bytes
         return seconds
+
+    def fused_encoder(self) -> nn.Module:
+        """Return the encoder that runs, made from the current parameters, in float32."""
+        return self._family.fuse(self.image_encoder.to(self.device), self._record.input_size)
 
     @property
     def graph_bytes(self) -> int:

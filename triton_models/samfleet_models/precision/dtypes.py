@@ -10,6 +10,9 @@
 | prompt encoder, mask decoder | see `samfleet_models.decoder.numerics` |
 | thresholds, stability, boxes, masks, run-length codes | the same types as in fp32 |
 
+In int8 the calibrated layers of the image encoder multiply 8-bit integers (`samfleet_models.modeling.quantised`), and
+everything else is as in fp32.
+
 In fp32 everything is float32, and on CUDA without TF32 (`samfleet_models.device.hardware.prepare_device`).
 """
 
@@ -19,9 +22,15 @@ import torch
 
 from samfleet.errors import SamfleetError
 from samfleet.variants.execution import Precision
-from samfleet_models.ops import onednn
+from samfleet_models.ops import integer_layers, onednn
 
-DTYPES: dict[Precision, torch.dtype] = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+# In int8 everything that is no integer stays float32.
+DTYPES: dict[Precision, torch.dtype] = {
+    "fp32": torch.float32,
+    "bf16": torch.bfloat16,
+    "fp16": torch.float16,
+    "int8": torch.float32,
+}
 
 BF16_SINCE = (8, 0)  # compute capability
 
@@ -38,6 +47,13 @@ def require_supported(precision: Precision, device: torch.device) -> None:
     Numbers are then converted for every product, which works but takes many times as long.
     """
     dtype = DTYPES[precision]
+    if precision == "int8":
+        if device.type != "cpu" or not integer_layers.supported():
+            raise PrecisionUnsupported(
+                f"int8 runs on CPUs with instructions for it (AVX-512 VNNI, AVX-VNNI or AMX), which {device} has not; "
+                "serve in fp32"
+            )
+        return
     if device.type == "cuda":
         supported = dtype is not torch.bfloat16 or torch.cuda.get_device_capability(device) >= BF16_SINCE
     else:

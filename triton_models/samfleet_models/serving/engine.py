@@ -31,8 +31,8 @@ from samfleet_models.device.timing import StageClock
 from samfleet_models.images.decode import DEFAULT_DECODE_PIXELS, DEFAULT_MAX_PIXELS, PixelBudget
 from samfleet_models.images.loading import Failure, Limits, LoadedImage, load, out_of_memory
 from samfleet_models.modeling.common import Features
-from samfleet_models.networks.registry import network_of
-from samfleet_models.precision.admission import admit
+from samfleet_models.networks.registry import network_of, require_int8
+from samfleet_models.precision.admission import admit, calibration_for
 
 ENCODED_AT_A_TIME = {"cpu": 1, "cuda": 64}  # as in the networks; cancelled requests are dropped between batches
 
@@ -44,7 +44,7 @@ class EngineSettings:
     `device` is auto, cpu or cuda, `gpu` the index that auto takes; `threads` bounds torch on the CPU (None: torch's own
     number). `kernels` chooses the compiled CPU kernels (`samfleet_kernels.library.Choice`; None: the process's choice).
     Every execution except the reference needs its passed gate in `gates_dir`; only measurements may be
-    `ungated`.
+    `ungated`. The calibration of int8 is there too.
     """
 
     device: str = "auto"
@@ -92,10 +92,14 @@ class Engine:
         self.execution = settings.execution
         self.hardware = fingerprint(self.device, settings.triton_version, self.execution)
         self.checkpoint_sha256 = expected_sha256(record.checkpoint, checkpoint.parent)
+        conditions = (self.execution, self.hardware, self.checkpoint_sha256)
+        if self.execution.precision == "int8":
+            require_int8(record)
+        calibration, digest = calibration_for(record, self.execution, self.checkpoint_sha256, settings.gates_dir)
         self.gate = None
         if not settings.ungated:
-            self.gate = admit(record, self.execution, self.hardware, self.checkpoint_sha256, settings.gates_dir)
-        self.network = network_of(record, self.execution)
+            self.gate = admit(record, *conditions, settings.gates_dir, digest)
+        self.network = network_of(record, self.execution, calibration)
         load_weights(self.network, record, checkpoint)
         self.network.to(self.device)
         self.warmup_seconds = self.network.warm_up()

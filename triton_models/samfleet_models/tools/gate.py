@@ -17,14 +17,17 @@ from pathlib import Path
 from typing import get_args
 
 from samfleet.errors import InvalidInput, SamfleetError
-from samfleet.licences import SETTING, parse_accepted
-from samfleet.variants.catalogue import add_variants_of, get_variant
+from samfleet.variants.calibrations import Calibration
 from samfleet.variants.execution import Compilation, Execution, Precision
 from samfleet.variants.gates import LABELS, LEAST, LEAST_IMAGES, Gate, write_gate
-from samfleet_models.images.decode import SUFFIXES
+from samfleet.variants.weights.pins import expected_sha256
+from samfleet_models.checkpoints.loading import file_sha256
+from samfleet_models.networks.registry import require_int8
+from samfleet_models.precision.admission import calibration_for
 from samfleet_models.serving.engine import EngineSettings
 from samfleet_models.serving.utf8 import use_utf8
 from samfleet_models.tools.gate_measurement import measure_gate
+from samfleet_models.tools.surroundings import folder_of_variable, image_files, say, threads, usable_variant
 
 
 class GateImagesMissing(InvalidInput):
@@ -52,28 +55,44 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def find_images(folder: Path) -> list[Path]:
-    found = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file())
+    found = image_files(folder)
     if len(found) < LEAST_IMAGES:
         raise GateImagesMissing(f"{folder} holds {len(found)} images; a gate needs {LEAST_IMAGES} or more")
-    return found
+    return list(found)
+
+
+def unseen_images(images: Sequence[Path], calibration: Calibration | None) -> list[Path]:
+    """Return the images that the calibration has not seen: on those it has, int8 is better than on others."""
+    if calibration is None:
+        return list(images)
+    unseen = [path for path in images if file_sha256(path) not in calibration.images]
+    if len(unseen) < LEAST_IMAGES:
+        raise GateImagesMissing(
+            f"{len(images) - len(unseen)} of {len(images)} images were used for the calibration, and a gate needs "
+            f"{LEAST_IMAGES} others; add photographs, or calibrate with other ones"
+        )
+    return unseen
 
 
 def _measure_and_write(options: argparse.Namespace) -> tuple[Gate, Path]:
-    own = os.environ.get("SAMFLEET_VARIANTS_DIR")
-    add_variants_of(Path(own) if own else None)
-    record = get_variant(options.variant)
-    record.require_accepted(parse_accepted(os.environ.get(SETTING, "")))
+    record = usable_variant(options.variant)
     settings = EngineSettings(
         device=options.device,
         threads=options.threads,
         kernels=os.environ.get("SAMFLEET_KERNELS") or None,
         execution=Execution(options.precision, options.compilation),
+        gates_dir=options.gates_dir,
     )
     if settings.execution.is_reference:
         raise ReferenceNeedsNoGate
     task = replace(record.everything, **({"points_per_side": options.grid} if options.grid else {}))
     checkpoint = options.weights_dir / record.checkpoint.filename
-    gate = measure_gate(record, checkpoint, settings, find_images(options.images), task, _say)
+    images = find_images(options.images)
+    if settings.execution.precision == "int8":
+        require_int8(record)
+        sha256 = expected_sha256(record.checkpoint, options.weights_dir)
+        images = unseen_images(images, calibration_for(record, settings.execution, sha256, options.gates_dir)[0])
+    gate = measure_gate(record, checkpoint, settings, images, task, say)
     return gate, write_gate(options.gates_dir, gate)
 
 
@@ -94,12 +113,8 @@ def _report(gate: Gate, path: Path) -> str:
     return "\n".join([*lines, "", verdict, f"written to {path}", ""])
 
 
-def _say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)  # noqa: T201 - this is a command
-
-
 def _parser() -> argparse.ArgumentParser:
-    folder = _folder_of_variable
+    folder = folder_of_variable
     parser = argparse.ArgumentParser(prog="python -m samfleet_models.tools.gate", description=__doc__.split("\n", 1)[0])
     parser.add_argument("variant")
     parser.add_argument("--precision", choices=get_args(Precision), default="fp32")
@@ -108,24 +123,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--grid", type=int, metavar="N", help="points per side; by default the variant's")
     parser.add_argument("--device", default=os.environ.get("SAMFLEET_DEVICE", "auto"), help="auto, cpu, cuda, cuda:N")
     parser.add_argument(
-        "--threads", type=int, default=_threads(), help="torch's threads on the CPU; default: SAMFLEET_THREADS"
+        "--threads", type=int, default=threads(), help="torch's threads on the CPU; default: SAMFLEET_THREADS"
     )
     parser.add_argument("--weights-dir", type=Path, default=folder("SAMFLEET_WEIGHTS_DIR", "weights"), metavar="DIR")
     parser.add_argument("--gates-dir", type=Path, default=folder("SAMFLEET_GATES_DIR", "gates"), metavar="DIR")
     parser.add_argument("--json", action="store_true", help="print the file instead of the table")
     return parser
-
-
-def _threads() -> int | None:
-    """Return the backend's number of threads, because splitting sums over threads changes their last bits."""
-    threads = os.environ.get("SAMFLEET_THREADS")
-    return int(threads) if threads else None
-
-
-def _folder_of_variable(variable: str, name: str) -> Path:
-    """Return the folder in the variable, else a folder of the state directory."""
-    named = os.environ.get(variable)
-    return Path(named) if named else Path(os.environ.get("SAMFLEET_STATE_DIR", ".samfleet")) / name
 
 
 if __name__ == "__main__":

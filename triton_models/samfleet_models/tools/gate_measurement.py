@@ -17,7 +17,7 @@ from samfleet.variants.task import EverythingParameters, Prompt, PromptsParamete
 from samfleet.variants.weights.pins import expected_sha256
 from samfleet.wire.messages import SegmentReply, SegmentRequest
 from samfleet_models.device.hardware import choose_device, fingerprint
-from samfleet_models.precision.admission import gate_subject
+from samfleet_models.precision.admission import calibration_for, gate_subject
 from samfleet_models.precision.dtypes import require_supported
 from samfleet_models.precision.mask_agreement import compare_images, figures_of, unusable_scores
 from samfleet_models.serving.engine import Engine, EngineSettings
@@ -71,7 +71,9 @@ def measure_gate(
     device = choose_device(settings.device, settings.gpu)
     require_supported(settings.execution.precision, device)
     sha256 = expected_sha256(record.checkpoint, checkpoint.parent)
-    subject = gate_subject(record, settings.execution, fingerprint(device, execution=settings.execution), sha256)
+    _, calibration = calibration_for(record, settings.execution, sha256, settings.gates_dir)
+    hardware = fingerprint(device, execution=settings.execution)
+    subject = gate_subject(record, settings.execution, hardware, sha256, calibration)
     reference: list[Answer] = []
     plain = replace(settings, execution=Execution(), ungated=True)
     with closing(Engine(record, checkpoint, plain)) as engine:
