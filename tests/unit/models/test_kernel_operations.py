@@ -22,7 +22,7 @@ __all__ = ["kernels", "tiny"]
 
 
 def test_the_first_sweep_has_two_products() -> None:
-    """Of 2 prompts with 7 tokens on 3 image tokens: logits and weighted values of 8 heads of 16 channels."""
+    """2 prompts with 7 tokens on 3 image tokens have logits and weighted values of 8 heads of 16 channels."""
     assert operations("first", Sizes(2, 7, 3)) == 2 * 3 * (8 * 7) * 16 * 2 * 2
 
 
