@@ -8,7 +8,7 @@ from typing import Any, Literal
 LARGE = 256  # prompts; larger cases take so long on a CPU that they have their own number of pairs
 
 Kind = Literal["encode", "decode", "everything", "boxes"]
-Path = Literal["engine", "plain", "transformers", "official"]
+Path = Literal["engine", "plain", "transformers", "official", "ultralytics", "pipeline"]
 Box = tuple[float, float, float, float]  # (x0, y0, x1, y1) in pixels
 
 # The kinds that each implementation supports: transformers has only heads.
@@ -17,9 +17,11 @@ KINDS: dict[Path, frozenset[Kind]] = {
     "plain": frozenset({"encode", "decode", "everything"}),
     "transformers": frozenset({"decode"}),
     "official": frozenset({"encode", "everything", "boxes"}),
+    "ultralytics": frozenset({"encode", "everything", "boxes"}),
+    "pipeline": frozenset({"everything", "boxes"}),  # its image encoder is the official one
 }
 # Implementations that run in another Python, by `benchmarks.contenders`.
-OTHER_PYTHON: frozenset[Path] = frozenset({"official"})
+OTHER_PYTHON: frozenset[Path] = frozenset({"official", "ultralytics", "pipeline"})
 COUNTED: frozenset[Kind] = frozenset({"encode", "decode"})  # as one sum; those with masks by stage
 WITH_MASKS: frozenset[Kind] = frozenset({"everything", "boxes"})
 

@@ -65,7 +65,7 @@ class ChildProcess:
         environment = child_environment(contender.allocator, os.environ)
         if contender.path in OTHER_PYTHON:
             command = [options.other_python, "-m", "benchmarks.contenders", json.dumps(options.of_other(contender))]
-            environment["PYTHONPATH"] = str(ROOT)
+            environment["PYTHONPATH"] = os.pathsep.join([str(ROOT), str(ROOT / "tests")])
         else:
             command = [sys.executable, "-m", "benchmarks.child", json.dumps(options.of_engine(contender))]
             environment["PYTHONPATH"] = os.pathsep.join(

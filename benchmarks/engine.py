@@ -48,7 +48,7 @@ def arguments(words: list[str] | None = None) -> argparse.Namespace:
         "--official-python",
         default=sys.executable,
         metavar="PYTHON",
-        help="a Python with what the official package needs (torchvision, timm); default: this one",
+        help="the Python that runs official, ultralytics and pipeline, with their packages; default: this one",
     )
     add("--boxes", type=Path, metavar="FOLDER", help="also SegAny: a folder with COCO's instances.json and images/")
     add("--boxed-images", type=int, default=11, help="annotated images of --boxes to use")

@@ -11,6 +11,8 @@ from benchmarks.children import ChildFailed, ChildOptions, ChildProcess
 from benchmarks.contenders.official import MODELS
 from benchmarks.environment import commit
 
+NEEDS_OFFICIAL = frozenset({"official", "pipeline"})  # transformers has no image encoder of MobileSAM
+
 
 class OtherUnavailable(Exception):
     """An implementation of another Python cannot be measured; the message says what to do."""
@@ -18,10 +20,14 @@ class OtherUnavailable(Exception):
 
 def measured_processes(options: argparse.Namespace) -> ChildOptions:
     """Return the options of the measured processes. Raises `OtherUnavailable` for a wrong `--official`."""
+    others = OTHER_PYTHON.intersection(options.against)
+    if others and options.variant not in MODELS:
+        names = " and ".join(sorted(others))
+        raise OtherUnavailable(f"{names} cannot run {options.variant}; leave them out, or use {', '.join(MODELS)}")
     if options.official:
         _check_official(options.variant, options.official)
-    elif "official" in options.against:
-        raise OtherUnavailable("--against official needs --official PATH")
+    elif needing := others & NEEDS_OFFICIAL:
+        raise OtherUnavailable(f"--against {' '.join(sorted(needing))} needs --official PATH")
     return ChildOptions(
         variant=options.variant,
         weights=str(options.weights.resolve()),

@@ -20,7 +20,23 @@ def official(options: Options) -> Contender:
     return Official(options)
 
 
-CONTENDERS: dict[str, Callable[[Options], Contender]] = {"official": official}
+def ultralytics(options: Options) -> Contender:
+    from benchmarks.contenders.ultralytics_sam import Ultralytics
+
+    return Ultralytics(options)
+
+
+def pipeline(options: Options) -> Contender:
+    from benchmarks.contenders.mask_pipeline import MaskPipeline
+
+    return MaskPipeline(options)
+
+
+CONTENDERS: dict[str, Callable[[Options], Contender]] = {
+    "official": official,
+    "pipeline": pipeline,
+    "ultralytics": ultralytics,
+}
 
 
 def main() -> None:
@@ -28,12 +44,12 @@ def main() -> None:
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "w")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # packages' output must not mix with the answers
     path, threads = given.pop("path"), given.pop("threads")
-    if threads is not None:
-        torch.set_num_threads(threads)
     try:
         contender = CONTENDERS[path](Options(**given))
     except ModuleNotFoundError as error:
         sys.exit(f"{sys.executable} has no module {error.name}, which {path} needs: install it there")
+    if threads is not None:
+        torch.set_num_threads(threads)  # last, as a package may set them too
     serve(Server(contender).answer, sys.stdin, answers)
 
 

@@ -5,35 +5,15 @@ This implementation of SAM's heads shares nothing with ours: an independent refe
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from reference.plain_heads import STRIDE, heads_of
+from reference.plain_heads import STRIDE
+from reference.transformers_names import transformers_state
 from samfleet_models.modeling.prompt_encoder import Label
-
-RENAMED = (
-    (r"^prompt_encoder\.pe_layer\.positional_encoding_gaussian_matrix$", "shared_image_embedding.positional_embedding"),
-    (r"^prompt_encoder\.point_embeddings\.", "prompt_encoder.point_embed."),
-    (r"^prompt_encoder\.mask_downscaling\.0\.", "prompt_encoder.mask_embed.conv1."),
-    (r"^prompt_encoder\.mask_downscaling\.1\.", "prompt_encoder.mask_embed.layer_norm1."),
-    (r"^prompt_encoder\.mask_downscaling\.3\.", "prompt_encoder.mask_embed.conv2."),
-    (r"^prompt_encoder\.mask_downscaling\.4\.", "prompt_encoder.mask_embed.layer_norm2."),
-    (r"^prompt_encoder\.mask_downscaling\.6\.", "prompt_encoder.mask_embed.conv3."),
-    (r"\.norm([1-4])\.", r".layer_norm\1."),
-    (r"\.norm_final_attn\.", ".layer_norm_final_attn."),
-    (r"\.output_upscaling\.0\.", ".upscale_conv1."),
-    (r"\.output_upscaling\.1\.", ".upscale_layer_norm."),
-    (r"\.output_upscaling\.3\.", ".upscale_conv2."),
-    (r"(iou_prediction_head|output_hypernetworks_mlps\.\d)\.layers\.0\.", r"\1.proj_in."),
-    (r"(iou_prediction_head|output_hypernetworks_mlps\.\d)\.layers\.1\.", r"\1.layers.0."),
-    (r"(iou_prediction_head|output_hypernetworks_mlps\.\d)\.layers\.2\.", r"\1.proj_out."),
-)
-MATRIX = "shared_image_embedding.positional_embedding"
-SHARED_MATRIX = "prompt_encoder.shared_embedding.positional_embedding"
 
 
 class WeightsDoNotFit(Exception):
@@ -56,7 +36,7 @@ class TransformersHeads:
         self.model: Any = SamModel(config)
         self.model.train(mode=False)
         own = {key for key in self.model.state_dict() if not key.startswith("vision_encoder.")}
-        renamed = renamed_state(state)
+        renamed = transformers_state(state)
         if renamed.keys() != own:
             raise WeightsDoNotFit(f"only on one side: {sorted(renamed.keys() ^ own)}")
         self.model.load_state_dict(renamed, strict=False)  # its vision encoder stays unused
@@ -84,15 +64,3 @@ class TransformersHeads:
             multimask_output=True,
         )
         return out.pred_masks[0], out.iou_scores[0]
-
-
-def renamed_state(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Return the heads' tensors under transformers' names; every tensor is used, the position matrix twice."""
-    renamed = {}
-    for key, value in heads_of(state).items():
-        name = key
-        for pattern, replacement in RENAMED:
-            name = re.sub(pattern, replacement, name)
-        renamed[name] = value
-    renamed[SHARED_MATRIX] = renamed[MATRIX]
-    return renamed

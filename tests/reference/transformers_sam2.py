@@ -9,7 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from reference.transformers_heads import MATRIX, RENAMED, SHARED_MATRIX, WeightsDoNotFit
+from reference.transformers_heads import WeightsDoNotFit
+from reference.transformers_names import MATRIX, RENAMED, SHARED_MATRIX
 
 OTHERS = (
     (r"^image_encoder\.no_mem_embed$", "no_memory_embedding"),

@@ -138,6 +138,8 @@ def test_a_missing_python_is_an_error(tmp_path: Path) -> None:
         (["--official", "{folder}", "--variant", "tinysam"], "no official package has tinysam"),
         (["--official", "{folder}", "--variant", "sam_vit_b"], "has no folder segment_anything"),
         (["--against", "official"], "--against official needs --official PATH"),
+        (["--against", "pipeline"], "--against pipeline needs --official PATH"),
+        (["--against", "ultralytics", "--variant", "tinysam"], "ultralytics cannot run tinysam"),
     ],
 )
 def test_a_wrong_path_of_the_official_package_is_an_error(tmp_path: Path, words: list[str], message: str) -> None:
