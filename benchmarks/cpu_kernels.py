@@ -3,7 +3,8 @@
 `python -m benchmarks.cpu_kernels IMAGE` takes turns between all ways of decoding in one process and reports the least
 of many short repeats, because other programs only add to the time. CPU time counts all threads; on a busy machine
 compare that. A prompt is a point with three masks: it is scored, its masks are drawn at low resolution, and the stable
-ones are packed at the image's size.
+ones are packed at the image's size. GFLOP/s are those of the wall time; the peak is that of matrix products with as
+many threads.
 """
 
 from __future__ import annotations
@@ -22,9 +23,10 @@ import torch
 from torch import Tensor
 
 from benchmarks.environment import ALLOCATORS, read_environment
+from benchmarks.flops import matrix_peak
 from samfleet.variants.catalogue import get_variant
 from samfleet_kernels.library import choose, supported
-from samfleet_models.decoder.folded import FoldedDecoder
+from samfleet_models.decoder.folded import FoldedDecoder, ScoredPrompts
 from samfleet_models.device.hardware import fingerprint
 from samfleet_models.images.decode import read_image
 from samfleet_models.images.transforms import ImageFrame, resize_to_frame, to_network_input
@@ -34,6 +36,7 @@ from samfleet_models.modeling.prompt_encoder import Label
 from samfleet_models.networks.sam import SamNetwork
 from samfleet_models.postprocess.threshold import draw
 from samfleet_models.serving.engine import Engine, EngineSettings
+from samfleet_models.tools.flops import count_flops
 
 CHUNK = 32
 GRID = 16
@@ -41,6 +44,7 @@ MASKS = (1, 2, 3)
 OFFSET, STABLE = 1.0, 0.95  # of the stability score, as published
 MAX_PIXELS = 10**8
 INFINITE = float("inf")
+PEAK_TRIES = 3
 
 
 @dataclass(slots=True)
@@ -62,10 +66,16 @@ def _now() -> tuple[float, float]:
 
 @dataclass(slots=True)
 class Result:
-    """`kernels` is an instruction set, or `off` for torch's operators; errors are differences from those."""
+    """`kernels` is an instruction set, or `off` for torch's operators; errors are differences from those.
+
+    `peak` is in GFLOP/s. `scored_gflop` and `drawn_gflop` are the work of a prompt.
+    """
 
     kernels: str
     threads: int
+    peak: float = 0.0
+    scored_gflop: float = 0.0
+    drawn_gflop: float = 0.0
     score: Least = field(default_factory=Least)
     draw: Least = field(default_factory=Least)
     pack: Least = field(default_factory=Least)
@@ -86,6 +96,14 @@ class Way:
         self._frame, self._chunk = frame, chunk
         self._rows = torch.arange(CHUNK).repeat_interleave(len(MASKS))
         self._masks = torch.tensor(MASKS).repeat(CHUNK)
+
+    def work(self) -> tuple[float, float]:
+        """Return the GFLOP of a prompt scored and of one drawn; this must have been made with one thread."""
+        choose(self.result.kernels)
+        found: list[ScoredPrompts] = []
+        scored = count_flops(lambda: found.append(self._decoder.score(self._context, *self._chunk)))
+        drawn = count_flops(lambda: self._decoder.draw(found[0], self._rows, self._masks))
+        return scored / CHUNK / 1e9, drawn / CHUNK / 1e9
 
     def decode(self) -> tuple[Tensor, Tensor]:
         """Decode the chunk, with all times, and return IoUs and logits."""
@@ -128,10 +146,16 @@ def compare(
     network: SamNetwork, features: Features, frame: ImageFrame, threads: Sequence[int], repeats: int
 ) -> Iterator[Result]:
     """Yield the result of every way of decoding, `off` first, for each number of threads."""
-    chunk = grid(frame.input_size)
+    chunk, choices = grid(frame.input_size), ("off", *supported())
+    torch.set_num_threads(1)
+    work = {choice: Way(choice, network, features, frame, chunk).work() for choice in choices}
     for count in threads:
         torch.set_num_threads(count)
-        ways = [Way(choice, network, features, frame, chunk) for choice in ("off", *supported())]
+        ways = [Way(choice, network, features, frame, chunk) for choice in choices]
+        peak = max(matrix_peak(features[0].device, torch.float32) for _ in range(PEAK_TRIES))
+        for way in ways:
+            way.result.peak = peak
+            way.result.scored_gflop, way.result.drawn_gflop = work[way.result.kernels]
         ious, logits = ways[0].decode()
         for way in ways[1:]:
             own_ious, own_logits = way.decode()
@@ -141,6 +165,28 @@ def compare(
             for way in ways:
                 way.decode()
         yield from (way.result for way in ways)
+
+
+def described(result: Result) -> str:
+    parts = (result.score, result.draw, result.pack)
+    rates = (
+        rated(name, gflop, part, result.peak)
+        for name, gflop, part in (
+            ("scored", result.scored_gflop, result.score),
+            ("drawn", result.drawn_gflop, result.draw),
+        )
+    )
+    return (
+        f"{result.kernels}, {result.threads} threads: a prompt scored, drawn, packed: CPU "
+        f"{' + '.join(f'{part.cpu_ms:.2f}' for part in parts)} ms, wall "
+        f"{' + '.join(f'{part.wall_ms:.2f}' for part in parts)} ms; {', '.join(rates)}; "
+        f"IoUs within {result.iou_error:.1e}, logits within {result.logit_error:.1e}"
+    )
+
+
+def rated(name: str, gflop: float, part: Least, peak: float) -> str:
+    reached = gflop / part.wall_ms * 1e3
+    return f"{name} with {gflop:.3f} GFLOP at {reached:.0f} GFLOP/s = {reached / peak:.0%} of the peak"
 
 
 def main() -> None:
@@ -156,17 +202,12 @@ def main() -> None:
         command = [sys.executable, "-m", "benchmarks.cpu_kernels", *sys.argv[1:]]
         os.execve(sys.executable, command, {**os.environ, **ALLOCATORS["tuned"]})  # noqa: S606 - this program again
     environment = read_environment(fingerprint(torch.device("cpu")))
+    print(f"kernels: {environment.hardware['kernels']}, chosen by 'auto' of {', '.join(supported()) or 'none'}")
     results = []
     prepared = encoded(given.variant, given.weights, given.image.read_bytes())
     for result in compare(*prepared, given.threads, given.repeats):
         results.append(asdict(result))
-        print(
-            f"{result.kernels}, {result.threads} threads: a prompt scored, drawn, packed: CPU "
-            f"{' + '.join(f'{part.cpu_ms:.2f}' for part in (result.score, result.draw, result.pack))} ms, wall "
-            f"{' + '.join(f'{part.wall_ms:.2f}' for part in (result.score, result.draw, result.pack))} ms; "
-            f"IoUs within {result.iou_error:.1e}, logits within {result.logit_error:.1e}",
-            flush=True,
-        )
+        print(described(result), flush=True)
     if given.out:
         report = {"variant": given.variant, "image": given.image.name, "environment": asdict(environment)}
         given.out.write_text(json.dumps({**report, "results": results}, indent=1) + "\n")
