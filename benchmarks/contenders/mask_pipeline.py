@@ -1,7 +1,7 @@
 """transformers' pipeline "mask-generation", and its SamModel for boxes, with the same weights.
 
 transformers has prompt encoder, mask decoder and the steps around them. It has no image encoder of MobileSAM, so the
-official one takes the place of its own.
+official one is used.
 """
 
 from __future__ import annotations

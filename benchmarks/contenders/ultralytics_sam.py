@@ -17,7 +17,7 @@ from benchmarks.contenders.torchvision_operators import prepare_torchvision
 
 # It recognises a model by the end of its file's name.
 FILES = {"mobile_sam": "mobile_sam.pt", "sam_vit_b": "sam_b.pt", "sam_vit_l": "sam_l.pt", "sam_vit_h": "sam_h.pt"}
-# The predictor's settings are those of its own `SAM(...)` call; these two only keep files and lines away.
+# As in its call `SAM(...)`; the last two only keep files and lines away.
 SETTINGS: dict[str, Any] = {"mode": "predict", "imgsz": 1024, "conf": 0.25, "save": False, "verbose": False}
 
 
