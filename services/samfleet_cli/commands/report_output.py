@@ -7,7 +7,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from itertools import islice
+from itertools import islice, takewhile
 from typing import Any
 
 from samfleet.client.client import SamfleetClient
@@ -66,7 +66,7 @@ def _print(client: SamfleetClient, asked: Asked, name: str, params: Row) -> None
 
 
 def _with_names_of_jobs(client: SamfleetClient, rows: Sequence[Row]) -> Sequence[Row]:
-    """Return the rows with the names of their jobs in place of ids.
+    """Return the rows with the names of their jobs in place of ids, by name where they differ only in the job.
 
     A job without a name, of another site, deleted, or older than the last `MOST_JOBS` keeps its id. If several jobs
     have one name, the beginnings of their ids follow.
@@ -77,7 +77,11 @@ def _with_names_of_jobs(client: SamfleetClient, rows: Sequence[Row]) -> Sequence
     named = {job.id: job.name for job in islice(client.jobs(), MOST_JOBS) if job.id in wanted and job.name}
     uses = Counter(named.values())
     words = {job: name if uses[name] == 1 else f"{name} ({job[:SHOWN_ID]})" for job, name in named.items()}
-    return [{**row, "job": words.get(row["job"], row["job"])} for row in rows]
+    shown = [{**row, "job": words.get(row["job"], row["job"])} for row in rows]
+    before = [tuple(takewhile(lambda item: item[0] != "job", row.items())) for row in shown]
+    first = {others: number for number, others in reversed(list(enumerate(before)))}
+    order = sorted(range(len(shown)), key=lambda number: (first[before[number]], str(shown[number]["job"])))
+    return [shown[number] for number in order]
 
 
 def print_json(value: Any) -> None:

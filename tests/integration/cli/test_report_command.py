@@ -65,6 +65,9 @@ def test_a_table_names_jobs(api: Api, tenant: Tenant, folder: Path) -> None:
     assert jobs[0]["id"] not in shown
     assert "2 in flight" in " ".join(shown.split())
     assert all(f"({job['id'][:8]})" in shown for job in jobs[1:3])
+    lines = shown.splitlines()
+    named = [next(number for number, line in enumerate(lines) if word in line) for word in ("tune", "twice")]
+    assert named == sorted(named)
     csv_ids = run("latency", "--group-by", "job", "--csv", "--api-url", api.url, "--api-key", tenant.key)
     assert all(job["id"] in csv_ids for job in jobs)
 
