@@ -2,12 +2,12 @@
 
 `samfleet_models.decoder.two_way_pass` states the algebra and the names. A program takes one prompt through every tile
 of one part of the image. The softmax over the image runs online in it; it writes its share of the sums, and
-`launch.merged` adds the shares of a prompt. Only the final factors are written per image token.
+`launch.Launcher` adds the shares of a prompt. Only the final factors are written per image token.
 
 With B the block of T tokens and R = 8 * B, a program keeps between tiles, in float32 registers: in the first sweep the
 attended values [R, 16], in the second also the gathered factors [R, R], in the third twice those. For T = 7 that is
 37 KB, for T = 16 138 KB, of the 256 KB of a multiprocessor's register file. Matrices of a prompt are read again for
-every tile, from the caches. Shared memory holds the operands of one product at a time: `launch.shared_bytes`.
+every tile, from the caches. Shared memory holds the operands of one product at a time: `limits.Blocks.shared_bytes`.
 
 The products of the factors with themselves are symmetric: of the blocks (early, early), (early, late), (late, early)
 and (late, late) the third is the second's transpose and not computed.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from importlib.util import find_spec
 from types import ModuleType
 
 import numpy as np
@@ -13,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from samfleet.masks.runs import Runs
-from samfleet_kernels.library import KernelsUnavailable, choice
+from samfleet_kernels.library import choice
 from samfleet_models.device.transfers import Crossing, begin_to_host, to_device
 from samfleet_models.images.transforms import ImageFrame
 from samfleet_models.postprocess.tap_tables import upscaling_table
@@ -55,15 +54,10 @@ class RunsOnDevice:
 def applies(low_res: Tensor, frame: ImageFrame) -> bool:
     """Test whether this process draws the masks of these logits with the kernels.
 
-    They are bilinear, and chosen by `SAMFLEET_KERNELS=triton`. Raises `KernelsUnavailable` without the package.
+    They are bilinear, and the kernels chosen by `SAMFLEET_KERNELS=triton`: `prepare_device` checks that they can be.
     """
     if low_res.device.type != "cuda" or choice() != "triton":
         return False
-    if find_spec("triton") is None:
-        raise KernelsUnavailable(
-            "SAMFLEET_KERNELS=triton needs the package triton, which torch's builds for CUDA install; "
-            "install it, or set SAMFLEET_KERNELS to auto"
-        )
     return last_step(low_res.shape[1:], frame)[1] == "bilinear"
 
 
