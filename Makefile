@@ -62,7 +62,7 @@ test-numpy2: setup ## tests of the model code under numpy 2, which shadows the i
 test-gpu-kernels: setup ## the GPU kernels in the interpreter of their language, which comes with torch for CUDA
 	@[ -d $(VENV)/triton-$(TRITON)/triton ] || $(BIN)/python -m pip install -qq --disable-pip-version-check --no-deps \
 	  --target $(VENV)/triton-$(TRITON) triton==$(TRITON)
-	PYTHONPATH=$(VENV)/triton-$(TRITON) $(BIN)/python -m pytest -m gpu_kernels tests/unit/models/gpu_kernels $(ARGS)
+	TRITON_INTERPRET=1 PYTHONPATH=$(VENV)/triton-$(TRITON) $(BIN)/python -m pytest -m gpu_kernels tests/unit/models/gpu_kernels $(ARGS)
 
 test-tools: setup $(VENV)/tools/.installed $(VENV)/docs/.installed ## exports read by supervision, datumaro and other tools; figures of lvis; the site
 	$(BIN)/python -m pytest -m tools tests/tools $(ARGS)

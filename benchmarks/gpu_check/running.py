@@ -52,7 +52,10 @@ class Run:
     def _result(self, step: Step, path: Path, seconds: float) -> Result:
         """Read the process's result, and add how it ended if the result does not say so."""
         begun = time.monotonic()
-        code, written = run_process(self.command(step, path), self.variables, seconds)
+        variables = dict(self.variables)
+        if step.interpreted and self.options.device == "cpu":
+            variables["TRITON_INTERPRET"] = "1"  # read when Triton is imported, which torch does
+        code, written = run_process(self.command(step, path), variables, seconds)
         found: Result = json.loads(path.read_text()) if path.exists() else {"step": step.name, "items": []}
         found["process_seconds"] = round(time.monotonic() - begun, 3)
         if code is None:
