@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import accumulate
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from torch import Tensor
 
 from samfleet_kernels.gpu import gpu_kernels
 from samfleet_kernels.library import Kernels
+from samfleet_models.decoder.captured_scoring import CapturedScoring, LaunchedScores
 from samfleet_models.decoder.factors import Factors
 from samfleet_models.decoder.folded_weights import FoldedWeights
 from samfleet_models.decoder.fused_drawing import FusedDrawing
@@ -92,6 +94,7 @@ class FoldedDecoder:
         self._types = Types.of(precision, device)
         self._workspace = Workspace(device)
         self._threads = PromptThreads(device)
+        self._captured: CapturedScoring | None = None
         self._kernels = kernels_for(device, self._types.scoring)
         self._launcher = _launcher(device)
         self._layout: Layout = ByTile() if self._kernels else ByHead()
@@ -138,10 +141,40 @@ class FoldedDecoder:
         """
         coords, labels = to_device(coords, self._device), to_device(labels, self._device)
         contexts = [images] * len(coords) if isinstance(images, ImageContext) else images
+        launched = None if self._captured is None else self._captured(contexts, coords, labels)
+        if launched is None:
+            launched = self._launch(contexts, coords, labels, self._workspace, self._threads)
+        return ScoredPrompts(launched.ious.cpu(), launched.tokens, launched.factors, contexts)
+
+    def capture_scoring(self) -> None:
+        """Replay the launches of scoring from now on, where chunks of a size repeat. Only for CUDA."""
+        self._captured = CapturedScoring(partial(self._launch, whole_groups=True), self._device)
+
+    @property
+    def graph_bytes(self) -> int:
+        """Unused memory of captured graphs, which nothing else can use."""
+        return 0 if self._captured is None else self._captured.graph_bytes
+
+    def _launch(
+        self,
+        contexts: Sequence[ImageContext],
+        coords: Tensor,
+        labels: Tensor,
+        workspace: Workspace,
+        threads: PromptThreads,
+        *,
+        whole_groups: bool = False,
+    ) -> LaunchedScores:
+        """Launch the scoring of prompts on the device; nothing waits.
+
+        `whole_groups` does not fit groups of prompts to the free memory, which cannot be asked for during a capture.
+        """
         prompt = self._mask_decoder.output_tokens(self._prompt_encoder(coords, labels))
         pairs, pixels = HEADS * prompt.shape[1], contexts[0].size
-        factors = Factors.taken(self._workspace, len(prompt), pairs, pixels, self._types.scoring)
-        group = self._fitting(SCORED_TOGETHER[self._device.type], scratch_bytes(pixels, prompt.shape[1]))
+        factors = Factors.taken(workspace, len(prompt), pairs, pixels, self._types.scoring)
+        group = SCORED_TOGETHER[self._device.type]
+        if not whole_groups:
+            group = self._fitting(group, scratch_bytes(pixels, prompt.shape[1]))
 
         def transformed(scratch: Workspace, rows: slice) -> Tensor:
             transformer, weights = self._mask_decoder.transformer, self._weights
@@ -154,8 +187,8 @@ class FoldedDecoder:
                 part = TwoWayPass(transformer, weights, contexts[rows], scratch, group)
             return part.run(prompt[rows], factors.group(rows))
 
-        tokens = torch.cat(self._threads.map(transformed, self._threads.shares(len(prompt))))
-        return ScoredPrompts(self._mask_decoder.predicted_ious(tokens).float().cpu(), tokens, factors, contexts)
+        tokens = torch.cat(threads.map(transformed, threads.shares(len(prompt))))
+        return LaunchedScores(self._mask_decoder.predicted_ious(tokens).float(), tokens, factors)
 
     @torch.inference_mode()
     def draw(self, scored: ScoredPrompts, rows: Tensor, masks: Tensor) -> DrawnMasks:
@@ -193,6 +226,15 @@ class FoldedDecoder:
         """Release the workspaces after a failure."""
         self._workspace.release()
         self._threads.release_memory()
+        if self._captured is not None:
+            self._captured.release_memory()
+
+
+def innermost(decoder: Any) -> FoldedDecoder:
+    """Return the decoder that others wrap as their `inner`."""
+    while not isinstance(decoder, FoldedDecoder):
+        decoder = decoder.inner
+    return decoder
 
 
 def _rows(prompts: Sequence[int], device: torch.device) -> slice | Tensor:

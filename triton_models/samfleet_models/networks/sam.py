@@ -14,7 +14,7 @@ from samfleet.variants.record import VariantRecord
 from samfleet.wire.messages import SegmentRequest
 from samfleet_models.batching.requests import ImageTask
 from samfleet_models.checkpoints.loading import fitting_keys, load_state, read_state
-from samfleet_models.decoder.folded import scored_bytes
+from samfleet_models.decoder.folded import innermost, scored_bytes
 from samfleet_models.decoder.interface import Decoder
 from samfleet_models.decoder.stability_ranking import StabilityRanked
 from samfleet_models.device.memory import few_sizes, memory_for_chunks
@@ -139,7 +139,7 @@ class SamNetwork(nn.Module):
 
     @property
     def graph_bytes(self) -> int:
-        return self._graph_bytes
+        return self._graph_bytes + (0 if self._decoder is None else innermost(self._decoder).graph_bytes)
 
     @property
     def decoder(self) -> Decoder:
@@ -147,6 +147,8 @@ class SamNetwork(nn.Module):
         if self._decoder is None:
             dtype = DTYPES[self.execution.precision]
             folded = self._heads.fold(self.prompt_encoder, self.mask_decoder, dtype)
+            if self.execution.compilation == "cuda_graphs":
+                innermost(folded).capture_scoring()
             by_stability = self.processor.conventions.masks.ranked_by == "stability"
             self._decoder = StabilityRanked(folded) if by_stability else folded
         return self._decoder
@@ -176,7 +178,7 @@ class SamNetwork(nn.Module):
         if asked != "auto":
             return min(asked, most)
         prompt_bytes = scored_bytes(self.prompt_encoder.embedding_size**2, len(self.mask_decoder.own_tokens) + points)
-        fitting = min(most, memory_for_chunks(self.device, self._graph_bytes) // prompt_bytes)
+        fitting = min(most, memory_for_chunks(self.device, self.graph_bytes) // prompt_bytes)
         if self.device.type == "cuda" and fitting:
             return few_sizes(fitting)
         return max(1, fitting - fitting % min(self.decoder.lanes, max(1, fitting)))

@@ -1,7 +1,8 @@
 """An image encoder compiled or captured for fixed batch sizes, before the first request needs it.
 
 `compile` is torch.compile: kernels generated for these exact shapes. `cuda_graphs` records the encoder's launches and
-replays them as one, which relieves the host: one batch of an efficient encoder is hundreds of short kernels.
+replays them as one, which relieves the host: one batch of an efficient encoder is hundreds of short kernels. The
+decoder's scoring is captured when it is first needed (`samfleet_models.decoder.captured_scoring`).
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import sysconfig
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
@@ -20,6 +21,7 @@ from samfleet_models.device.gpu_memory import unused_in_pool
 from samfleet_models.modeling.common import Features
 
 Encode = Callable[[Tensor], Features]
+Result = TypeVar("Result")
 
 LARGEST_BATCH = 8  # Triton's default batch size; larger batches are split
 RUNS_BEFORE_CAPTURE = 3  # libraries choose kernels and allocate workspaces, which is not allowed during capture
@@ -121,20 +123,29 @@ class CapturedBatch:
 
     def __init__(self, encode: Encode, pixels: Tensor, pool: Any) -> None:
         self._pixels = pixels
-        stream = torch.cuda.Stream(pixels.device)  # type: ignore[no-untyped-call]  # untyped in torch
-        stream.wait_stream(torch.cuda.current_stream(pixels.device))
-        with torch.cuda.stream(stream):
-            for _ in range(RUNS_BEFORE_CAPTURE):
-                encode(pixels)
-        torch.cuda.current_stream(pixels.device).wait_stream(stream)
-        self._graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(self._graph, pool=pool):
-            self._features = encode(pixels)
+        self._graph, self._features = captured(lambda: encode(pixels), pixels.device, pool)
 
     def __call__(self, pixels: Tensor) -> Features:
         self._pixels.copy_(pixels)
         self._graph.replay()
         return tuple(features.clone() for features in self._features)
+
+
+def captured(work: Callable[[], Result], device: torch.device, pool: Any) -> tuple[torch.cuda.CUDAGraph, Result]:
+    """Return the recorded launches of `work`, and its result, whose tensors every replay writes anew.
+
+    `work` must find its inputs in the same memory each time.
+    """
+    stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]  # untyped in torch
+    stream.wait_stream(torch.cuda.current_stream(device))
+    with torch.cuda.stream(stream):
+        for _ in range(RUNS_BEFORE_CAPTURE):
+            work()
+    torch.cuda.current_stream(device).wait_stream(stream)
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph, pool=pool):
+        result = work()
+    return graph, result
 
 
 def batch_sizes(most: int) -> list[int]:
