@@ -31,10 +31,8 @@ from samfleet_models.images.loading import Failure, out_of_memory
 from samfleet_models.postprocess.masks import EncodedMasks, MaskEncoder, begin_encoding
 
 IMAGES_IN_PROGRESS = {"cpu": 4, "cuda": 64}  # 30 to 45 MB each, for the context that an image's prompts share
-CHUNKS_AHEAD = {
-    "cpu": 0,
-    "cuda": 1,
-}  # begun and not completed: their logits, 0.8 MB a prompt in float32, stay in memory
+# Chunks begun and not completed. Their logits, 0.8 MB a prompt in float32, stay in memory.
+CHUNKS_AHEAD = {"cpu": 0, "cuda": 1}
 Outcome = tuple[MaskRecord, ...] | Failure
 
 
