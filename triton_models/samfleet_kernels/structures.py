@@ -9,13 +9,13 @@ from typing import ClassVar
 
 class Sizes(ctypes.Structure):
     _fields_: ClassVar[Sequence[tuple[str, type]]] = [
-        (name, ctypes.c_int64) for name in ("prompts", "tokens", "pixels")
+        (name, ctypes.c_int64) for name in ("prompts", "tokens", "pixels", "by_tile")
     ]
 
 
 class DrawingSizes(ctypes.Structure):
     _fields_: ClassVar[Sequence[tuple[str, type]]] = [
-        (name, ctypes.c_int64) for name in ("rows", "pixels", "side", "masks")
+        (name, ctypes.c_int64) for name in ("rows", "pixels", "side", "masks", "by_tile")
     ]
 
 

@@ -107,22 +107,23 @@ struct Draw {
         alignas(64) float scale[TILE];
         int64_t valid = sizes.pixels - start < TILE ? sizes.pixels - start : TILE;
         read_row(at.scale + start, valid, scale);
-        for (int64_t row = 0; row < sizes.rows; row++)
+        const float *factors = sizes.by_tile ? at.image + start * sizes.rows : scratch.factors;
+        for (int64_t row = 0; row < sizes.rows && !sizes.by_tile; row++)
             read_row(at.image + row * sizes.pixels + start, valid, scratch.factors + row * TILE);
         for (int64_t sub = 0; sub < SUBPIXELS; sub++) {
-            first_convolution(start / TILE * SUBPIXELS + sub, sub, scale);
+            first_convolution(start / TILE * SUBPIXELS + sub, sub, factors, scale);
             for (int64_t inner = 0; inner < SUBPIXELS; inner++) second_convolution(start / TILE, sub, inner);
         }
         for (int64_t mask = 0; mask < sizes.masks; mask++) write(mask, start, valid);
     }
 
     // Fill `hidden` with the normalised and activated channels of a sub-pixel; `part` counts those of all tiles.
-    void first_convolution(int64_t part, int64_t sub, const float *scale) const {
+    void first_convolution(int64_t part, int64_t sub, const float *factors, const float *scale) const {
         alignas(64) float squares[TILE] = {};
         int64_t block = part * HIDDEN * TILE;
         each_panel(HIDDEN, FirstConvolution{at.base + block, scale, at.bias ? at.bias + sub * HIDDEN : nullptr,
                                             at.constants ? at.constants + block : nullptr,
-                                            scratch.projected + sub * HIDDEN * sizes.rows, scratch.factors, sizes.rows,
+                                            scratch.projected + sub * HIDDEN * sizes.rows, factors, sizes.rows,
                                             scratch.hidden, squares});
         for (int64_t column = 0; column < TILE; column++)
             squares[column] = 1.f / sqrtf(squares[column] / HIDDEN + at.epsilon);

@@ -9,8 +9,10 @@
 
 extern "C" {
 
+// With `by_tile` the factors [P, 2 J + 1, N] of the third sweep are [P, tiles, 2 J + 1, 64] instead: a tile is one block
+// of memory then, and what is behind the last image token is written too.
 struct SamfleetSizes {
-    int64_t prompts, tokens, pixels;
+    int64_t prompts, tokens, pixels, by_tile;
 };
 
 // First token-to-image attention.
@@ -51,7 +53,7 @@ struct SamfleetThird {
     const float *shift;        // [N]
     const float *norms;        // [N]
     float epsilon;
-    float *image;              // out r1 B [P, 2 J + 1, N]
+    float *image;              // out r1 B [P, 2 J + 1, N], or by tile
     float *scale;              // in r0, out r1 r0 [P, N]
     float *gathered;           // out [P, J, 2 J + 1]
     float *seen;               // out [P, J, 16]
@@ -59,13 +61,14 @@ struct SamfleetThird {
 
 struct SamfleetDrawingSizes {
     int64_t rows, pixels, side, masks;  // K = 2 J + 1 factors, N image tokens in rows of `side`, M masks
+    int64_t by_tile;                    // as in `SamfleetSizes`
 };
 
 // Masks of one prompt: both transposed convolutions, the LayerNorm and GELU between them, the GELU behind them, and the
 // products with the masks' kernels. `samfleet_models.decoder.output_upscaling` states the algebra. Tables have 256
 // (sub-pixel, channel) rows here: [tiles, 256, 64]. What is added before the LayerNorm has no mean over the channels.
 struct SamfleetDrawing {
-    const float *image;        // r1 B [K, N]
+    const float *image;        // r1 B [K, N], or by tile
     const float *scale;        // r1 r0 [N]
     const float *projected;    // W U [K, 256]
     const float *base;         // K1 U, table

@@ -189,6 +189,7 @@ struct SecondSweep {
 struct ThirdSweep {
     const SamfleetThird &at;
     int64_t tokens, pairs, rows, pixels;
+    bool by_tile;
 
     void begin(ThirdPrompt &own, int64_t prompt) const {
         int64_t narrow = prompt * pairs * CHANNELS;
@@ -245,9 +246,7 @@ struct ThirdSweep {
         float *factors = scratch.factors, *weights = scratch.weights;
         update(factors, own, prompt, tile, scale);
         memcpy(at.scale + prompt * pixels + tile.start, scale, sizeof(float) * tile.valid);
-        for (int64_t row = 0; row < rows; row++)
-            memcpy(at.image + (prompt * rows + row) * pixels + tile.start, factors + row * TILE,
-                   sizeof(float) * tile.valid);
+        write_image(factors, prompt, tile);
         all_heads(Logits{0, tokens, own.queries, tile.of(at.keys), scale, tile.of(at.position_keys), own.against,
                          factors, rows, weights});
         own.softmax.weigh(weights, tile.valid);
@@ -255,6 +254,17 @@ struct ThirdSweep {
         each_panel(rows, Gathering{factors, scratch.turned, own.softmax.padded, own.softmax.gathered});
         scale_rows(weights, pairs, scale, weights);
         see(Seeing{0, tokens, weights, tile.of(at.values), own.softmax.seen});
+    }
+
+    void write_image(const float *factors, int64_t prompt, Tile tile) const {
+        if (by_tile) {
+            int64_t tiles = (pixels + TILE - 1) / TILE;
+            memcpy(at.image + (prompt * tiles + tile.number) * rows * TILE, factors, sizeof(float) * rows * TILE);
+            return;
+        }
+        for (int64_t row = 0; row < rows; row++)
+            memcpy(at.image + (prompt * rows + row) * pixels + tile.start, factors + row * TILE,
+                   sizeof(float) * tile.valid);
     }
 
     void end(ThirdPrompt &own, int64_t prompt) const { own.softmax.end(at.gathered + prompt * pairs * rows); }
@@ -285,6 +295,7 @@ void EXPORT(samfleet_second_)(const SamfleetSizes *sizes, const SamfleetSecond *
 
 void EXPORT(samfleet_third_)(const SamfleetSizes *sizes, const SamfleetThird *at, float *memory) {
     int64_t pairs = HEADS * sizes->tokens;
-    run<ThirdScratch>(*sizes, memory, ThirdSweep{*at, sizes->tokens, pairs, 2 * pairs + 1, sizes->pixels});
+    bool by_tile = sizes->by_tile != 0;
+    run<ThirdScratch>(*sizes, memory, ThirdSweep{*at, sizes->tokens, pairs, 2 * pairs + 1, sizes->pixels, by_tile});
 }
 }

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from samfleet_models.decoder.matmul import by_head
+from samfleet_models.decoder.tables import TILE
 from samfleet_models.decoder.workspace import Workspace
 from samfleet_models.modeling.transformer import DIM
 
@@ -18,7 +19,8 @@ class Factors:
 
     In the terms of `samfleet_models.decoder.two_way_pass`, `image` is (r₁ B)ᵀ [P, 2 J + 1, N], `tokens` is
     W [P, 2 J + 1, 256] and `scale` is r₁ r₀ [P, 1, N]; during the second layer they do not contain r₁ yet. `image` has
-    the type of scoring and is in a workspace: the next pass overwrites it. The others are float32.
+    the type of scoring and is in a workspace: the next pass overwrites it. The others are float32. For the kernels,
+    `image` may be [P, tiles, 2 J + 1, 64] instead, filled up behind the last image token.
     """
 
     image: Tensor
@@ -27,19 +29,32 @@ class Factors:
 
     @classmethod
     def taken(
-        cls, workspace: Workspace, prompts: int, pairs: int, pixels: int, dtype: torch.dtype = torch.float32
+        cls,
+        workspace: Workspace,
+        prompts: int,
+        pairs: int,
+        pixels: int,
+        dtype: torch.dtype = torch.float32,
+        *,
+        by_tile: bool = False,
     ) -> Factors:
         """Return uninitialised factors for `pairs` (J) of heads and tokens."""
-        image = workspace.take("image", prompts, 2 * pairs + 1, pixels, dtype=dtype)
+        rows = 2 * pairs + 1
+        shape = (prompts, -(-pixels // TILE), rows, TILE) if by_tile else (prompts, rows, pixels)
+        image = workspace.take("image", *shape, dtype=dtype)
         return cls(
             image=image,
-            tokens=image.new_empty(prompts, 2 * pairs + 1, DIM, dtype=torch.float32),
+            tokens=image.new_empty(prompts, rows, DIM, dtype=torch.float32),
             scale=image.new_empty(prompts, 1, pixels, dtype=torch.float32),
         )
 
     def group(self, rows: slice | Tensor) -> Factors:
         """Return the factors of some prompts; a slice makes no copy."""
         return Factors(self.image[rows], self.tokens[rows], self.scale[rows])
+
+    @property
+    def by_tile(self) -> bool:
+        return self.image.dim() > self.scale.dim()
 
     @property
     def early(self) -> Tensor:

@@ -93,7 +93,9 @@ class FusedDrawing:
         workspace: Workspace,
     ) -> None:
         pixels, shared = context.pixels, context.pixels.constants.dim() == 1
-        sizes = DrawingSizes(rows=len(projected), pixels=context.size, side=context.side, masks=len(kernels))
+        sizes = DrawingSizes(
+            rows=len(projected), pixels=context.size, side=context.side, masks=len(kernels), by_tile=factors.by_tile
+        )
         arrays = Drawing(
             image=address(factors.image),
             scale=address(factors.scale),

@@ -102,8 +102,8 @@ class FusedPass(SweptPass):
             gathered=address(gathered),
             seen=address(seen),
         )
-        self._kernels.run("third", self._sizes(seen), arrays, address(self._memory))
+        self._kernels.run("third", self._sizes(seen, by_tile=factors.by_tile), arrays, address(self._memory))
 
-    def _sizes(self, heads: Tensor) -> Sizes:
+    def _sizes(self, heads: Tensor, *, by_tile: bool = False) -> Sizes:
         """Return the sizes of a sweep of prompts [P, H, T, 16]."""
-        return Sizes(len(heads), heads.shape[2], self._pixels)
+        return Sizes(len(heads), heads.shape[2], self._pixels, by_tile)

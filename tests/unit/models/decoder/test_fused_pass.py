@@ -51,17 +51,19 @@ def test_tokens_and_factors_equal_those_of_torch(
     prompt = strength * torch.randn(prompts, tokens, DIM, generator=generator)
     owners = sorted(int(owner) for owner in torch.randint(0, 2, (prompts,), generator=generator))
     results = []
-    for layout in (ByHead(), ByTile()):
+    for layout, by_tile in ((ByHead(), False), (ByTile(), False), (ByTile(), True)):
         contexts = contexts_of(weights, images, positions, layout)
         own = [contexts[owner] for owner in owners]
-        factors = Factors.taken(Workspace(CPU), prompts, HEADS * tokens, pixels)
+        factors = Factors.taken(Workspace(CPU), prompts, HEADS * tokens, pixels, by_tile=by_tile)
         if isinstance(layout, ByTile):
             final = FusedPass(decoder.transformer, weights, own, Workspace(CPU), kernels).run(prompt, factors)
         else:
             final = TwoWayPass(decoder.transformer, weights, own, Workspace(CPU), 64).run(prompt, factors)
-        results.append((final, factors.image, factors.scale, factors.tokens))
-    for found, expected in zip(results[1], results[0], strict=True):
+        image = factors.image.transpose(1, 2).flatten(2)[..., :pixels] if by_tile else factors.image
+        results.append((final, image, factors.scale, factors.tokens))
+    for found, expected, same in zip(results[1], results[0], results[2], strict=True):
         assert_close(found, expected)
+        assert torch.equal(found, same)
 
 
 @torch.inference_mode()
