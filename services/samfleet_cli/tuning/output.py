@@ -112,7 +112,7 @@ def _columns(points: list[Row], *, every: bool = False) -> list[Column]:
         Column("MiB", lambda row: f"{row['figures']['memory_bytes'] / 2**20:.0f}" if row["figures"] else None),
         Column("masks", _masks),
         *([Column("J/image", lambda row: _number(row, "energy_j"))] if has_energy or every else []),
-        Column("", _note, folds=True),
+        Column("note", _note, folds=True),
     ]
     return [*columns, Column("status", lambda row: row["status"]), Column("jobs", _jobs)] if every else columns
 

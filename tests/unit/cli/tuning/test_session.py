@@ -195,6 +195,19 @@ def test_wrong_input_is_refused(
         assert f"[{getattr(done.exception, 'code', '')}]" == said
 
 
+def test_a_single_point_is_printed(
+    benched: FormulaBench, pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(session, "_cores", lambda: 1)
+    values = ("--batch-size", "8", "--in-flight", "64")
+    done = CliRunner().invoke(
+        app, ["tune", "mobile_sam", "--images", str(pictures), "--out", str(tmp_path / "tune"), *values]
+    )
+    assert done.exit_code == 0, done.output
+    assert len(benched.measured) == 2
+    assert "front; baseline" in done.stdout
+
+
 def test_the_command_prints_the_front_and_the_settings(benched: FormulaBench, pictures: Path, tmp_path: Path) -> None:
     command = ["tune", "mobile_sam", "--images", str(pictures), "--out", str(tmp_path / "tune"), "--in-flight", "4"]
     done = CliRunner().invoke(app, command)
