@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -18,13 +19,14 @@ EQUAL_IOU = 0.99
 class MaskComparison:
     """Counts of both sides' masks in all images of a case, and of pairs with an IoU of at least `EQUAL_IOU`.
 
-    No mask is in two pairs. `least_iou` is the worst pair's, among pairs of at least 0.5; None without pairs.
+    No mask is in two pairs. `least_iou` and `mean_iou` are those of all pairs of at least 0.5; None without pairs.
     """
 
     ours: int
     theirs: int
     equal: int
     least_iou: float | None
+    mean_iou: float | None
 
     @property
     def share(self) -> float:
@@ -51,6 +53,7 @@ def compare_masks(
         theirs=sum(map(len, theirs)),
         equal=sum(iou >= EQUAL_IOU for iou in ious),
         least_iou=min(ious, default=None),
+        mean_iou=statistics.fmean(ious) if ious else None,
     )
 
 

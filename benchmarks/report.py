@@ -60,10 +60,12 @@ def print_soak(soak: Soak) -> None:
 
 
 def equal_masks(masks: MaskComparison) -> str:
-    least = "" if masks.least_iou is None else f", the worst pair's {masks.least_iou:.4f}"
+    pairs = ""
+    if masks.least_iou is not None and masks.mean_iou is not None:
+        pairs = f"; of all pairs the mean IoU is {masks.mean_iou:.4f}, the least {masks.least_iou:.4f}"
     return (
         f"{masks.equal} of {max(masks.ours, masks.theirs)} masks are equal ({masks.share:.1%}) "
-        f"at an IoU of {EQUAL_IOU} or more{least}"
+        f"at an IoU of {EQUAL_IOU} or more{pairs}"
     )
 
 

@@ -12,7 +12,7 @@ from typing import Any, TextIO
 
 import torch
 
-from benchmarks.cases import Case, Sample
+from benchmarks.cases import WITH_MASKS, Case, Sample
 from benchmarks.contenders.interface import Contender, Mask
 from benchmarks.contenders.run_lengths import run_lengths
 from benchmarks.contenders.torchvision_operators import stands_in
@@ -45,13 +45,14 @@ class Server:
         self._prepared(replace(case, boxed=case.boxed[:1]))()
 
     def _measure(self, order: dict[str, Any]) -> dict[str, Any]:
-        work = self._prepared(Case.from_dict(order))
+        case = Case.from_dict(order)
+        work = self._prepared(case)
         self._synchronize()
         begun = time.perf_counter()
         self._found = work()
         self._synchronize()
         seconds = time.perf_counter() - begun
-        masks = sum(map(len, self._found))
+        masks = sum(map(len, self._found)) if case.kind in WITH_MASKS else None
         return asdict(Sample(seconds, resident_bytes(), peak_bytes(self._contender.device), masks=masks))
 
     def _prepared(self, case: Case) -> Callable[[], list[Sequence[Mask]]]:

@@ -17,7 +17,7 @@ from fixtures.models.shared_data import shared_path, weights_dir
 
 MODULES = {"official": "torchvision", "ultralytics": "ultralytics", "pipeline": "transformers"}
 # ultralytics thresholds masks at another size, and counts stability with another offset.
-LEAST_EQUAL = {"official": 0.99, "pipeline": 0.99, "ultralytics": 0.2}
+LEAST_EQUAL = {"official": 0.99, "pipeline": 0.99, "ultralytics": 0.0}
 
 
 @pytest.fixture(scope="module")
@@ -54,6 +54,8 @@ def test_other_packages_find_the_same_masks(result: Result, opponent: str) -> No
         print(f"{pairing.case.name}, {opponent}: {pairing.masks}, {pairing.ratio.median:.2f} times")
         assert pairing.masks is not None
         assert pairing.masks.share >= LEAST_EQUAL[opponent]
+        assert pairing.masks.mean_iou is not None
+        assert pairing.masks.mean_iou > 0.9
         assert pairing.ours.stage_gflop["encode"] > 30
     assert everything.masks is not None
     assert boxes.masks is not None

@@ -19,7 +19,7 @@ def rows(first: int, last: int, size: tuple[int, int] = (100, 10)) -> dict[str, 
 def test_equal_masks_are_paired_in_any_order() -> None:
     uncompressed = {"size": [100, 10], "counts": [0, *([50, 50] * 10)]}  # rows 0 to 49
     found = compare_masks([[rows(0, 50), rows(60, 90)]], [[rows(60, 90), uncompressed]])
-    assert found == MaskComparison(ours=2, theirs=2, equal=2, least_iou=1.0)
+    assert found == MaskComparison(ours=2, theirs=2, equal=2, least_iou=1.0, mean_iou=1.0)
     assert found.share == 1.0
 
 
@@ -28,6 +28,7 @@ def test_the_share_is_of_the_larger_side_and_an_iou_below_the_limit_is_not_equal
     found = compare_masks(ours, theirs)
     assert (found.ours, found.theirs, found.equal) == (2, 3, 1)
     assert found.least_iou == pytest.approx(0.98)
+    assert found.mean_iou == pytest.approx(0.99)
     assert found.share == pytest.approx(1 / 3)
 
 
@@ -40,7 +41,7 @@ def test_masks_of_other_images_are_not_paired() -> None:
 
 
 def test_sides_without_masks_are_equal() -> None:
-    assert compare_masks([[]], [[]]) == MaskComparison(0, 0, 0, None)
+    assert compare_masks([[]], [[]]) == MaskComparison(0, 0, 0, None, None)
     assert compare_masks([[]], [[]]).share == 1.0
 
 
