@@ -63,6 +63,11 @@ class Case:
         return names.get(self.kind, f"SegEvery {self.size}x{self.size}")
 
     @property
+    def images(self) -> int:
+        """Number of images."""
+        return len(self.boxed) or 1
+
+    @property
     def prompts(self) -> int:
         return {"encode": 1, "decode": self.size, "boxes": self.size}.get(self.kind, self.size**2)
 

@@ -20,7 +20,8 @@ def print_pairing(pairing: Pairing, peak: float) -> None:
     for side in (ours, theirs):
         masks = side.samples[0].masks
         found = "" if masks is None else f", {masks} masks"
-        print(f"  {side.contender.name:<34}{side.median_seconds:9.3f} s{rate(side, peak)}{found}")
+        each = f", {side.median_seconds / pairing.case.images:.3f} s an image" if pairing.case.images > 1 else ""
+        print(f"  {side.contender.name:<34}{side.median_seconds:9.3f} s{each}{rate(side, peak)}{found}")
     for stage in ours.stages:
         against = ""
         if stage in pairing.stages:

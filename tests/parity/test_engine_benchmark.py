@@ -45,6 +45,8 @@ def test_every_contender_is_measured_in_pairs(tmp_path: Path, capfd: pytest.Capt
     (everything, _) = (pairing for pairing in read["pairings"] if pairing["name"] == "SegEvery 2x2")
     assert everything["masks"]["ours"] == everything["masks"]["theirs"]
     assert everything["masks"]["share"] == 1.0
+    encoder = next(pairing for pairing in read["pairings"] if pairing["name"] == "encoder")
+    assert everything["ours"]["stage_gflop"]["encode"] == encoder["ours"]["gflop"] > 70
     (gate,) = read["gates"]
     assert (gate["subject"]["execution"], gate["points_per_side"]) == ("bf16", 2)
     assert gate["figures"]["images"] == GATE_IMAGES

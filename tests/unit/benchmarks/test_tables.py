@@ -13,7 +13,7 @@ from benchmarks.results import Pairing, Result, Side
 from benchmarks.tables import comparison_table, main, readme_lines, stage_table
 
 EVERYTHING = Case("everything", 32, "/photos/coffee.png")
-BOXES = Case("boxes", 5, "/photos/a.jpg", (BoxedImage("/photos/a.jpg", ((0, 0, 1, 1),) * 5),))
+BOXES = Case("boxes", 4, "/photos/a.jpg", (BoxedImage("/photos/a.jpg", ((0, 0, 1, 1),) * 2),) * 2)
 MASKS = MaskComparison(ours=99, theirs=98, equal=98, least_iou=0.99, mean_iou=1.0)
 
 
@@ -45,7 +45,7 @@ def test_the_comparison_has_a_row_for_each_case_and_opponent(file: Path) -> None
         "| SegEvery 32x32, coffee.png | 5.00 s | the official package | **11.00** (10.00 to 12.00) "
         "| **5.50** (5.00 to 6.00) | 98 of 99 |"
     )
-    assert boxes == ("| SegAny, 5 boxes in 1 images | 5.00 s | the official package | **2.20** (2.00 to 2.40) |  |  |")
+    assert boxes == ("| SegAny, 4 boxes in 2 images | 2.50 s | the official package | **2.20** (2.00 to 2.40) |  |  |")
 
 
 def test_the_stages_have_work_and_share_of_the_peak_once_per_case(file: Path) -> None:
@@ -58,10 +58,13 @@ def test_the_stages_have_work_and_share_of_the_peak_once_per_case(file: Path) ->
 def test_the_lines_of_the_readme_name_machine_and_commit(file: Path) -> None:
     everything, boxes = readme_lines(json.loads(file.read_text()))
     assert everything == (
-        "- SegEvery 32x32, coffee.png: 5.00 s, the official package 55.00 / 27.50 s (default / tuned allocator): "
-        "**11.0 / 5.5 times as fast**; 98 of 99 masks are equal (A CPU, mobile_sam, commit abc)."
+        "- SegEvery 32x32, coffee.png: 5.00 s an image, the official package 55.00 / 27.50 s "
+        "(default / tuned allocator): **11.0 / 5.5 times as fast**; 98 of 99 masks are equal "
+        "(A CPU, mobile_sam, commit abc)."
     )
-    assert boxes.startswith("- SegAny, 5 boxes in 1 images: 5.00 s, the official package 11.00 s (default allocator)")
+    assert boxes.startswith(
+        "- SegAny, 4 boxes in 2 images: 2.50 s an image, the official package 5.50 s (default allocator)"
+    )
 
 
 def test_earlier_result_files_have_tables_too(
