@@ -22,6 +22,7 @@ from benchmarks.gpu_check.machine import ready_device
 from benchmarks.gpu_check.options import Options
 from benchmarks.gpu_check.recorder import Figures, NotHere, Recorder
 from benchmarks.paths import sam_network
+from samfleet.variants.execution import Products
 from samfleet_kernels.gpu import language_version
 from samfleet_kernels.library import torch_only
 from samfleet_models.decoder.factors import Factors
@@ -39,7 +40,7 @@ from samfleet_models.modeling.mask_decoder import ImageFeatures, MaskDecoder
 from samfleet_models.modeling.transformer import DIM, HEADS
 
 if TYPE_CHECKING:
-    from samfleet_models.gpu_kernels.launch import InputPrecision, Launcher
+    from samfleet_models.gpu_kernels.launch import Launcher
 
 MASKS = 3  # of a prompt
 GROUP = 256  # prompts that torch's operators score together, as in the engine
@@ -55,7 +56,7 @@ class Arithmetic:
 
     name: str
     dtype: torch.dtype
-    input_precision: InputPrecision
+    products: Products
     allowed: float
     like: torch.dtype | None = None
 
@@ -154,7 +155,7 @@ def compared(case: Case, arithmetic: Arithmetic, repeats: int) -> Figures:
     """Return errors against torch in float32, which pass or not, and milliseconds of both ways."""
     from samfleet_models.gpu_kernels.launch import Launcher
 
-    launcher = Launcher.on(case.device, arithmetic.input_precision)
+    launcher = Launcher.on(case.device, arithmetic.products)
     exact = results(case, torch.float32, None)
     errors = shares(results(case, arithmetic.dtype, launcher), exact)
     allowed = dict.fromkeys(errors, arithmetic.allowed)

@@ -9,7 +9,8 @@ from typing import Literal, cast, get_args
 
 from samfleet.errors import InvalidInput
 
-Precision = Literal["fp32", "bf16", "fp16", "int8"]
+Precision = Literal["fp32", "bf16", "fp16", "tf32", "tf32x3", "int8"]
+Products = Literal["ieee", "tf32", "tf32x3"]  # of float32 operands; "ieee" keeps all bits of the mantissa
 Compilation = Literal["none", "compile", "cuda_graphs"]
 
 ALL_OTHERS = "*"
@@ -42,6 +43,15 @@ class Execution:
     @property
     def is_reference(self) -> bool:
         return self == Execution()
+
+    @property
+    def products(self) -> Products:
+        """Rounding of the float32 operands of products: to TF32, to sums of three products in TF32, or none."""
+        match self.precision:
+            case "tf32" | "tf32x3" as rounded:
+                return rounded
+            case _:
+                return "ieee"
 
     @classmethod
     def parse(cls, text: str) -> Execution:

@@ -7,7 +7,7 @@ from samfleet.variants.execution import Execution, ExecutionInvalid, Executions
 KNOWN = ("mobile_sam", "sam_vit_b")
 
 
-@pytest.mark.parametrize("text", ["fp32", "bf16", "int8", "fp16+compile", "fp32+cuda_graphs"])
+@pytest.mark.parametrize("text", ["fp32", "bf16", "int8", "fp16+compile", "fp32+cuda_graphs", "tf32x3+compile"])
 def test_an_execution_round_trips_through_its_text(text: str) -> None:
     assert str(Execution.parse(text)) == text
 
@@ -16,6 +16,12 @@ def test_only_plain_fp32_is_the_reference() -> None:
     assert Execution.parse("fp32+none").is_reference
     assert not Execution.parse("fp32+compile").is_reference
     assert not Execution.parse("bf16").is_reference
+    assert not Execution.parse("tf32x3").is_reference
+
+
+def test_only_tf32_rounds_operands_of_float32() -> None:
+    texts = ("fp32", "bf16", "tf32", "tf32x3+compile")
+    assert [Execution.parse(text).products for text in texts] == ["ieee", "ieee", "tf32", "tf32x3"]
 
 
 @pytest.mark.parametrize(
@@ -37,7 +43,7 @@ def test_a_setting_assigns_every_variant_its_execution(setting: str, mobile_sam:
 @pytest.mark.parametrize(
     ("setting", "message"),
     [
-        ("int4", "precision 'int4' of execution 'int4' is unknown; it is one of fp32, bf16, fp16, int8"),
+        ("int4", "precision 'int4' of execution 'int4' is unknown; it is one of fp32, bf16, fp16, tf32, tf32x3, int8"),
         ("int8+compile", "int8 cannot be combined with compile; write `int8`"),
         ("bf16+jit", "compilation 'jit' of execution 'bf16\\+jit' is unknown; it is one of none, compile, cuda_graphs"),
         ("bf16+", "compilation '' of"),

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 import torch
 from torch import Tensor
 
+from samfleet.variants.execution import Products
 from samfleet_kernels.gpu import gpu_kernels
 from samfleet_kernels.library import Kernels
 from samfleet_models.decoder.captured_scoring import CapturedScoring, LaunchedScores
@@ -37,6 +38,7 @@ from samfleet_models.modeling.hq_mask_decoder import RefinedMaskDecoder
 from samfleet_models.modeling.mask_decoder import MaskDecoder
 from samfleet_models.modeling.prompt_encoder import PointEncoder, PromptEncoder
 from samfleet_models.modeling.transformer import HEADS
+from samfleet_models.precision.dtypes import require_products
 
 if TYPE_CHECKING:
     from samfleet_models.gpu_kernels.launch import Launcher
@@ -85,8 +87,13 @@ class FoldedDecoder:
     """
 
     def __init__(
-        self, prompt_encoder: PointEncoder, mask_decoder: MaskDecoder, precision: torch.dtype = torch.float32
+        self,
+        prompt_encoder: PointEncoder,
+        mask_decoder: MaskDecoder,
+        precision: torch.dtype = torch.float32,
+        products: Products = "ieee",
     ) -> None:
+        """Fold the decoder. TF32 `products` raise `PrecisionUnsupported` where the GPU kernels are not used."""
         self._prompt_encoder = prompt_encoder
         self._mask_decoder = mask_decoder
         device = mask_decoder.iou_token.weight.device
@@ -96,7 +103,7 @@ class FoldedDecoder:
         self._threads = PromptThreads(device)
         self._captured: CapturedScoring | None = None
         self._kernels = kernels_for(device, self._types.scoring)
-        self._launcher = _launcher(device)
+        self._launcher = _launcher(device, products)
         self._layout: Layout = ByTile() if self._kernels else ByHead()
         with torch.inference_mode():
             self._weights = FoldedWeights.of(mask_decoder, self._types.drawing)
@@ -246,13 +253,14 @@ def _rows(prompts: Sequence[int], device: torch.device) -> slice | Tensor:
     return to_device(torch.tensor(prompts), device)
 
 
-def _launcher(device: torch.device) -> Launcher | None:
+def _launcher(device: torch.device, products: Products) -> Launcher | None:
     """Return the launcher of the GPU kernels; None if this process does not use them."""
+    require_products(products, device)
     if gpu_kernels(device.type) is None:
         return None
     from samfleet_models.gpu_kernels.launch import Launcher
 
-    return Launcher.on(device)
+    return Launcher.on(device, products)
 
 
 def _drawing(

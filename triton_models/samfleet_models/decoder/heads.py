@@ -15,6 +15,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from samfleet.variants.execution import Products
 from samfleet_models.decoder.dynamic_multimask import DynamicSingle
 from samfleet_models.decoder.folded import FoldedDecoder
 from samfleet_models.decoder.interface import Decoder
@@ -34,11 +35,13 @@ class Heads:
 
     prompt_encoder: Callable[[int, int], nn.Module]
     mask_decoder: Callable[[], nn.Module]
-    fold: Callable[[Any, Any, torch.dtype], Decoder]
+    fold: Callable[[Any, Any, torch.dtype, Products], Decoder]
 
 
-def fold_dynamic(prompt_encoder: PointEncoder, mask_decoder: MaskDecoder, precision: torch.dtype) -> DynamicSingle:
-    return DynamicSingle(FoldedDecoder(prompt_encoder, mask_decoder, precision))
+def fold_dynamic(
+    prompt_encoder: PointEncoder, mask_decoder: MaskDecoder, precision: torch.dtype, products: Products = "ieee"
+) -> DynamicSingle:
+    return DynamicSingle(FoldedDecoder(prompt_encoder, mask_decoder, precision, products))
 
 
 SAM = Heads(PromptEncoder, MaskDecoder, FoldedDecoder)

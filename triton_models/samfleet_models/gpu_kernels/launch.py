@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import torch
 import triton
 from torch import Tensor
 
+from samfleet.variants.execution import Products
 from samfleet_models.gpu_kernels import sweeps
 from samfleet_models.gpu_kernels.drawing import drawing
 from samfleet_models.gpu_kernels.limits import DRAWING, DRAWN_ROWS, Blocks, block_of
 from samfleet_models.modeling.transformer import HEADS
 
-InputPrecision = Literal["ieee", "tf32", "tf32x3"]
 CHANNELS = 16  # of a head
 STATE = 2 + CHANNELS  # numbers of a row's softmax: the greatest logit, the total, the attended values
 WAVES = 2  # programs for each multiprocessor, so that none waits long for the last ones
@@ -23,16 +23,16 @@ WAVES = 2  # programs for each multiprocessor, so that none waits long for the l
 
 @dataclass(frozen=True, slots=True)
 class Launcher:
-    """Launches kernels. `input_precision` rounds the operands of float32 products; `processors` is the device's number.
+    """Launches kernels on a device of `processors`; `input_precision` rounds the operands of float32 products.
 
-    "ieee" keeps float32, "tf32" takes 10 bits of the mantissa, "tf32x3" adds the products of the remainders.
+    "ieee" keeps float32, "tf32" takes 10 bits of the mantissa, "tf32x3" adds the products with the remainders.
     """
 
-    input_precision: InputPrecision
+    input_precision: Products
     processors: int
 
     @classmethod
-    def on(cls, device: torch.device, input_precision: InputPrecision = "ieee") -> Launcher:
+    def on(cls, device: torch.device, input_precision: Products = "ieee") -> Launcher:
         cuda = device.type == "cuda"
         processors = torch.cuda.get_device_properties(device).multi_processor_count if cuda else 1
         return cls(input_precision, processors)

@@ -18,6 +18,7 @@ from samfleet_models.networks.squeeze.network import SqueezeNetwork
 from samfleet_models.networks.yolo.detector_prompted import DetectorPrompted
 from samfleet_models.networks.yolo.network import InstanceNetwork
 from samfleet_models.precision.calibration import scalings_of
+from samfleet_models.precision.dtypes import PrecisionUnsupported
 
 # Families other than image encoders with SAM's kind of heads.
 OTHERS: dict[str, Callable[[VariantRecord, Execution | None], Network]] = {
@@ -44,10 +45,15 @@ def require_int8(record: VariantRecord) -> None:
 def network_of(
     record: VariantRecord, execution: Execution | None = None, calibration: Calibration | None = None
 ) -> Network:
-    """Make the network of a record, ready to load its official weights. int8 needs a `calibration`."""
+    """Make the network of a record, ready to load its official weights. int8 needs a `calibration`.
+
+    Raises `PrecisionUnsupported` for TF32 in a network without the mask decoder whose kernels compute it.
+    """
     if execution is not None and execution.precision == "int8":
         require_int8(record)
         return SamNetwork(record, FAMILIES[record.family], execution, scalings_of(calibration)).eval()
+    if execution and execution.products != "ieee" and record.family in OTHERS:
+        raise PrecisionUnsupported(f"{record.name} has no products in {execution.products}; serve it in fp32")
     network = (OTHERS.get(record.family) or build_network)(record, execution)
     return network if record.detector is None else DetectorPrompted(network, record.detector, execution)
 

@@ -146,7 +146,7 @@ class SamNetwork(nn.Module):
         """The prompt encoder and mask decoder, folded from the current parameters on first use."""
         if self._decoder is None:
             dtype = DTYPES[self.execution.precision]
-            folded = self._heads.fold(self.prompt_encoder, self.mask_decoder, dtype)
+            folded = self._heads.fold(self.prompt_encoder, self.mask_decoder, dtype, self.execution.products)
             if self.execution.compilation == "cuda_graphs":
                 innermost(folded).capture_scoring()
             by_stability = self.processor.conventions.masks.ranked_by == "stability"

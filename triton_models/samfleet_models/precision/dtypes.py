@@ -13,7 +13,10 @@
 In int8 the calibrated layers of the image encoder multiply 8-bit integers (`samfleet_models.modeling.quantised`), and
 everything else is as in fp32.
 
-In fp32 everything is float32, and on CUDA without TF32 (`samfleet_models.device.hardware.prepare_device`).
+In fp32 everything is float32, and on CUDA without TF32 (`samfleet_models.device.hardware.prepare_device`). In tf32 and
+tf32x3 everything is float32 too, but the products in the GPU kernels of the mask decoder
+(`samfleet_models.gpu_kernels`) take operands of 10 bits of mantissa (TF32), or add three such products (3xTF32), which
+keeps about 21 bits.
 """
 
 from __future__ import annotations
@@ -21,7 +24,8 @@ from __future__ import annotations
 import torch
 
 from samfleet.errors import SamfleetError
-from samfleet.variants.execution import Precision
+from samfleet.variants.execution import Execution, Precision, Products
+from samfleet_kernels.gpu import gpu_kernels
 from samfleet_models.ops import integer_layers, onednn
 
 # In int8 everything that is no integer stays float32.
@@ -29,10 +33,12 @@ DTYPES: dict[Precision, torch.dtype] = {
     "fp32": torch.float32,
     "bf16": torch.bfloat16,
     "fp16": torch.float16,
+    "tf32": torch.float32,
+    "tf32x3": torch.float32,
     "int8": torch.float32,
 }
 
-BF16_SINCE = (8, 0)  # compute capability
+BF16_SINCE = (8, 0)  # compute capability, also of TF32
 
 
 class PrecisionUnsupported(SamfleetError):
@@ -46,6 +52,9 @@ def require_supported(precision: Precision, device: torch.device) -> None:
 
     Numbers are then converted for every product, which works but takes many times as long.
     """
+    if precision in {"tf32", "tf32x3"}:
+        require_products(Execution(precision).products, device)
+        return
     dtype = DTYPES[precision]
     if precision == "int8":
         if device.type != "cpu" or not integer_layers.supported():
@@ -62,3 +71,16 @@ def require_supported(precision: Precision, device: torch.device) -> None:
         raise PrecisionUnsupported(
             f"{device} has no arithmetic in {precision} and would take many times as long as in fp32; serve in fp32"
         )
+
+
+def require_products(products: Products, device: torch.device) -> None:
+    """Raise `PrecisionUnsupported` for TF32 where decoders do not use the GPU kernels, which alone compute it."""
+    if products == "ieee":
+        return
+    if gpu_kernels(device.type) is None:
+        raise PrecisionUnsupported(
+            f"only the GPU kernels compute in {products}, and decoders on {device} do not use them; "
+            "set SAMFLEET_KERNELS=triton on a GPU, or serve in fp32"
+        )
+    if torch.cuda.get_device_capability(device) < BF16_SINCE:
+        raise PrecisionUnsupported(f"{device} has no arithmetic in TF32; serve in fp32")

@@ -33,6 +33,7 @@ from samfleet_models.images.loading import Failure, Limits, LoadedImage, load, o
 from samfleet_models.modeling.common import Features
 from samfleet_models.networks.registry import network_of, require_int8
 from samfleet_models.precision.admission import admit, calibration_for
+from samfleet_models.precision.dtypes import require_products
 
 ENCODED_AT_A_TIME = {"cpu": 1, "cuda": 64}  # as in the networks; cancelled requests are dropped between batches
 
@@ -90,6 +91,7 @@ class Engine:
         self.device = choose_device(settings.device, settings.gpu)
         prepare_device(self.device, settings.threads, settings.kernels)
         self.execution = settings.execution
+        require_products(self.execution.products, self.device)
         self.hardware = fingerprint(self.device, settings.triton_version, self.execution)
         self.checkpoint_sha256 = expected_sha256(record.checkpoint, checkpoint.parent)
         conditions = (self.execution, self.hardware, self.checkpoint_sha256)

@@ -16,7 +16,7 @@ from samfleet.variants.record import VariantRecord
 from samfleet.variants.task import EverythingParameters, Prompt, PromptsParameters, TaskParameters
 from samfleet.variants.weights.pins import expected_sha256
 from samfleet.wire.messages import SegmentReply, SegmentRequest
-from samfleet_models.device.hardware import choose_device, fingerprint
+from samfleet_models.device.hardware import choose_device, fingerprint, prepare_device
 from samfleet_models.precision.admission import calibration_for, gate_subject
 from samfleet_models.precision.dtypes import require_supported
 from samfleet_models.precision.mask_agreement import compare_images, figures_of, unusable_scores
@@ -69,6 +69,7 @@ def measure_gate(
     `PrecisionUnsupported` if the hardware lacks the arithmetic, and `GateMasksMissing` before the candidate is loaded.
     """
     device = choose_device(settings.device, settings.gpu)
+    prepare_device(device, settings.threads, settings.kernels)
     require_supported(settings.execution.precision, device)
     sha256 = expected_sha256(record.checkpoint, checkpoint.parent)
     _, calibration = calibration_for(record, settings.execution, sha256, settings.gates_dir)

@@ -11,6 +11,7 @@ pytest.importorskip("triton", exc_type=ImportError)
 import torch
 
 from fixtures.models.decoder_heads import KINDS, draw_all, pair, prompts
+from samfleet.variants.execution import Products
 from samfleet_kernels.library import torch_only
 from samfleet_models.decoder import folded
 from samfleet_models.decoder.folded import FoldedDecoder
@@ -38,7 +39,7 @@ def launched(monkeypatch: pytest.MonkeyPatch) -> set[str]:
 
     for name in ("first", "second", "third", "draw"):
         spied(name)
-    monkeypatch.setattr(folded, "_launcher", lambda _device: Launcher("ieee", 2))
+    monkeypatch.setattr(folded, "_launcher", lambda _device, products: Launcher(products, 2))
     return names
 
 
@@ -55,6 +56,16 @@ def test_masks_and_scores_equal_those_of_the_plain_heads(name: str, launched: se
     torch.testing.assert_close(ious, expected_ious, atol=TOLERANCE * float(expected_ious.abs().max()), rtol=0)
     assert launched >= {"first", "second", "third"}
     assert ("draw" in launched) == (name not in {"efficient", "hq"})  # other norms and finer features
+
+
+@pytest.mark.parametrize("products", ["ieee", "tf32", "tf32x3"])
+def test_the_kernels_round_operands_as_the_execution_says(products: Products, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(folded, "gpu_kernels", lambda _device: "triton 3.8.0")
+    monkeypatch.setattr(folded, "require_products", lambda *_: None)  # the processor here computes no TF32
+    with torch_only():
+        launcher = folded._launcher(torch.device("cpu"), products)
+    assert launcher is not None
+    assert launcher.input_precision == products
 
 
 @torch.inference_mode()

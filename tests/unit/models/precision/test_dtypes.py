@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -8,11 +9,15 @@ import torch
 from torch import Tensor
 
 from fixtures.models.tiny_variant import tiny
+from samfleet.variants.catalogue import get_variant
 from samfleet.variants.execution import Execution, Precision
 from samfleet.variants.record import VariantRecord
 from samfleet_models.checkpoints.loading import load_weights
-from samfleet_models.networks.registry import build_network
+from samfleet_models.networks.registry import build_network, network_of
 from samfleet_models.networks.sam import SamNetwork
+from samfleet_models.precision import dtypes
+from samfleet_models.precision.dtypes import PrecisionUnsupported, require_supported
+from samfleet_models.serving.engine import Engine, EngineSettings
 
 __all__ = ["tiny"]
 
@@ -58,3 +63,25 @@ def test_the_parameters_that_checkpoints_load_into_stay_in_fp32(
     assert all(torch.equal(before[name], after[name]) for name in before)
     load_weights(network, *tiny)
     assert torch.equal(network.encode(pixels)[0], first)
+
+
+@pytest.mark.parametrize("precision", ["tf32", "tf32x3"])
+def test_tf32_is_refused_where_the_gpu_kernels_are_not_used(
+    tiny: tuple[VariantRecord, Path], precision: Precision
+) -> None:
+    with pytest.raises(PrecisionUnsupported, match="SAMFLEET_KERNELS=triton"):
+        require_supported(precision, torch.device("cpu"))
+    with pytest.raises(PrecisionUnsupported, match="SAMFLEET_KERNELS=triton"):
+        Engine(*tiny, EngineSettings(device="cpu", execution=Execution(precision), ungated=True))
+    with pytest.raises(PrecisionUnsupported, match="fastsam_s has no products"):
+        network_of(get_variant("fastsam_s"), Execution(precision))
+
+
+@pytest.mark.parametrize(("capability", "refused"), [((7, 5), True), ((8, 0), False), ((9, 0), False)])
+def test_tf32_needs_compute_capability_8(
+    capability: tuple[int, int], refused: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dtypes, "gpu_kernels", lambda _device: "triton 3.8.0")
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda _device: capability)
+    with pytest.raises(PrecisionUnsupported, match="no arithmetic in TF32") if refused else nullcontext():
+        require_supported("tf32", torch.device("cuda", 0))
