@@ -132,7 +132,7 @@ class CapturedBatch:
 
 
 def captured(work: Callable[[], Result], device: torch.device, pool: Any) -> tuple[torch.cuda.CUDAGraph, Result]:
-    """Return the recorded launches of `work`, and its result, whose tensors every replay writes anew.
+    """Return the recorded launches of `work`, and its result, whose tensors every replay writes again.
 
     `work` must find its inputs in the same memory each time.
     """
