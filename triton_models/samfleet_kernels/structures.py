@@ -15,7 +15,7 @@ class Sizes(ctypes.Structure):
 
 class DrawingSizes(ctypes.Structure):
     _fields_: ClassVar[Sequence[tuple[str, type]]] = [
-        (name, ctypes.c_int64) for name in ("rows", "pixels", "side", "masks", "by_tile")
+        (name, ctypes.c_int64) for name in ("rows", "pixels", "side", "masks")
     ]
 
 

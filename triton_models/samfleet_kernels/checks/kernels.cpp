@@ -120,7 +120,7 @@ static Array draw(const Set &set, SamfleetDrawingSizes sizes, bool terms) {
     state = 2;
     int64_t tiles = (sizes.pixels + 63) / 64;
     Array memory(set.drawing_memory(sizes.rows, sizes.masks));
-    Array image = random_array(sizes.rows * (sizes.by_tile ? tiles * 64 : sizes.pixels), 1);
+    Array image = random_array(sizes.rows * tiles * 64, 1);
     Array scale = random_array(sizes.pixels, 1), projected = random_array(sizes.rows * 256, 1);
     Array base = random_array(tiles * 256 * 64, 1), bias = random_array(256, 1), weight = random_array(64, 1);
     Array constants = random_array(tiles * 256 * 64, 1), second = random_array(128 * 64, 1);
@@ -187,8 +187,7 @@ static int each_set(const char *what, const Work &work) {
 int main() {
     const SamfleetSizes sweeps[] = {{1, 1, 1, 0},   {2, 7, 64, 1},  {9, 7, 65, 0},
                                     {3, 8, 130, 1}, {2, 13, 63, 0}, {1, 45, 100, 1}};
-    const SamfleetDrawingSizes drawings[] = {
-        {17, 1, 1, 1, 0}, {113, 64, 8, 3, 1}, {113, 81, 9, 4, 0}, {113, 81, 9, 2, 1}, {721, 225, 15, 1, 1}};
+    const SamfleetDrawingSizes drawings[] = {{17, 1, 1, 1}, {113, 64, 8, 3}, {113, 81, 9, 4}, {721, 225, 15, 1}};
     int failures = 0;
     char what[100];
     for (const auto &sizes : sweeps) {

@@ -72,13 +72,12 @@ struct Layer {
 };
 
 struct Scratch {
-    float *projected, *second, *kernels, *factors, *hidden, *features, *logits, *drawn;
+    float *projected, *second, *kernels, *hidden, *features, *logits, *drawn;
 
     Scratch(Arena arena, int64_t rows, int64_t masks, int64_t *used = nullptr) {
         projected = arena.take(SUBPIXELS * HIDDEN * rows);
         second = arena.take(SUBPIXELS * FEATURES * HIDDEN);
         kernels = arena.take(masks * FEATURES);
-        factors = arena.take(rows * TILE);
         hidden = arena.take(HIDDEN * TILE);
         features = arena.take(FEATURES * TILE);
         logits = arena.take(masks * TILE);
@@ -107,9 +106,7 @@ struct Draw {
         alignas(64) float scale[TILE];
         int64_t valid = sizes.pixels - start < TILE ? sizes.pixels - start : TILE;
         read_row(at.scale + start, valid, scale);
-        const float *factors = sizes.by_tile ? at.image + start * sizes.rows : scratch.factors;
-        for (int64_t row = 0; row < sizes.rows && !sizes.by_tile; row++)
-            read_row(at.image + row * sizes.pixels + start, valid, scratch.factors + row * TILE);
+        const float *factors = at.image + start * sizes.rows;
         for (int64_t sub = 0; sub < SUBPIXELS; sub++) {
             first_convolution(start / TILE * SUBPIXELS + sub, sub, factors, scale);
             for (int64_t inner = 0; inner < SUBPIXELS; inner++) second_convolution(start / TILE, sub, inner);

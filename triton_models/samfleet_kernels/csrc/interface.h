@@ -61,14 +61,13 @@ struct SamfleetThird {
 
 struct SamfleetDrawingSizes {
     int64_t rows, pixels, side, masks;  // K = 2 J + 1 factors, N image tokens in rows of `side`, M masks
-    int64_t by_tile;                    // as in `SamfleetSizes`
 };
 
 // Masks of one prompt: both transposed convolutions, the LayerNorm and GELU between them, the GELU behind them, and the
 // products with the masks' kernels. `samfleet_models.decoder.output_upscaling` states the algebra. Tables have 256
 // (sub-pixel, channel) rows here: [tiles, 256, 64]. What is added before the LayerNorm has no mean over the channels.
 struct SamfleetDrawing {
-    const float *image;        // r1 B [K, N], or by tile
+    const float *image;        // r1 B [tiles, K, 64]
     const float *scale;        // r1 r0 [N]
     const float *projected;    // W U [K, 256]
     const float *base;         // K1 U, table

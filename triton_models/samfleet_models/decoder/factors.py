@@ -10,7 +10,9 @@ from torch import Tensor
 from samfleet_models.decoder.matmul import by_head
 from samfleet_models.decoder.tables import TILE
 from samfleet_models.decoder.workspace import Workspace
-from samfleet_models.modeling.transformer import DIM
+from samfleet_models.modeling.transformer import DIM, HEADS
+
+CHANNELS = DIM // 2 // HEADS  # of a head in the attentions between tokens and image
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +22,8 @@ class Factors:
     In the terms of `samfleet_models.decoder.two_way_pass`, `image` is (r₁ B)ᵀ [P, 2 J + 1, N], `tokens` is
     W [P, 2 J + 1, 256] and `scale` is r₁ r₀ [P, 1, N]; during the second layer they do not contain r₁ yet. `image` has
     the type of scoring and is in a workspace: the next pass overwrites it. The others are float32. For the kernels,
-    `image` may be [P, tiles, 2 J + 1, 64] instead, filled up behind the last image token.
+    `image` may be [P, tiles, 2 J + 1, 64] instead, filled up behind the last image token; `tokens` are then the values
+    [P, 2 H, T, 16] of both layers, from which `samfleet_models.decoder.token_rows` forms W's products.
     """
 
     image: Tensor
@@ -41,10 +44,11 @@ class Factors:
         """Return uninitialised factors for `pairs` (J) of heads and tokens."""
         rows = 2 * pairs + 1
         shape = (prompts, -(-pixels // TILE), rows, TILE) if by_tile else (prompts, rows, pixels)
+        tokens = (2 * HEADS, pairs // HEADS, CHANNELS) if by_tile else (rows, DIM)
         image = workspace.take("image", *shape, dtype=dtype)
         return cls(
             image=image,
-            tokens=image.new_empty(prompts, rows, DIM, dtype=torch.float32),
+            tokens=image.new_empty(prompts, *tokens, dtype=torch.float32),
             scale=image.new_empty(prompts, 1, pixels, dtype=torch.float32),
         )
 

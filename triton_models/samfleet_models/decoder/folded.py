@@ -274,7 +274,7 @@ def _drawing(
         return RefinedDrawing.of(decoder, weights.up_scaling)
     fused: Drawing | None = None
     if kernels and dtype == torch.float32:
-        fused = FusedDrawing.of(weights.up_scaling, kernels)
+        fused = FusedDrawing.of(weights, kernels)
     elif launcher:
         fused = TritonDrawing.of(weights.up_scaling, launcher)
     return fused or PlainDrawing(weights.up_scaling)

@@ -16,11 +16,12 @@ from torch import Tensor
 from samfleet_kernels.library import Kernels
 from samfleet_kernels.structures import Drawing, DrawingSizes
 from samfleet_models.decoder.factors import Factors
+from samfleet_models.decoder.folded_weights import FoldedWeights
 from samfleet_models.decoder.image_context import ImageContext
-from samfleet_models.decoder.matmul import product
 from samfleet_models.decoder.numerics import Affine, centred
-from samfleet_models.decoder.output_upscaling import SUBPIXELS, ChannelNorm, PixelTerms, UpScaling, by_pixel
+from samfleet_models.decoder.output_upscaling import SUBPIXELS, ChannelNorm, PixelTerms, by_pixel
 from samfleet_models.decoder.tables import address, tiles
+from samfleet_models.decoder.token_rows import TokenRows
 from samfleet_models.decoder.workspace import Workspace
 from samfleet_models.modeling.mask_decoder import MASKS, ImageFeatures
 from samfleet_models.modeling.transformer import HEADS
@@ -28,21 +29,28 @@ from samfleet_models.modeling.transformer import HEADS
 
 @dataclass(frozen=True, slots=True)
 class FusedDrawing:
-    """Draws in float32 on a CPU. `first` [256, 4 * 64] and `bias` [4 * 64] have no mean over a sub-pixel's channels."""
+    """Draws in float32 on a CPU, from factors by tile.
+
+    `first` [256, 4 * 64] and `bias` [4 * 64] have no mean over a sub-pixel's channels; `rows` are W's under `first`.
+    """
 
     first: Tensor
+    rows: TokenRows
     bias: Tensor
     norm: ChannelNorm
     second: Affine
     kernels: Kernels
 
     @classmethod
-    def of(cls, up_scaling: UpScaling, kernels: Kernels) -> Self | None:
-        """Return the drawing of an up-scaling; None if it has another norm than a LayerNorm over the channels."""
+    def of(cls, weights: FoldedWeights, kernels: Kernels) -> Self | None:
+        """Return a decoder's drawing; None if its up-scaling has another norm than a LayerNorm over the channels."""
+        up_scaling = weights.up_scaling
         if not isinstance(up_scaling.norm, ChannelNorm):
             return None
+        first = _without_mean(up_scaling.first)
         return cls(
-            first=_without_mean(up_scaling.first),
+            first=first,
+            rows=TokenRows.of(weights).under(first),
             bias=_without_mean(up_scaling.first_bias),
             norm=up_scaling.norm,
             second=up_scaling.second,
@@ -74,7 +82,7 @@ class FusedDrawing:
         workspace: Workspace,
     ) -> None:
         """Write the logits `out` [k, 4 * side, 4 * side], like `mask_logits.Drawing.draw`."""
-        projected = product(factors.tokens, self.first.expand(len(counts), -1, -1))  # W U
+        projected = self.rows(factors.tokens)  # W U
         start = 0
         for prompt, count in enumerate(counts):
             own = slice(start, start + count)
@@ -93,9 +101,7 @@ class FusedDrawing:
         workspace: Workspace,
     ) -> None:
         pixels, shared = context.pixels, context.pixels.constants.dim() == 1
-        sizes = DrawingSizes(
-            rows=len(projected), pixels=context.size, side=context.side, masks=len(kernels), by_tile=factors.by_tile
-        )
+        sizes = DrawingSizes(rows=len(projected), pixels=context.size, side=context.side, masks=len(kernels))
         arrays = Drawing(
             image=address(factors.image),
             scale=address(factors.scale),

@@ -19,6 +19,7 @@ from samfleet_models.decoder.factors import Factors
 from samfleet_models.decoder.folded_weights import FoldedWeights, ToImage
 from samfleet_models.decoder.image_context import ImageContext, image_groups
 from samfleet_models.decoder.matmul import by_head, each_head, join_heads, split_heads
+from samfleet_models.decoder.token_rows import TokenRows
 from samfleet_models.decoder.two_way_pass import FINAL, SECOND, TWICE_A_MEAN, mean_products
 from samfleet_models.modeling.transformer import TwoWayTransformer
 
@@ -72,6 +73,7 @@ class SweptPass(ABC):
     ) -> None:
         self._transformer = transformer
         self._weights = weights
+        self._rows = TokenRows.of(weights)
         self._groups = list(image_groups(contexts, len(contexts)))
         self._pixels = contexts[0].size
 
@@ -91,12 +93,11 @@ class SweptPass(ABC):
         tokens = second.feed_forward(tokens)
         late_keys = split_heads(weights.to_tokens[1].key(tokens + prompt))
         late_values = split_heads(weights.to_tokens[1].value(tokens))
-        pairs = updates.shape[1]
-        factors.tokens[:, :pairs] = each_head(early_values, weights.gained_out).flatten(1, 2)
-        factors.tokens[:, pairs:-1] = each_head(late_values, weights.to_tokens[1].out).flatten(1, 2)
-        factors.tokens[:, -1] = weights.shift
+        both = torch.cat([early_values, late_values], 1)
+        rows = self._rows(both)  # W [P, 2 J + 1, 256]
+        factors.tokens.copy_(both if factors.by_tile else rows)
         values = (doubled, late_values * TWICE_A_MEAN)
-        final = self._update_second(tokens + prompt, (early_keys, late_keys), values, updates, factors)
+        final = self._update_second(tokens + prompt, (early_keys, late_keys), values, (updates, rows), factors)
         return torch.as_tensor(self._transformer.norm_final_attn(tokens + final))
 
     def _attend_image(self, query_tokens: Tensor) -> Tensor:
@@ -127,22 +128,26 @@ class SweptPass(ABC):
         query_tokens: Tensor,
         keys: tuple[Tensor, Tensor],
         values: tuple[Tensor, Tensor],
-        updates: Tensor,
+        added: tuple[Tensor, Tensor],
         factors: Factors,
     ) -> Tensor:
-        """Second image-to-token attention, which completes `factors`, and final token-to-image attention."""
+        """Second image-to-token attention, which completes `factors`, and final token-to-image attention.
+
+        `added` are V₀ [P, J, 256] and W [P, 2 J + 1, 256].
+        """
+        updates, added_rows = added
         place = self._weights.to_image[FINAL]
         queries = split_heads(place.query(query_tokens))
-        against = _against(queries, place, factors.tokens)
+        against = _against(queries, place, added_rows)
         late_against = torch.bmm(
             each_head(keys[1], self._weights.to_tokens[1].query_heads).flatten(1, 2), updates.transpose(1, 2)
         )
-        products = mean_products(factors.tokens)  # W Wᵀ / 256
+        products = mean_products(added_rows)  # W Wᵀ / 256
         gathered, seen = torch.empty_like(against), torch.empty_like(queries)
         operands = ThirdOperands(*keys, *values, late_against, products, queries, against)
         for rows, context in self._groups:
             self._third(context, operands.rows(rows), factors.group(rows), gathered[rows], seen[rows])
-        return _attended(gathered, factors.tokens, seen, place)
+        return _attended(gathered, added_rows, seen, place)
 
     @abstractmethod
     def _first(self, context: ImageContext, queries: Tensor, seen: Tensor) -> None:

@@ -24,9 +24,9 @@ TOLERANCE = 1e-5  # relative to the largest logit
 
 
 def both(case: DrawingCase, kernels: Kernels) -> tuple[Tensor, Tensor]:
-    fused = FusedDrawing.of(case.weights.up_scaling, kernels)
+    fused = FusedDrawing.of(case.weights, kernels)
     assert fused is not None
-    return case.drawn(fused), case.drawn(PlainDrawing(case.weights.up_scaling))
+    return case.drawn(fused, case.by_tile), case.drawn(PlainDrawing(case.weights.up_scaling), case.factors)
 
 
 @torch.inference_mode()
@@ -66,7 +66,8 @@ def test_numbers_that_are_not_finite_reach_the_pixels_of_their_token_only(
 
 
 def test_a_norm_over_all_pixels_is_left_to_torch(decoder: MaskDecoder, kernels: Kernels) -> None:
-    up_scaling = FoldedWeights.of(decoder, torch.float32).up_scaling
+    weights = FoldedWeights.of(decoder, torch.float32)
+    up_scaling = weights.up_scaling
     assert isinstance(up_scaling.norm, ChannelNorm)
     norm = PromptNorm(up_scaling.norm.weight, up_scaling.norm.bias, 1e-6)
-    assert FusedDrawing.of(replace(up_scaling, norm=norm), kernels) is None
+    assert FusedDrawing.of(replace(weights, up_scaling=replace(up_scaling, norm=norm)), kernels) is None

@@ -18,6 +18,7 @@ from samfleet_models.decoder.factors import Factors
 from samfleet_models.decoder.folded_weights import FoldedWeights
 from samfleet_models.decoder.fused_pass import FusedPass
 from samfleet_models.decoder.tables import ByHead, ByTile
+from samfleet_models.decoder.token_rows import TokenRows
 from samfleet_models.decoder.two_way_pass import TwoWayPass
 from samfleet_models.decoder.workspace import Workspace
 from samfleet_models.modeling.mask_decoder import MaskDecoder
@@ -60,7 +61,8 @@ def test_tokens_and_factors_equal_those_of_torch(
         else:
             final = TwoWayPass(decoder.transformer, weights, own, Workspace(CPU), 64).run(prompt, factors)
         image = factors.image.transpose(1, 2).flatten(2)[..., :pixels] if by_tile else factors.image
-        results.append((final, image, factors.scale, factors.tokens))
+        rows = TokenRows.of(weights)(factors.tokens) if by_tile else factors.tokens
+        results.append((final, image, factors.scale, rows))
     for found, expected, same in zip(results[1], results[0], results[2], strict=True):
         assert_close(found, expected)
         assert torch.equal(found, same)

@@ -31,7 +31,7 @@ HALVES = {torch.bfloat16: 2.2, torch.float16: 1.2}
 def both(case: DrawingCase) -> tuple[Tensor, Tensor]:
     fused = TritonDrawing.of(case.weights.up_scaling, Launcher("ieee", 1))
     assert fused is not None
-    return case.drawn(fused), case.drawn(PlainDrawing(case.weights.up_scaling))
+    return case.drawn(fused, case.factors), case.drawn(PlainDrawing(case.weights.up_scaling), case.factors)
 
 
 @torch.inference_mode()
