@@ -184,7 +184,8 @@ def run(options: argparse.Namespace) -> Result:
     result = Result(options.variant, options.device, environment, peaks, other_versions=versions)
     reached = ", ".join(f"{peak:.0f} ({precision})" for precision, peak in peaks.items())
     print(f"{environment.hardware['device_name']}, {environment.commit}: matrix products reach {reached} GFLOP/s")
-    print(f"kernels: {environment.hardware['kernels']}, chosen by 'auto' of {', '.join(supported()) or 'none'}")
+    if options.device == "cpu":
+        print(f"kernels: {environment.hardware['kernels']}, chosen by 'auto' of {', '.join(supported()) or 'none'}")
     for ours in (first, *others):
         measure_speed(ours, child_options, images, options, result)
     for memory in measure_memory(first, child_options, images, options):

@@ -24,7 +24,7 @@ SETTINGS: dict[str, Any] = {"mode": "predict", "imgsz": 1024, "conf": 0.25, "sav
 class Ultralytics:
     """`ultralytics.models.sam.Predictor`, which `ultralytics.SAM` calls too, but without a grid's size.
 
-    It sets torch's threads to one less than the machine's cores; `--threads` sets them afterwards.
+    It sets torch's threads to one less than the machine's cores, at most 8; `--threads` sets them afterwards.
     """
 
     def __init__(self, options: Options) -> None:

@@ -31,12 +31,11 @@ class Operations:
 
 def operations(kernel: Kernel, sizes: Sizes | DrawingSizes) -> int:
     """Return the operations of one call."""
-    pixels: int = sizes.pixels
     if isinstance(sizes, DrawingSizes):
-        return pixels * _drawing(sizes.rows, sizes.masks)
-    prompts: int = sizes.prompts
-    each = {"first": _first, "second": _second, "third": _third}[kernel](HEADS * sizes.tokens)
-    return prompts * pixels * each
+        return int(sizes.pixels * _drawing(sizes.rows, sizes.masks))
+    pairs = HEADS * sizes.tokens
+    each = {"first": _first, "second": _second, "third": _third}[kernel](pairs)
+    return int(sizes.prompts * sizes.pixels * each)
 
 
 def _narrow(pairs: int) -> int:
