@@ -73,15 +73,20 @@ struct Seeing {
 
     template <int R>
     void run(int64_t first) const {
-        constexpr int SPAN = CHANNELS / LANES > 2 ? 2 : CHANNELS / LANES;
+        // With one register to a row, two sums take turns: a sum alone waits for the one before it.
+        constexpr int SPAN = CHANNELS / LANES > 2 ? 2 : CHANNELS / LANES, PARTS = SPAN == 1 ? 2 : 1;
         int64_t row = head * tokens + first;
         for (int64_t channel = 0; channel < CHANNELS; channel += SPAN * LANES) {
-            Sums<R, SPAN> sums;
+            Sums<R, SPAN> sums[PARTS];
             float *to = seen + row * CHANNELS + channel;
-            sums.clear();
-            sums.add_strided(weights + row * TILE, 1, TILE, values + head * CHANNELS + channel, WIDTH, TILE);
-            sums.add_matrix(to, CHANNELS);
-            sums.write(to, CHANNELS);
+            const float *own = weights + row * TILE, *from = values + head * CHANNELS + channel;
+            for (auto &part : sums) part.clear();
+            for (int64_t k = 0; k < TILE; k += PARTS)
+                for (int part = 0; part < PARTS; part++)
+                    sums[part].add_strided(own + k + part, 1, TILE, from + (k + part) * WIDTH, WIDTH, 1);
+            for (int part = 1; part < PARTS; part++) sums[0].add_sums(sums[part]);
+            sums[0].add_matrix(to, CHANNELS);
+            sums[0].write(to, CHANNELS);
         }
     }
 };

@@ -57,6 +57,13 @@ struct Sums {
             for (int column = 0; column < C; column++) at[row][column] += broadcast(by[row]);
     }
 
+    INLINE void add_sums(const Sums &other) {
+#pragma GCC unroll 8
+        for (int row = 0; row < R; row++)
+#pragma GCC unroll 8
+            for (int column = 0; column < C; column++) at[row][column] += other.at[row][column];
+    }
+
     INLINE void add_matrix(const float *from, int64_t ld) {
 #pragma GCC unroll 8
         for (int row = 0; row < R; row++)

@@ -5,7 +5,14 @@
 #include <string.h>
 
 #if defined(__AVX512F__)
+#if !defined(__clang__)
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"  // GCC's own header leaves masked lanes undefined
+#endif
 #include <immintrin.h>
+#if !defined(__clang__)
+#pragma GCC diagnostic pop
+#endif
 
 #include "gelu_pieces.h"
 #endif
@@ -57,7 +64,11 @@ INLINE float greatest_of(Vector x) {
 // parts, are those of expf in the Cephes library (S. L. Moshier).
 INLINE Vector exponential(Vector x) {
     const float round = 12582912.f;  // 1.5 * 2^23: adding it leaves an integer in the low bits
+#if defined(__AVX512F__)
+    x = (Vector)_mm512_max_ps((__m512)broadcast(-87.f), (__m512)x);  // of two operands, the second one if that is NaN
+#else
     x = x < -87.f ? broadcast(-87.f) : x;
+#endif
     Vector shifted = x * 1.44269504f + round;
     Vector power = shifted - round;
     Vector f = x - power * 0.693359375f;
@@ -68,12 +79,16 @@ INLINE Vector exponential(Vector x) {
     p = p * f + 1.6666665459e-1f;
     p = p * f + 5.0000001201e-1f;
     p = p * (f * f) + (f + 1.f);
+#if defined(__AVX512F__)
+    return (Vector)_mm512_scalef_ps((__m512)p, (__m512)power);
+#else
     Integers bits;
     memcpy(&bits, &shifted, sizeof bits);
     bits = (bits - 0x4B400000 + 127) << 23;
     Vector scale;
     memcpy(&scale, &bits, sizeof scale);
     return p * scale;
+#endif
 }
 
 #if defined(__AVX512F__)
