@@ -35,7 +35,7 @@ from samfleet_models.decoder.triton_drawing import TritonDrawing
 from samfleet_models.decoder.triton_pass import TritonPass
 from samfleet_models.decoder.two_way_pass import TwoWayPass
 from samfleet_models.decoder.workspace import Workspace
-from samfleet_models.gpu_kernels.limits import DRAWING, LARGEST_TOKENS, Blocks
+from samfleet_models.gpu_kernels.limits import LARGEST_TOKENS, Blocks
 from samfleet_models.modeling.mask_decoder import ImageFeatures, MaskDecoder
 from samfleet_models.modeling.transformer import DIM, HEADS
 
@@ -156,6 +156,8 @@ def compared(case: Case, arithmetic: Arithmetic, repeats: int) -> Figures:
     from samfleet_models.gpu_kernels.launch import Launcher
 
     launcher = Launcher.on(case.device, arithmetic.products)
+    if not (launcher.scores(case.size.tokens, arithmetic.dtype) and launcher.draws(arithmetic.dtype)):
+        raise NotHere(f"{launcher.shared_bytes} bytes of shared memory are too few for the kernels")
     exact = results(case, torch.float32, None)
     errors = shares(results(case, arithmetic.dtype, launcher), exact)
     allowed = dict.fromkeys(errors, arithmetic.allowed)
@@ -175,8 +177,8 @@ def compared(case: Case, arithmetic: Arithmetic, repeats: int) -> Figures:
         "allowed": allowed,
         **{f"{step}_ms": own for step, (own, _) in timed.items()},
         **{f"{step}_torch_ms": other for step, (_, other) in timed.items()},
-        "blocks": asdict(Blocks.default(case.size.tokens, arithmetic.dtype.itemsize)),
-        "drawing_blocks": asdict(DRAWING),
+        "default_blocks": asdict(Blocks.default(case.size.tokens, arithmetic.dtype.itemsize)),
+        "tuned_blocks": launcher.tuning.choices() if launcher.tuning else {},
         "language": language_version(),
     }
 

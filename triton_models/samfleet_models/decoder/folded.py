@@ -32,7 +32,6 @@ from samfleet_models.decoder.two_way_pass import TwoWayPass
 from samfleet_models.decoder.workspace import Workspace
 from samfleet_models.device.memory import few_sizes, memory_for_chunks
 from samfleet_models.device.transfers import to_device
-from samfleet_models.gpu_kernels.limits import LARGEST_TOKENS
 from samfleet_models.modeling.common import Features
 from samfleet_models.modeling.hq_mask_decoder import RefinedMaskDecoder
 from samfleet_models.modeling.mask_decoder import MaskDecoder
@@ -189,7 +188,7 @@ class FoldedDecoder:
             part: TwoWayPass | FusedPass | TritonPass
             if self._kernels:
                 part = FusedPass(transformer, weights, contexts[rows], scratch, self._kernels)
-            elif self._launcher and prompt.shape[1] <= LARGEST_TOKENS:
+            elif self._launcher and self._launcher.scores(prompt.shape[1], self._types.scoring):
                 part = TritonPass(transformer, weights, contexts[rows], scratch, self._launcher)
             else:
                 part = TwoWayPass(transformer, weights, contexts[rows], scratch, group)
@@ -275,6 +274,6 @@ def _drawing(
     fused: Drawing | None = None
     if kernels and dtype == torch.float32:
         fused = FusedDrawing.of(weights, kernels)
-    elif launcher:
+    elif launcher and launcher.draws(dtype):
         fused = TritonDrawing.of(weights.up_scaling, launcher)
     return fused or PlainDrawing(weights.up_scaling)

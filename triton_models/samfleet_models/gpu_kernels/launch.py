@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -13,7 +15,16 @@ from torch import Tensor
 from samfleet.variants.execution import Products
 from samfleet_models.gpu_kernels import sweeps
 from samfleet_models.gpu_kernels.drawing import drawing
-from samfleet_models.gpu_kernels.limits import DRAWING, DRAWN_ROWS, Blocks, block_of
+from samfleet_models.gpu_kernels.limits import (
+    DRAWING_CANDIDATES,
+    DRAWN_ROWS,
+    LARGEST_TOKENS,
+    SHARED_BYTES,
+    Blocks,
+    block_of,
+    drawing_bytes,
+)
+from samfleet_models.gpu_kernels.tuning import Run, Shape, Tuning, cache_folder, source_hash
 from samfleet_models.modeling.transformer import HEADS
 
 CHANNELS = 16  # of a head
@@ -23,19 +34,37 @@ WAVES = 2  # programs for each multiprocessor, so that none waits long for the l
 
 @dataclass(frozen=True, slots=True)
 class Launcher:
-    """Launches kernels on a device of `processors`; `input_precision` rounds the operands of float32 products.
+    """Launches kernels on a device of `processors` that give a program `shared_bytes` of shared memory.
 
+    `input_precision` rounds the operands of float32 products.
+
+    `tuning` chooses the blocks; without it the defaults are used. Blocks of full float32 products are not tuned: the
+    compiler takes up to a minute for each.
     "ieee" keeps float32, "tf32" takes 10 bits of the mantissa, "tf32x3" adds the products with the remainders.
     """
 
     input_precision: Products
     processors: int
+    shared_bytes: int = SHARED_BYTES
+    tuning: Tuning | None = None
 
     @classmethod
     def on(cls, device: torch.device, input_precision: Products = "ieee") -> Launcher:
-        cuda = device.type == "cuda"
-        processors = torch.cuda.get_device_properties(device).multi_processor_count if cuda else 1
-        return cls(input_precision, processors)
+        if device.type != "cuda":
+            return cls(input_precision, processors=1)
+        properties = torch.cuda.get_device_properties(device)
+        machine = {"device": properties.name, "triton": triton.__version__, "source": source_hash()}
+        tuning = Tuning(cache_folder(), machine, partial(milliseconds, device=device))
+        shared_bytes = properties.shared_memory_per_block_optin  # type: ignore[attr-defined]  # torch's stub lacks it
+        return cls(input_precision, properties.multi_processor_count, shared_bytes, tuning)
+
+    def scores(self, tokens: int, dtype: torch.dtype) -> bool:
+        """Return True if the device has the memory for the sweeps of prompts of `tokens`."""
+        return tokens <= LARGEST_TOKENS and bool(Blocks.candidates(tokens, dtype.itemsize, self.shared_bytes))
+
+    def draws(self, dtype: torch.dtype) -> bool:
+        """Return True if the device has the shared memory for drawing."""
+        return drawing_bytes(DRAWING_CANDIDATES[0], dtype.itemsize) <= self.shared_bytes
 
     def first(self, queries: Tensor, tables: Sequence[Tensor], seen: Tensor) -> None:
         """Write `seen` [P, H, T, 16], the first token-to-image attention; `tables` are keys and values [H, 16, N]."""
@@ -91,13 +120,20 @@ class Launcher:
         kernels, starts, most = masks
         require_contiguous((*prompts, first, *weights, kernels, starts, out, *([] if terms is None else [terms])))
         count, rows, pixels = prompts[0].shape
-        drawing[count, triton.cdiv(pixels, DRAWING.tile)](
-            *prompts, first, constants, *weights, constants if terms is None else terms, kernels, starts, out,
-            rows, pixels, out.shape[1] // 4, constants.stride(0), epsilon,
-            has_terms=terms is not None, masks=triton.next_power_of_2(most), tile=DRAWING.tile, depth=DRAWN_ROWS,
-            input_precision=self.input_precision, widen=must_widen(out),
-            num_warps=DRAWING.warps, num_stages=DRAWING.stages,
-        )  # fmt: skip
+        padded, size = triton.next_power_of_2(most), out.dtype.itemsize
+
+        def launch(blocks: Blocks) -> None:
+            drawing[count, triton.cdiv(pixels, blocks.tile)](
+                *prompts, first, constants, *weights, constants if terms is None else terms, kernels, starts, out,
+                rows, pixels, out.shape[1] // 4, constants.stride(0), epsilon,
+                has_terms=terms is not None, masks=padded, tile=blocks.tile, depth=DRAWN_ROWS,
+                input_precision=self.input_precision, widen=must_widen(out),
+                num_warps=blocks.warps, num_stages=blocks.stages,
+            )  # fmt: skip
+
+        shape = {"kernel": "drawing", "rows": rows, "pixels": pixels, "masks": padded, "type": str(out.dtype)}
+        fitting = [blocks for blocks in DRAWING_CANDIDATES if drawing_bytes(blocks, size) <= self.shared_bytes]
+        launch(self._blocks(shape, count, out.dtype, fitting, launch))
 
     def _run(
         self,
@@ -111,24 +147,47 @@ class Launcher:
         """Launch a sweep of [P, H, T, 16] prompts and write the sums of its shares into `seen` and `gathered`."""
         require_contiguous(tensors)
         prompts, _, tokens, _ = seen.shape
-        blocks = Blocks.default(tokens, tensors[0].element_size())
-        tiles = triton.cdiv(pixels, blocks.tile)
-        each = tiles_of_a_part(prompts, tiles, self.processors)
-        parts = triton.cdiv(tiles, each)
-        pairs = HEADS * tokens
-        state = seen.new_empty(prompts, parts, pairs * STATE, dtype=torch.float32)
-        shares = [] if gathered is None else [gathered.new_empty(prompts, parts, *gathered.shape[1:])]
-        kernel[prompts, parts](
-            *tensors, *shares, state, pixels, each, *numbers,
-            tokens=tokens, block=block_of(tokens), tile=blocks.tile,
-            input_precision=self.input_precision, widen=must_widen(tensors[0]),
-            num_warps=blocks.warps, num_stages=blocks.stages,
-        )  # fmt: skip
-        weights = part_weights(state, pairs)
-        values = state[:, :, 2 * pairs :].view(prompts, parts, pairs, CHANNELS)
-        torch.sum(values * weights, 1, out=seen.view(prompts, pairs, CHANNELS))
-        if gathered is not None:
-            torch.sum(shares[0] * weights, 1, out=gathered)
+        pairs, dtype = HEADS * tokens, tensors[0].dtype
+
+        def launch(blocks: Blocks) -> None:
+            tiles = triton.cdiv(pixels, blocks.tile)
+            each = tiles_of_a_part(prompts, tiles, self.processors)
+            parts = triton.cdiv(tiles, each)
+            state = seen.new_empty(prompts, parts, pairs * STATE, dtype=torch.float32)
+            shares = [] if gathered is None else [gathered.new_empty(prompts, parts, *gathered.shape[1:])]
+            kernel[prompts, parts](
+                *tensors, *shares, state, pixels, each, *numbers,
+                tokens=tokens, block=block_of(tokens), tile=blocks.tile,
+                input_precision=self.input_precision, widen=must_widen(tensors[0]),
+                num_warps=blocks.warps, num_stages=blocks.stages,
+            )  # fmt: skip
+            weights = part_weights(state, pairs)
+            values = state[:, :, 2 * pairs :].view(prompts, parts, pairs, CHANNELS)
+            torch.sum(values * weights, 1, out=seen.view(prompts, pairs, CHANNELS))
+            if gathered is not None:
+                torch.sum(shares[0] * weights, 1, out=gathered)
+
+        shape = {"kernel": kernel.__name__, "tokens": tokens, "pixels": pixels, "type": str(dtype)}
+        fitting = Blocks.candidates(tokens, dtype.itemsize, self.shared_bytes)
+        launch(self._blocks(shape, prompts, dtype, fitting, launch))
+
+    def _blocks(
+        self, shape: Shape, prompts: int, dtype: torch.dtype, candidates: Sequence[Blocks], launch: Run
+    ) -> Blocks:
+        """Return the tuned blocks of a shape, by the power of two of its prompts, or the first candidate."""
+        if self.tuning is None or (dtype == torch.float32 and self.input_precision == "ieee"):
+            return candidates[0]
+        whole = {**shape, "products": self.input_precision, "prompts": triton.next_power_of_2(prompts)}
+        return self.tuning.best(whole, candidates, launch)
+
+
+def milliseconds(work: Callable[[], object], device: torch.device) -> float:
+    """Run `work` and return how long it took, until the device has finished."""
+    torch.cuda.synchronize(device)
+    begun = time.perf_counter()
+    work()
+    torch.cuda.synchronize(device)
+    return (time.perf_counter() - begun) * 1e3
 
 
 def part_weights(state: Tensor, pairs: int) -> Tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Self
 
 from samfleet_models.modeling.transformer import HEADS
 
@@ -10,6 +11,7 @@ LARGEST_TOKENS = 16  # of a prompt, the decoder's own included; beyond them the 
 SHARED_BYTES = 163 * 1024  # of a program on an A100; an H100 has 227 KB
 REGISTER_BYTES = 256 * 1024  # of a multiprocessor, on both
 CHANNELS = 128  # of a table
+LEAST_TILE = 16  # columns of the matrix instructions
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,11 +29,23 @@ class Blocks:
             return cls(tile=64 // number_bytes, warps=16, stages=1)
         return cls(tile=128 // number_bytes, warps=8, stages=1)
 
+    @classmethod
+    def candidates(cls, tokens: int, number_bytes: int, most: int = SHARED_BYTES) -> list[Self]:
+        """Return the blocks to choose from, the default first, that need at most `most` bytes of shared memory."""
+        default = cls.default(tokens, number_bytes)
+        tiles = (default.tile, default.tile // 2, 2 * default.tile)
+        every = [cls(tile, warps, default.stages) for tile in tiles for warps in (default.warps, default.warps // 2)]
+        return [
+            blocks
+            for blocks in every
+            if blocks.tile >= LEAST_TILE and blocks.shared_bytes(tokens, number_bytes) <= most
+        ]
+
     def shared_bytes(self, tokens: int, number_bytes: int) -> int:
         """Return an upper bound of the shared memory of a sweep's program.
 
         That is two matrices of a prompt and four image tables, which the compiler holds at a time. It was compared
-        with the compiler's figures for an A100 and an H100, which need none of them.
+        with the figures of the compiler for an A100 and an H100; compiling needs no GPU.
         """
         rows = HEADS * block_of(tokens)
         return self.stages * number_bytes * (2 * rows * rows + 4 * CHANNELS * self.tile)
@@ -43,6 +57,7 @@ class Blocks:
 
 
 DRAWING = Blocks(tile=16, warps=8, stages=1)
+DRAWING_CANDIDATES = (DRAWING, Blocks(16, 4, 1), Blocks(32, 8, 1))
 DRAWN_ROWS = 32  # of the factors that a step of drawing takes
 
 

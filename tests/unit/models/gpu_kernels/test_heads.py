@@ -58,6 +58,16 @@ def test_masks_and_scores_equal_those_of_the_plain_heads(name: str, launched: se
     assert ("draw" in launched) == (name not in {"efficient", "hq"})  # other norms and finer features
 
 
+@pytest.mark.parametrize(
+    ("shared_kb", "scored", "drawn"), [(163, {1, 8, 9, 16}, True), (99, {1, 8}, False), (48, {1}, False)]
+)
+def test_a_device_with_less_shared_memory_takes_fewer_tokens(shared_kb: int, scored: set[int], drawn: bool) -> None:
+    launcher = Launcher("tf32", 1, 1024 * shared_kb)
+    assert {tokens for tokens in (1, 8, 9, 16, 17) if launcher.scores(tokens, torch.float32)} == scored
+    assert launcher.draws(torch.float32) == drawn
+    assert launcher.draws(torch.bfloat16) == (shared_kb >= 96)
+
+
 @pytest.mark.parametrize("products", ["ieee", "tf32", "tf32x3"])
 def test_the_kernels_round_operands_as_the_execution_says(products: Products, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(folded, "gpu_kernels", lambda _device: "triton 3.8.0")

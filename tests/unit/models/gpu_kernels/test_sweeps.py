@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+
 import pytest
 
 pytest.importorskip("triton", exc_type=ImportError)
@@ -19,8 +24,10 @@ from samfleet_models.decoder.tables import ByHead
 from samfleet_models.decoder.triton_pass import TritonPass
 from samfleet_models.decoder.two_way_pass import TwoWayPass
 from samfleet_models.decoder.workspace import Workspace
+from samfleet_models.gpu_kernels import tuning
 from samfleet_models.gpu_kernels.launch import Launcher
-from samfleet_models.gpu_kernels.limits import LARGEST_TOKENS
+from samfleet_models.gpu_kernels.limits import LARGEST_TOKENS, Blocks
+from samfleet_models.gpu_kernels.tuning import Tuning
 from samfleet_models.modeling.mask_decoder import MaskDecoder
 from samfleet_models.modeling.transformer import DIM, HEADS
 
@@ -121,3 +128,22 @@ def test_numbers_that_are_not_finite_reach_the_result_of_their_prompt(decoder: M
     for result in (final, image, scale):
         assert [bool(rows.isfinite().all()) for rows in result] == [True, False, True]
     assert final[1].isnan().all()
+
+
+def test_measuring_blocks_leaves_the_results_as_they_are(
+    decoder: MaskDecoder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tuning, "REPEATS", 1)
+    candidates = Blocks.candidates(7, 4)[1:3]
+    monkeypatch.setattr(Blocks, "candidates", lambda *_: candidates)
+    case = Case(decoder, 7, 1, 20)
+    durations = itertools.count(100, -1)
+
+    def milliseconds(work: Callable[[], object]) -> float:
+        work()
+        return next(durations)  # the last candidate is the fastest
+
+    tuned = Launcher("tf32", 1, tuning=Tuning(tmp_path, {}, milliseconds))  # the interpreter computes TF32 in float32
+    assert_close(case.passed(tuned), case.passed(None))
+    chosen = list(tuned.tuning.choices().values()) if tuned.tuning else []
+    assert chosen == 3 * [asdict(candidates[-1])]
