@@ -55,16 +55,16 @@ class Drawn:
 
 @dataclass(frozen=True, slots=True)
 class DrawnOnDevice:
-    """Like `Drawn`, but the bits (uint8 [n, packed_bytes]) are still being copied from the device."""
+    """Like `Drawn`, but bits (uint8 [n, packed_bytes]) and stability may still be on their way from the device."""
 
     rows: NDArray[np.int64]
     bits: Crossing
-    stability: NDArray[np.float32]
+    stability: Crossing
 
     def landed(self) -> Drawn:
-        """Wait for the bits. Any thread may call it."""
+        """Wait for the copies. Any thread may call it."""
         bits: NDArray[np.uint8] = self.bits.landed().numpy()
-        return Drawn(self.rows, bits, self.stability)
+        return Drawn(self.rows, bits, self.stability.landed().numpy())
 
 
 def draw(low_res: Tensor, frame: ImageFrame, offset: float, least: float | None) -> Drawn:
@@ -91,7 +91,7 @@ def draw_parts(low_res: Tensor, frame: ImageFrame, offset: float, least: float |
     height, width = frame.original
     per_mask = 4 * frame.input_size**2 + BYTES_PER_PIXEL * height * width
     size = max(1, DENSE_BYTES[low_res.device.type] // per_mask)
-    if low_res.device.type == "cuda" and len(low_res) > size:
+    if low_res.device.type == "cuda" and least is not None and len(low_res) > size:
         yield from _draw_passing(low_res, frame, offset, least, size)
         return
 
@@ -103,7 +103,7 @@ def draw_parts(low_res: Tensor, frame: ImageFrame, offset: float, least: float |
 
 
 def _draw_passing(
-    low_res: Tensor, frame: ImageFrame, offset: float, least: float | None, size: int
+    low_res: Tensor, frame: ImageFrame, offset: float, least: float, size: int
 ) -> Iterator[DrawnOnDevice]:
     """Draw more masks than fit into memory together, after one wait for the scores of all.
 
@@ -115,13 +115,13 @@ def _draw_passing(
         return stability_scores(upscale(low_res[rows].float(), frame), offset)
 
     stability = torch.cat(list(_by_memory(scores, len(low_res), size, low_res.device))).cpu()
-    passed = (stability >= least).nonzero()[:, 0] if least is not None else torch.arange(len(stability))
+    passed = (stability >= least).nonzero()[:, 0]
     on_device = to_device(passed, low_res.device)
 
     def drawn(part: slice) -> DrawnOnDevice:
         above = upscale(low_res[on_device[part]].float(), frame) > MASK_THRESHOLD
         rows = passed[part]
-        return DrawnOnDevice(rows.numpy(), begin_to_host(_packed(above)), stability[rows].numpy())
+        return DrawnOnDevice(rows.numpy(), begin_to_host(_packed(above)), Crossing(stability[rows]))
 
     yield from _by_memory(drawn, len(passed), size, low_res.device)
 
@@ -148,15 +148,18 @@ def _by_memory(work: Callable[[slice], Part], count: int, size: int, device: tor
 
 
 def _drawn_together(low_res: Tensor, frame: ImageFrame, offset: float, least: float | None) -> DrawnOnDevice:
-    """Draw a part. The host waits for the scores, which determine the number of packed masks."""
+    """Draw a part. Given `least`, the host waits for the scores, which determine the number of packed masks."""
     logits = upscale(low_res, frame)
-    stability = stability_scores(logits, offset).cpu()
-    rows = (stability >= least).nonzero()[:, 0] if least is not None else torch.arange(len(stability))
+    scores = begin_to_host(stability_scores(logits, offset))
+    rows = np.arange(len(low_res))
+    if least is not None:
+        rows = np.flatnonzero((scores.landed() >= least).numpy())
+        scores = Crossing(scores.landed()[torch.from_numpy(rows)])
     above = logits > MASK_THRESHOLD
     del logits
     if len(rows) < len(above):
-        above = above[to_device(rows, above.device)]
-    return DrawnOnDevice(rows.numpy(), begin_to_host(_packed(above)), stability[rows].numpy())
+        above = above[to_device(torch.from_numpy(rows), above.device)]
+    return DrawnOnDevice(rows, begin_to_host(_packed(above)), scores)
 
 
 def stability_scores(logits: Tensor, offset: float) -> Tensor:

@@ -134,10 +134,8 @@ def test_all_images_of_a_chunk_are_drawn_before_waiting_for_their_bits(gpu: Stan
     replies = dict(engine.segment([SegmentRequest(encoded(gradient(90, 60 + row)), task) for row in range(3)]))
     engine.close()
     assert all(reply.masks for reply in replies.values())
-    assert gpu.waits == {
-        "decoder.folded.FoldedDecoder.score: copy to the host": 1,
-        "postprocess.threshold._drawn_together: copy to the host": 3,
-    }
+    assert gpu.waits == {"decoder.folded.FoldedDecoder.score: copy to the host": 1}
+    assert gpu.waits_beside.total() > 0  # of the thread that encodes
 
 
 @pytest.mark.parametrize(
