@@ -10,18 +10,16 @@ from __future__ import annotations
 
 import argparse
 import re
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from benchmarks import photographs, report
+from benchmarks import others, photographs, report
 from benchmarks.box_prompts import boxes_case
-from benchmarks.cases import KINDS, Case, Contender
+from benchmarks.cases import Case, Contender
 from benchmarks.children import ChildOptions, ChildProcess
 from benchmarks.environment import ALLOCATORS, read_environment
-from benchmarks.others import measured_processes, other_versions
 from benchmarks.pairs import compare, count_work
 from benchmarks.results import PeakMemory, Result, Soak, StreamResult
 from samfleet_kernels.library import supported
@@ -42,16 +40,7 @@ def arguments(words: list[str] | None = None) -> argparse.Namespace:
     add("--grids", type=int, nargs="*", default=[16, 32], help="points per side of SegEvery; 64 takes long on a CPU")
     add("--pairs", type=int, default=3)
     add("--large-pairs", type=int, default=1, help="pairs for cases of more than 256 prompts")
-    add("--against", nargs="*", default=["transformers", "plain"], choices=sorted(KINDS.keys() - {"engine"}))
-    add("--official", type=Path, help="folder of MobileSAM or segment-anything; implies --against official")
-    add(
-        "--official-python",
-        default=sys.executable,
-        metavar="PYTHON",
-        help="the Python that runs official, ultralytics and pipeline, with their packages; default: this one",
-    )
-    add("--boxes", type=Path, metavar="FOLDER", help="also SegAny: a folder with COCO's instances.json and images/")
-    add("--boxed-images", type=int, default=11, help="annotated images of --boxes to use")
+    others.add_arguments(parser)
     add(
         "--allocators",
         nargs="+",
@@ -175,9 +164,9 @@ def measure_speed(
 
 def run(options: argparse.Namespace) -> Result:
     images = photographs.photographs(options.images)
-    child_options = measured_processes(options)
-    versions = other_versions(opponents(options), child_options)
-    first, *others = contenders(options)
+    child_options = others.measured_processes(options)
+    versions = others.other_versions(opponents(options), child_options)
+    first, *rest = contenders(options)
     with ChildProcess(first, child_options) as child:
         environment = read_environment(child.hardware())
         peaks = measured_peaks(child)
@@ -186,7 +175,7 @@ def run(options: argparse.Namespace) -> Result:
     print(f"{environment.hardware['device_name']}, {environment.commit}: matrix products reach {reached} GFLOP/s")
     if options.device == "cpu":
         print(f"kernels: {environment.hardware['kernels']}, chosen by 'auto' of {', '.join(supported()) or 'none'}")
-    for ours in (first, *others):
+    for ours in (first, *rest):
         measure_speed(ours, child_options, images, options, result)
     for memory in measure_memory(first, child_options, images, options):
         report.print_memory(memory)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-from benchmarks.cases import OTHER_PYTHON, Contender
+from benchmarks.cases import KINDS, OTHER_PYTHON, Contender
 from benchmarks.children import ChildFailed, ChildOptions, ChildProcess
 from benchmarks.contenders.official import MODELS
 from benchmarks.environment import commit
@@ -18,12 +19,29 @@ class OtherUnavailable(Exception):
     """An implementation of another Python cannot be measured; the message says what to do."""
 
 
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of the opponents, and of the case that only those of another Python have."""
+    add = parser.add_argument
+    add("--against", nargs="*", default=["transformers", "plain"], choices=sorted(KINDS.keys() - {"engine"}))
+    add("--official", type=Path, help="folder of MobileSAM or segment-anything; implies --against official")
+    add(
+        "--official-python",
+        default=sys.executable,
+        metavar="PYTHON",
+        help="the Python that runs official, ultralytics and pipeline, with their packages; default: this one",
+    )
+    add("--boxes", type=Path, metavar="FOLDER", help="also SegAny: a folder with COCO's instances.json and images/")
+    add("--boxed-images", type=int, default=11, help="annotated images of --boxes to use")
+
+
 def measured_processes(options: argparse.Namespace) -> ChildOptions:
-    """Return the options of the measured processes. Raises `OtherUnavailable` for a wrong `--official`."""
+    """Return the options of the measured processes. Raises `OtherUnavailable` for options that do not fit together."""
     others = OTHER_PYTHON.intersection(options.against)
     if others and options.variant not in MODELS:
         names = " and ".join(sorted(others))
         raise OtherUnavailable(f"{names} cannot run {options.variant}; leave them out, or use {', '.join(MODELS)}")
+    if options.boxes and not (others or options.official):
+        raise OtherUnavailable("--boxes has no opponent; add --official PATH, or --against ultralytics")
     if options.official:
         _check_official(options.variant, options.official)
     elif needing := others & NEEDS_OFFICIAL:

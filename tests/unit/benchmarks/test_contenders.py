@@ -138,6 +138,7 @@ def test_a_missing_python_is_an_error(tmp_path: Path) -> None:
         (["--official", "{folder}", "--variant", "tinysam"], "no official package has tinysam"),
         (["--official", "{folder}", "--variant", "sam_vit_b"], "has no folder segment_anything"),
         (["--against", "official"], "--against official needs --official PATH"),
+        (["--boxes", "{folder}"], "--boxes has no opponent"),
         (["--against", "pipeline"], "--against pipeline needs --official PATH"),
         (["--against", "ultralytics", "--variant", "tinysam"], "ultralytics cannot run tinysam"),
     ],
