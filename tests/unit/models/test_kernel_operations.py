@@ -45,7 +45,12 @@ def test_counts_of_all_threads_and_of_inner_counts_are_added() -> None:
             inner.add(3)
         assert outer.total == 3
     sums = Operations()
-    threads = [threading.Thread(target=lambda: [sums.add(1) for _ in range(1000)]) for _ in range(4)]
+
+    def add_many() -> None:
+        for _ in range(1000):
+            sums.add(1)
+
+    threads = [threading.Thread(target=add_many) for _ in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
