@@ -16,7 +16,7 @@ from samfleet.variants.record import VariantRecord
 from samfleet.variants.weights.pull import Check
 from samfleet_cli.jobs.demo import OBJECTS, copy_photographs
 from samfleet_cli.local_stack.gates import installed_version
-from samfleet_cli.local_stack.triton_command import CPU_TUNING, UTF8
+from samfleet_cli.local_stack.triton_command import CPU_TUNING, UTF8, compiled_folders
 
 
 class WeightsDoNotFit(InvalidInput):
@@ -61,7 +61,10 @@ class TorchNotInstalled(NotFound):
 
 @dataclass(frozen=True, slots=True)
 class GateRun:
-    """Settings of a gate measurement. Default `images`: ten of scikit-image. `grid` None: the variant's grid."""
+    """Settings of a gate measurement. Default `images`: ten of scikit-image. `grid` None: the variant's grid.
+
+    Compiled encoders are kept in the folder `compiled`, where the stack of the same state directory finds them.
+    """
 
     variant: str
     execution: Execution
@@ -71,6 +74,7 @@ class GateRun:
     grid: int | None = None
     device: str = "auto"
     as_json: bool = False
+    compiled: Path | None = None
 
 
 def run_gate(wanted: GateRun) -> int:
@@ -86,9 +90,8 @@ def run_gate(wanted: GateRun) -> int:
         if images is None:
             images = Path(folder)
             copy_photographs(images, OBJECTS)
-        return subprocess.run(
-            _command(wanted, images), env={**os.environ, **CPU_TUNING, **UTF8}, check=False
-        ).returncode
+        env = {**compiled_folders(wanted.compiled), **os.environ, **CPU_TUNING, **UTF8}
+        return subprocess.run(_command(wanted, images), env=env, check=False).returncode
 
 
 def _command(wanted: GateRun, images: Path) -> list[str]:

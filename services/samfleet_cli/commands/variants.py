@@ -138,6 +138,7 @@ def gate(
         grid=grid,
         device=device,
         as_json=as_json,
+        compiled=state_dir / "compiled",
     )
     raise typer.Exit(run_gate(wanted))
 

@@ -41,6 +41,11 @@ class TritonNotInstalled(SamfleetError):
     code = "triton_not_installed"
 
 
+def compiled_folders(folder: Path | None) -> dict[str, str]:
+    """Return the variables that name the folders of compiled code in `folder`; none without it."""
+    return {name: str((folder / part).resolve()) for name, part in CACHES.items()} if folder else {}
+
+
 class PythonLibraryMissing(SamfleetError):
     """Triton's Python backend needs Python's shared library, which is missing; install the package `libpython3.x`, or a
     Python built with --enable-shared.
@@ -195,10 +200,9 @@ def triton_env(command: TritonCommand, base: Mapping[str, str]) -> dict[str, str
     """
     files = command.files
     libraries = [str(files.libraries), str(files.python_library.parent), base.get("LD_LIBRARY_PATH", "")]
-    caches = {name: str(command.compiled / folder) for name, folder in CACHES.items()} if command.compiled else {}
     env = {
         **GPU_TUNING,
-        **caches,
+        **compiled_folders(command.compiled),
         **base,  # may override these folders
         **CPU_TUNING,
         **UTF8,

@@ -92,16 +92,19 @@ def test_the_measurement_runs_in_a_separate_process(
 
 
 def test_the_photographs_of_the_demo_are_measured_by_default(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    seen: list[tuple[list[str], set[str], str]] = []
+    seen: list[tuple[list[str], set[str], str, str]] = []
 
     def record_call(command: list[str], *, env: dict[str, str], check: bool) -> CompletedProcess[Any]:
         images = Path(command[command.index("--images") + 1])
-        seen.append((command, {path.name for path in images.iterdir()}, env["OMP_WAIT_POLICY"]))
+        seen.append(
+            (command, {path.name for path in images.iterdir()}, env["OMP_WAIT_POLICY"], env["TORCHINDUCTOR_CACHE_DIR"])
+        )
         return CompletedProcess(command, 0)
 
     monkeypatch.setattr("samfleet_cli.model_tools.subprocess.run", record_call)
+    monkeypatch.delenv("TORCHINDUCTOR_CACHE_DIR", raising=False)
     run("gate", "mobile_sam", "--precision", "bf16", "--grid", "8", "--state-dir", str(tmp_path), "--json")
-    ((command, names, policy),) = seen
+    ((command, names, policy, compiled),) = seen
     assert {"chelsea.png", "rocket.jpg"} <= names
     assert command[1:8] == [
         "-m",
@@ -115,3 +118,4 @@ def test_the_photographs_of_the_demo_are_measured_by_default(tmp_path: Path, mon
     assert command[-3:] == ["--grid", "8", "--json"]
     assert command[command.index("--gates-dir") + 1] == str(tmp_path / "gates")
     assert policy == "PASSIVE"
+    assert compiled == str(tmp_path / "compiled" / "inductor")  # where the stack looks for compiled encoders

@@ -87,6 +87,12 @@ def _cpu_model() -> str:
     return names[0] if names else platform.processor() or platform.machine()
 
 
+def cpu_flags() -> str:
+    """Return the names of the processor's instruction sets, empty where the system does not tell them."""
+    flags = _proc_values(CPUINFO, "flags") or _proc_values(CPUINFO, "Features")  # the second on ARM
+    return flags[0] if flags else ""
+
+
 def _host_memory_bytes() -> int | None:
     totals = _proc_values(MEMINFO, "MemTotal")
     return int(totals[0].split()[0]) * 1024 if totals else None

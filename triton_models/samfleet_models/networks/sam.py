@@ -26,11 +26,23 @@ from samfleet_models.mask_generation.segment import segment_image
 from samfleet_models.modeling.common import Features
 from samfleet_models.modeling.quantised import Scaling, quantise_layers
 from samfleet_models.networks.families import Family
-from samfleet_models.precision.compilation import CompiledEncoder, Encode, batch_sizes
+from samfleet_models.precision.compilation import CompiledEncoder, Encode, Exported, batch_sizes
 from samfleet_models.precision.dtypes import DTYPES
 
 IMAGES_PER_PASS = {"cpu": 1, "cuda": 64}  # two at once take a CPU a tenth longer each, and 0.4 GB more per image
 MOST_PROMPTS_PER_PASS = {"cpu": 64, "cuda": 512}  # about 5 MB per prompt with its masks: 0.3 GB and 2.5 GB
+
+
+class RunningEncoder(nn.Module):
+    """A fused encoder with the number type of its computation; it takes float32 pixels and returns float32 features."""
+
+    def __init__(self, fused: nn.Module, dtype: torch.dtype) -> None:
+        super().__init__()
+        self.fused, self.dtype = fused, dtype
+
+    def forward(self, pixels: Tensor) -> Features:
+        features = self.fused(pixels.to(self.dtype))
+        return tuple(part.float() for part in (features if isinstance(features, tuple) else (features,)))
 
 
 class SamNetwork(nn.Module):
@@ -120,15 +132,16 @@ class SamNetwork(nn.Module):
         if self.device.type == "cuda" and dtype is not torch.float32:
             self.image_encoder.to("cpu")  # its running parts were copied; it would occupy gigabytes of the GPU
 
-        def encode(pixels: Tensor) -> Features:  # a module as attribute would add its keys to the official ones
-            features = fused(pixels.to(dtype))
-            return tuple(part.float() for part in (features if isinstance(features, tuple) else (features,)))
-
+        running = RunningEncoder(fused, dtype)
+        encode = running.forward  # a module as attribute would add its keys to the official ones
         if compilation == "none":
             self._encoder = encode
             return None
         sizes = batch_sizes(self.images_per_pass)
-        compiled = CompiledEncoder(encode, compilation, self.device, self._record.input_size, sizes)
+        identity = {"family": self._record.family, "architecture": dict(self._record.architecture)}
+        exported = Exported(running, {**identity, "precision": self.execution.precision})
+        side = self._record.input_size
+        compiled = CompiledEncoder(encode, compilation, self.device, side, sizes, exported=exported)
         seconds = compiled.warm_up()
         self._encoder, self._graph_bytes = compiled, compiled.graph_bytes
         return seconds

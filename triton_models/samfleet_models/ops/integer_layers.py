@@ -16,6 +16,7 @@ from samfleet_models.ops.onednn_layers import ONEDNN, Activation
 
 LARGEST_WEIGHT = 127  # -128 is left out, so that a weight's range is symmetric
 LARGEST = 255
+BLOCK = 2**17  # numbers: half a megabyte
 
 AVAILABLE = hasattr(torch.ops.onednn, "qlinear_pointwise") and hasattr(torch.ops.onednn, "qconv_pointwise")
 
@@ -41,9 +42,19 @@ class IntegerWeights:
 
 
 def quantise(x: Tensor, inverse: Tensor, zero: int) -> Tensor:
-    """Return `x` [..., C] as integers 0..255 of uint8, contiguous; numbers beyond the range become its ends."""
-    shifted = torch.addcmul(inverse.new_full((1,), zero + 0.5), x, inverse)  # truncation then rounds to the nearest
-    return shifted.clamp_(0, LARGEST).to(torch.uint8).contiguous()
+    """Return `x` [..., C] as integers 0..255 of uint8, contiguous; numbers beyond the range become its ends.
+
+    The steps go over blocks that stay in the cache, because each is a pass over memory.
+    """
+    rows = x.reshape(-1, x.shape[-1])
+    integers = torch.empty(rows.shape, dtype=torch.uint8)
+    step = max(1, BLOCK // rows.shape[1])
+    block = torch.empty(min(step, len(rows)), rows.shape[1])
+    shift = inverse.new_full((1,), zero + 0.5)  # truncation then rounds to the nearest
+    for part, out in zip(torch.split(rows, step), torch.split(integers, step), strict=True):
+        numbers = torch.addcmul(shift, part, inverse, out=block[: len(part)])
+        out.copy_(numbers.clamp_(0, LARGEST))
+    return integers.view(x.shape)
 
 
 def quantise_weights(weight: Tensor) -> tuple[Tensor, Tensor]:

@@ -1,24 +1,27 @@
 """An image encoder compiled or captured for fixed batch sizes, before the first request needs it.
 
-`compile` is torch.compile: kernels generated for these exact shapes. `cuda_graphs` records the encoder's launches and
-replays them as one, which relieves the host: one batch of an efficient encoder is hundreds of short kernels. The
-decoder's scoring is captured when it is first needed (`samfleet_models.decoder.captured_scoring`).
+`compile` is torch's compiler: kernels generated for these exact shapes, on a CPU kept as packages. `cuda_graphs`
+records the encoder's launches and replays them as one, which relieves the host: one batch of an efficient encoder is
+hundreds of short kernels. The decoder's scoring is captured when it is first needed
+(`samfleet_models.decoder.captured_scoring`).
 """
 
 from __future__ import annotations
 
 import sysconfig
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from samfleet.errors import SamfleetError
 from samfleet_models.device.gpu_memory import unused_in_pool
 from samfleet_models.modeling.common import Features
+from samfleet_models.precision.packages import PackagedEncoder, packages_folder
 
 Encode = Callable[[Tensor], Features]
 Result = TypeVar("Result")
@@ -45,6 +48,14 @@ class CompilerMissing(SamfleetError):
     code = "compiler_missing"
 
 
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """An encoder as a module, which can be exported, and what identifies it besides its weights."""
+
+    module: nn.Module
+    identity: Mapping[str, object]
+
+
 class CompiledEncoder:
     """Encodes any number of images in batches of the prepared `sizes`, largest first; `sizes` must include 1."""
 
@@ -56,10 +67,12 @@ class CompiledEncoder:
         side: int,
         sizes: Sequence[int],
         channels: int = 3,
+        exported: Exported | None = None,
     ) -> None:
         """Check the requirements. `encode` takes pixels [B, channels, side, side] float32 on `device`.
 
-        `compilation` is compile or cuda_graphs.
+        `compilation` is compile or cuda_graphs. `exported` is `encode` in the form that packages are made of; on a CPU
+        `compile` then loads packages, and builds missing ones.
         """
         if compilation == "cuda_graphs" and device.type != "cuda":
             raise GraphsNeedCuda(
@@ -69,6 +82,7 @@ class CompiledEncoder:
             require_compiler()
             require_headers()
         self._encode, self._device, self._shape = encode, device, (channels, side, side)
+        self._exported = exported if device.type == "cpu" else None
         self._prepare = {"compile": self._compile, "cuda_graphs": self._capture}[compilation]
         self._sizes = sorted(sizes, reverse=True)
         self._prepared: dict[int, Encode] = {}
@@ -104,7 +118,11 @@ class CompiledEncoder:
         return torch.zeros(size, *self._shape, device=self._device)
 
     def _compile(self) -> dict[int, Encode]:
-        """Compile in isolation: torch allows 8 variants of a function's code over all encoders of the process."""
+        """Load packages, or compile in isolation: torch allows 8 variants of a function's code over all encoders."""
+        if self._exported is not None:
+            module, identity = self._exported.module, self._exported.identity
+            folder = packages_folder()
+            return {size: PackagedEncoder(module, self._blank(size), identity, folder) for size in self._sizes}
         compiled = torch.compile(self._encode, dynamic=False, fullgraph=True, isolate_recompiles=True)  # type: ignore[call-overload]  # torch's overloads lack the last argument
         return dict.fromkeys(self._sizes, compiled)
 

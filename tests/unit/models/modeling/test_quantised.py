@@ -78,6 +78,13 @@ def test_numbers_beyond_the_range_become_its_ends() -> None:
     assert integers.tolist() == [[0, 255, ZERO, ZERO]]
 
 
+def test_blocks_join_without_a_seam() -> None:
+    x = noise(2 * integer_layers.BLOCK // CHANNELS + 3, CHANNELS)
+    inverse = torch.linspace(5, 50, CHANNELS)
+    expected = torch.floor(x * inverse + (ZERO + 0.5)).clamp(0, 255).to(torch.uint8)
+    assert torch.equal(integer_layers.quantise(x, inverse, ZERO), expected)
+
+
 def test_an_output_of_zeros_has_a_scale() -> None:
     values, scales = integer_layers.quantise_weights(torch.zeros(2, 3))
     assert not values.any()
