@@ -23,13 +23,7 @@ def dispatch_run(session: Session, queue: TaskQueue, run_id: uuid.UUID, shards_i
     run = session.scalars(query, execution_options={"populate_existing": True}).one_or_none()
     if run is None:
         return 0
-    # As a subquery the id is unknown to the planner. For the id of a large run it expects most shards in flight to be
-    # of this run, and reads those of all runs.
-    own = select(Run.id).where(Run.id == run_id).scalar_subquery()
-    in_flight = session.scalar(
-        select(func.count()).where(Shard.run_id == own, Shard.state.in_((ShardState.QUEUED, ShardState.LEASED)))
-    )
-    free = shards_in_flight - (in_flight or 0)
+    free = shards_in_flight - _in_flight(session, run_id)
     if free <= 0:
         return 0
     ready = (
@@ -55,3 +49,11 @@ def dispatch_run(session: Session, queue: TaskQueue, run_id: uuid.UUID, shards_i
     for shard_id in sorted(chosen):
         wake_after_commit(session, queue, TaskName.SEGMENT, shard_id, queue_name=name, correlation=correlation)
     return len(chosen)
+
+
+def _in_flight(session: Session, run_id: uuid.UUID) -> int:
+    # As a subquery the id is unknown to the planner. For the id of a large run it expects most shards in flight to be
+    # of this run, and reads those of all runs.
+    own = select(Run.id).where(Run.id == run_id).scalar_subquery()
+    states = ShardState.QUEUED, ShardState.LEASED
+    return session.scalars(select(func.count()).where(Shard.run_id == own, Shard.state.in_(states))).one()

@@ -132,10 +132,6 @@ def begin_encoding(
             [_coded(part.part(piece), start, frame, placement, selection) for piece in pieces(part.bits)]
         )
 
-    def begun(coding: Iterable[Encoded]) -> Encoded:
-        jobs = [coder.submit(code) for code in coding]
-        return lambda: EncodedMasks.joined([job.result() for job in jobs])
-
     if len(low_res) and applies(low_res, frame):
         counted = CountedMasks(low_res, frame, offset)
 
@@ -143,11 +139,14 @@ def begin_encoding(
             drawn = part.landed()
             return _coded_runs(drawn.rows, drawn.runs, drawn.stability, placement, selection)
 
-        return lambda: begun(partial(coded_runs, part) for part in counted.write(least))
+        return lambda: _submitted(coder, (partial(coded_runs, part) for part in counted.write(least)))
     if low_res.device.type != "cpu":
-        drawn = begun(
-            (lambda part=part: coded(part.landed()))  # type: ignore[misc]  # bound now, because the loop continues
-            for part in draw_parts(low_res, frame, offset, least)
+        drawn = _submitted(
+            coder,
+            (
+                (lambda part=part: coded(part.landed()))  # type: ignore[misc]  # bound now, because the loop continues
+                for part in draw_parts(low_res, frame, offset, least)
+            ),
         )
         return lambda: drawn
     height, width = frame.original
@@ -157,6 +156,11 @@ def begin_encoding(
         [coded(draw(low_res[start : start + size].float(), frame, offset, least), start) for start in starts]
     )
     return lambda: lambda: read
+
+
+def _submitted(coder: MaskEncoder, coding: Iterable[Encoded]) -> Encoded:
+    jobs = [coder.submit(code) for code in coding]
+    return lambda: EncodedMasks.joined([job.result() for job in jobs])
 
 
 def mask_boxes(masks: Tensor) -> Tensor:

@@ -8,10 +8,12 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+import torch
+
 from samfleet.errors import InvalidInput
 from samfleet.masks.record import MaskRecord
 from samfleet.variants.execution import Execution
-from samfleet.variants.gates import LEAST_MASKS, Gate
+from samfleet.variants.gates import LEAST_MASKS, Gate, GateSubject
 from samfleet.variants.record import VariantRecord
 from samfleet.variants.task import EverythingParameters, Prompt, PromptsParameters, TaskParameters
 from samfleet.variants.weights.pins import expected_sha256
@@ -71,10 +73,7 @@ def measure_gate(
     device = choose_device(settings.device, settings.gpu)
     prepare_device(device, settings.threads, settings.kernels)
     require_supported(settings.execution.precision, device)
-    sha256 = expected_sha256(record.checkpoint, checkpoint.parent)
-    _, calibration = calibration_for(record, settings.execution, sha256, settings.gates_dir)
-    hardware = fingerprint(device, execution=settings.execution)
-    subject = gate_subject(record, settings.execution, hardware, sha256, calibration)
+    subject = _subject(record, checkpoint, settings, device)
     reference: list[Answer] = []
     plain = replace(settings, execution=Execution(), ungated=True)
     with closing(Engine(record, checkpoint, plain)) as engine:
@@ -97,6 +96,13 @@ def measure_gate(
         faults=tuple(f"{image.name}: {own.fault}" for image, own in zip(images, candidate, strict=True) if own.fault),
         unscored_prompts=sum(answer.unscored for answer in candidate),
     )
+
+
+def _subject(record: VariantRecord, checkpoint: Path, settings: EngineSettings, device: torch.device) -> GateSubject:
+    sha256 = expected_sha256(record.checkpoint, checkpoint.parent)
+    _, calibration = calibration_for(record, settings.execution, sha256, settings.gates_dir)
+    hardware = fingerprint(device, execution=settings.execution)
+    return gate_subject(record, settings.execution, hardware, sha256, calibration)
 
 
 def _candidate_answers(
