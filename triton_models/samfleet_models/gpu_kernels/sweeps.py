@@ -45,7 +45,7 @@ def store_softmax(greatest, total, seen, share, out, tokens: tl.constexpr, block
     tl.store(values, tl.reshape(seen, (HEADS * block, CHANNELS)), mask=real[:, None])
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["tiles"])  # it differs with the number of prompts
 def first(
     queries, keys, values, out,
     pixels, tiles,
@@ -71,7 +71,7 @@ def first(
     store_softmax(greatest, total, seen, prompt * tl.num_programs(1) + part, out, tokens, block)
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["tiles"])  # it differs with the number of prompts
 def second(
     early_keys, echo_values, products, queries, against,
     early_queries, echoes, keys, position_keys, values, norms,
@@ -123,7 +123,7 @@ def second(
     tl.store(at, factors, mask=real[:, None] & real[None, :])
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["tiles"])  # it differs with the number of prompts
 def third(
     early_keys, late_keys, early_values, late_values, late_against, products, queries, against,
     early_queries, late_queries, position_queries, early_echoes, late_echoes, keys, position_keys, values,

@@ -20,7 +20,7 @@ COUNT = 9
 @pytest.fixture
 def decoder() -> DynamicSingle:
     prompt_encoder, mask_decoder, _ = pair(KIND, 8)
-    folded = SAM2.fold(prompt_encoder, mask_decoder, torch.float32)
+    folded = SAM2.fold(prompt_encoder, mask_decoder, torch.float32, "ieee")
     assert isinstance(folded, DynamicSingle)
     return folded
 
