@@ -2,38 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import torch
 import triton
 from torch import Tensor
 
+from samfleet_models.gpu_kernels.axis_table import AxisTable
 from samfleet_models.gpu_kernels.mask_sweeps import count_kernel, write_kernel
 
 STEP = 32  # rows at a time: the bits of one word per column
 BLOCK = 32  # columns of a program; with 64, ptxas gives `write_kernel` all 255 registers of a thread
-INNER_TAPS = 4  # rows of `AxisTable.index` for two steps
-
-
-@dataclass(frozen=True, slots=True)
-class AxisTable:
-    """One axis of an interpolation on a device, for n outputs.
-
-    In one step, output i is the mix of the inputs `index` [2, n] int32 by `weight` [2, n] float32. In two steps it is
-    the mix, by the last two of `weight` [6, n], of two inner values, which mix two inputs each of `index` [4, n].
-    """
-
-    index: Tensor
-    weight: Tensor
-
-    @property
-    def outputs(self) -> int:
-        return int(self.index.shape[1])
-
-    @property
-    def two_steps(self) -> bool:
-        return len(self.index) == INNER_TAPS
 
 
 def count(low_res: Tensor, y: AxisTable, x: AxisTable, thresholds: tuple[float, float]) -> tuple[Tensor, Tensor]:

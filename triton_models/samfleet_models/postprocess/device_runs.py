@@ -14,6 +14,7 @@ from torch import Tensor
 from samfleet.masks.runs import Runs
 from samfleet_kernels.library import choice
 from samfleet_models.device.transfers import Crossing, begin_to_host, to_device
+from samfleet_models.gpu_kernels.axis_table import AxisTable
 from samfleet_models.images.transforms import ImageFrame
 from samfleet_models.postprocess.tap_tables import upscaling_table
 from samfleet_models.postprocess.threshold import MASK_THRESHOLD, scores_of
@@ -76,10 +77,10 @@ class CountedMasks:
         ends = self._edges.sum(1, keepdim=True, dtype=torch.int32)
         self._counts = begin_to_host(torch.cat([sums, ends], 1))
 
-    def _axis(self, frame: ImageFrame, axis: int) -> object:
+    def _axis(self, frame: ImageFrame, axis: int) -> AxisTable:
         index, weight = upscaling_table(self._low_res.shape[1:], frame, axis)
         device = self._low_res.device
-        return self._kernels.AxisTable(*(to_device(torch.from_numpy(part), device) for part in (index, weight)))
+        return AxisTable(*(to_device(torch.from_numpy(part), device) for part in (index, weight)))
 
     def write(self, least: float | None) -> Iterator[RunsOnDevice]:
         """Wait for the counts, then yield the masks with a stability score of at least `least`; None passes all.

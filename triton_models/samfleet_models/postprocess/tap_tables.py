@@ -34,7 +34,7 @@ def upscaling_table(low: Sequence[int], frame: ImageFrame, axis: int) -> Table:
     """Return one axis (0: y, 1: x) of a bilinear `upscale` of logits of the size `low`, in one step or two.
 
     Two steps have `index` [4, n] and `weight` [6, n]: those of the first step for both inputs of the second, then the
-    weights of the second (`samfleet_models.gpu_kernels.masks.AxisTable`).
+    weights of the second (`samfleet_models.gpu_kernels.axis_table.AxisTable`).
     """
     inside, _ = last_step(low, frame)
     index, weight = bilinear_table(inside[axis], frame.original[axis])

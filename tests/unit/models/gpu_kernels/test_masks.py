@@ -22,6 +22,7 @@ from hypothesis import strategies as st
 from samfleet.masks.runs import Runs, pack_columns
 from samfleet.variants.conventions import Upsampling
 from samfleet_models.gpu_kernels import masks as kernels
+from samfleet_models.gpu_kernels.axis_table import AxisTable
 from samfleet_models.images.transforms import ImageFrame
 from samfleet_models.postprocess.tap_tables import bilinear_table, upscaling_table
 from samfleet_models.postprocess.upsample import resized, upscale
@@ -39,8 +40,8 @@ def wide_blocks() -> Iterator[None]:
         yield
 
 
-def axis(low: torch.Tensor, frame: ImageFrame, number: int) -> kernels.AxisTable:
-    return kernels.AxisTable(*map(torch.from_numpy, upscaling_table(low.shape[1:], frame, number)))
+def axis(low: torch.Tensor, frame: ImageFrame, number: int) -> AxisTable:
+    return AxisTable(*map(torch.from_numpy, upscaling_table(low.shape[1:], frame, number)))
 
 
 def drawn(low: torch.Tensor, frame: ImageFrame, offset: float, rows: list[int]) -> tuple[list[list[int]], list[int]]:

@@ -8,9 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
-pytest.importorskip("triton", exc_type=ImportError)
-
 import torch
 
 from fixtures.images.encoded_images import encoded, gradient
@@ -33,6 +30,7 @@ PLACEMENT = CropPlacement((10, 5, 50, 35), (60, 80))
 @pytest.fixture
 def gpu(monkeypatch: pytest.MonkeyPatch) -> Iterator[StandInGpu]:
     monkeypatch.setattr(device_runs, "_module", lambda: stand_in_mask_kernels)
+    monkeypatch.setattr(device_runs, "find_spec", lambda name: ModuleSpec(name, None))
     before = choice()
     choose("triton")
     with StandInGpu() as gpu:
@@ -106,7 +104,10 @@ def test_an_image_waits_for_scores_and_counts_alone(
         box_nms_thresh=1.0,
         sampler="grid",
     )
+    choose("auto")  # the stand-in runs no kernels of Triton, so the decoder must not choose any
     engine = Engine(record, path, EngineSettings(device="cuda"), HostMeter())
+    assert engine.network.decoder
+    choose("triton")
     gpu.reset()
     ((_, reply),) = engine.segment([SegmentRequest(encoded(gradient(*reversed(size))), task)])
     engine.close()
