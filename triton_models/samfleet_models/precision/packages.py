@@ -1,10 +1,10 @@
-"""Encoders compiled ahead of time by AOTInductor, kept as files: loading one takes a second, compiling it minutes.
+"""Encoders compiled ahead of time by AOTInductor, kept as files: loading one takes seconds, compiling it minutes.
 
 A package holds machine code and weights for one batch size on a CPU. It belongs to one subject: weights, shapes, source
 of the engine, torch, processor and number of threads. Its file is named after the subject's hash; a note beside it has
 the subject and the package's SHA-256. A package that is missing, damaged or of another subject is built again.
 
-Anyone who can write into the folder can run code in the engine, as with torch's own compiler cache in the same place.
+A user who can write into the folder can run code in the engine, as with torch's own compiler cache in the same place.
 """
 
 from __future__ import annotations
