@@ -30,7 +30,6 @@ PLACEMENT = CropPlacement((10, 5, 50, 35), (60, 80))
 @pytest.fixture
 def gpu(monkeypatch: pytest.MonkeyPatch) -> Iterator[StandInGpu]:
     monkeypatch.setattr(device_runs, "_module", lambda: stand_in_mask_kernels)
-    monkeypatch.setattr(device_runs, "find_spec", lambda name: ModuleSpec(name, None))
     before = choice()
     choose("triton")
     with StandInGpu() as gpu:
