@@ -45,7 +45,7 @@ down: setup ## stop the embedded stack
 
 test: setup ## quick tests on real PostgreSQL, Redis and Triton; ARGS="-k name" narrows them
 	$(fetch_weights)
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --durations=25 $(ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder --durations=25 $(ARGS)
 
 test-all: setup $(VENV)/tools/.installed $(VENV)/docs/.installed ## all tests, also those that take minutes or need Chromium or other tools
 	$(fetch_weights)

@@ -42,9 +42,10 @@ def test_every_way_of_decoding_has_times_work_and_agreement(
         assert result.iou_error < 1e-3
         assert result.peak == 100.0
         assert result.scored_gflop > 0
-        assert result.drawn_gflop == pytest.approx(found[0].drawn_gflop)
+        assert result.drawn_gflop > 0
     if names != ["off"]:
         assert found[1].scored_gflop < found[0].scored_gflop  # half of the symmetric products
+        assert found[1].drawn_gflop < found[0].drawn_gflop  # 16 values of a head instead of a row of 256
 
 
 def test_the_line_of_a_result_has_its_speed_and_share_of_the_peak() -> None:

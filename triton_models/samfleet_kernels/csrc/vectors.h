@@ -60,14 +60,17 @@ INLINE float greatest_of(Vector x) {
     return most;
 }
 
-// e^x for x <= 88, within 2e-7 of the result; below -87 it is e^-87. NaN remains NaN. The coefficients, and ln 2 in two
-// parts, are those of expf in the Cephes library (S. L. Moshier).
+constexpr float LEAST_EXPONENT = -40.f;
+
+// e^x for x <= 88, within 2e-7 of the result; below LEAST_EXPONENT it is e^LEAST_EXPONENT. Beside a weight of 1 that is
+// lost in a float's rounding, and products of two such weights are still normal numbers: denormal ones are slow.
+// NaN remains NaN. The coefficients, and ln 2 in two parts, are those of expf in the Cephes library (S. L. Moshier).
 INLINE Vector exponential(Vector x) {
     const float round = 12582912.f;  // 1.5 * 2^23: adding it leaves an integer in the low bits
 #if defined(__AVX512F__)
-    x = (Vector)_mm512_max_ps((__m512)broadcast(-87.f), (__m512)x);  // of two operands, the second one if that is NaN
+    x = (Vector)_mm512_max_ps((__m512)broadcast(LEAST_EXPONENT), (__m512)x);  // of two operands, the second one if that is NaN
 #else
-    x = x < -87.f ? broadcast(-87.f) : x;
+    x = x < LEAST_EXPONENT ? broadcast(LEAST_EXPONENT) : x;
 #endif
     Vector shifted = x * 1.44269504f + round;
     Vector power = shifted - round;

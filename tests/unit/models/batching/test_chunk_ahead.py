@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import gc
+import weakref
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,12 @@ PROMPTS = 9  # of a request
 Result = Callable[[], DecodeResult]
 
 
+class Watched(BegunChunk):
+    """A chunk whose end of life can be seen."""
+
+    __slots__ = ("__weakref__",)
+
+
 class Order:
     """The decoder's chunks, as (what, number of the chunk), and the most that were alive at once."""
 
@@ -39,6 +45,7 @@ class Order:
         self.alive = 0
         self._numbers: dict[int, int] = {}  # by the identity of the parts, which are all kept
         self._kept: list[list[ChunkSlice]] = []
+        self._chunks: list[weakref.ref[BegunChunk]] = []
         begun, complete = PromptScheduler._decoded, PromptScheduler._complete_oldest
 
         def begin(own: PromptScheduler, chunk: list[ChunkSlice]) -> BegunChunk:
@@ -46,13 +53,15 @@ class Order:
             self._numbers[id(made.parts)] = len(self._numbers)
             self._kept.append(made.parts)
             self.steps.append(("begin", self._numbers[id(made.parts)]))
-            self.alive = max(self.alive, sum(type(thing) is BegunChunk for thing in gc.get_objects()))
+            self._chunks.append(weakref.ref(made))
+            self.alive = max(self.alive, sum(chunk() is not None for chunk in self._chunks))
             return made
 
         def finish(own: PromptScheduler) -> None:
             self.steps.append(("complete", self._numbers[id(own._begun[0].parts)]))
             complete(own)
 
+        monkeypatch.setattr(scheduler, "BegunChunk", Watched)
         monkeypatch.setattr(PromptScheduler, "_decoded", begin)
         monkeypatch.setattr(PromptScheduler, "_complete_oldest", finish)
 
