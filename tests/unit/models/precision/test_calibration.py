@@ -65,6 +65,7 @@ def test_a_channel_without_values_has_a_scale() -> None:
 @torch.inference_mode()
 def test_samples_are_what_outputs_are_computed_from() -> None:
     published = nn.Conv2d(3, 5, 3, stride=2, padding=1)
+    assert published.bias is not None
     layer = FusedConvolution(published, published.weight, published.bias, "none")
     found = observe(nn.Sequential(layer), {"0": layer}, [noise(1, 3, 9, 12), noise(1, 3, 9, 12, seed=1)])["0"]
     outputs = torch.cat([layer(noise(1, 3, 9, 12, seed=seed)) for seed in (0, 1)])
