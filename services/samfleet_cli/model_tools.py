@@ -78,25 +78,31 @@ class GateRun:
 
 
 def run_gate(wanted: GateRun) -> int:
-    """Measure a gate and return the exit code. The subprocess prints the results.
-
-    It runs in a subprocess with the same environment as Triton for arithmetic and files, because the allocator's
-    settings and the encoding take effect only at the start of a process.
-    """
-    if installed_version("torch") is None:
-        raise TorchNotInstalled
+    """Measure a gate in a subprocess, which prints the results, and return its exit code."""
     with TemporaryDirectory(prefix="samfleet-gate-") as folder:
         images = wanted.images
         if images is None:
             images = Path(folder)
             copy_photographs(images, OBJECTS)
-        env = {**compiled_folders(wanted.compiled), **os.environ, **CPU_TUNING, **UTF8}
-        return subprocess.run(_command(wanted, images), env=env, check=False).returncode
+        environment = {**compiled_folders(wanted.compiled), **os.environ}
+        return _run("tools.gate", _arguments(wanted, images), environment)
 
 
-def _command(wanted: GateRun, images: Path) -> list[str]:
+def _run(module: str, arguments: Sequence[str], environment: Mapping[str, str] = os.environ) -> int:
+    """Run a module of the model code in a subprocess and return its exit code. Raises `TorchNotInstalled`.
+
+    The environment is Triton's for arithmetic and files, because the allocator's settings and the encoding take effect
+    only at the start of a process.
+    """
+    if installed_version("torch") is None:
+        raise TorchNotInstalled
+    command = [sys.executable, "-m", f"samfleet_models.{module}", *arguments]
+    return subprocess.run(command, env={**environment, **CPU_TUNING, **UTF8}, check=False).returncode
+
+
+def _arguments(wanted: GateRun, images: Path) -> list[str]:
     return [
-        *(sys.executable, "-m", "samfleet_models.tools.gate", wanted.variant),
+        wanted.variant,
         *("--precision", wanted.execution.precision, "--compilation", wanted.execution.compilation),
         *("--images", str(images), "--device", wanted.device),
         *("--weights-dir", str(wanted.weights_dir), "--gates-dir", str(wanted.gates_dir)),
@@ -118,38 +124,26 @@ class CalibrationRun:
 
 
 def run_calibration(wanted: CalibrationRun) -> int:
-    """Calibrate in a subprocess with Triton's allocator settings and return its exit code."""
-    if installed_version("torch") is None:
-        raise TorchNotInstalled
-    command = [
-        *(sys.executable, "-m", "samfleet_models.tools.calibrate", wanted.variant, "--images", str(wanted.images)),
+    """Calibrate in a subprocess and return its exit code."""
+    arguments = [
+        *(wanted.variant, "--images", str(wanted.images)),
         *("--weights-dir", str(wanted.weights_dir), "--gates-dir", str(wanted.gates_dir)),
         *(("--most-error", str(wanted.most_error)) if wanted.most_error is not None else ()),
         *(("--threads", str(wanted.threads)) if wanted.threads is not None else ()),
     ]
-    return subprocess.run(command, env={**os.environ, **CPU_TUNING, **UTF8}, check=False).returncode
+    return _run("tools.calibrate", arguments)
 
 
 def run_verify(folder: Path, names: Sequence[str], threads: int | None) -> int:
-    """Run the comparison in a subprocess with Triton's allocator settings and return its exit code."""
-    if installed_version("torch") is None:
-        raise TorchNotInstalled
-    command = [sys.executable, "-m", "samfleet_models.parity.verify", str(folder), *names]
-    command += ["--threads", str(threads)] if threads else []
-    return subprocess.run(command, env={**os.environ, **CPU_TUNING}, check=False).returncode
+    """Run the comparison in a subprocess and return its exit code."""
+    return _run("parity.verify", [str(folder), *names, *(["--threads", str(threads)] if threads else [])])
 
 
 def run_stand_ins(names: Sequence[str], out: Path) -> int:
     """Write stand-ins in a subprocess, which prints their records, and return its exit code."""
-    if installed_version("torch") is None:
-        raise TorchNotInstalled
-    command = [sys.executable, "-m", "samfleet_models.tools.stand_ins", "--out", str(out), *names]
-    return subprocess.run(command, env={**os.environ, **CPU_TUNING, **UTF8}, check=False).returncode
+    return _run("tools.stand_ins", ["--out", str(out), *names])
 
 
 def run_distill(arguments: Sequence[str], environment: Mapping[str, str]) -> int:
     """Run a distillation in a subprocess, which prints its progress, and return its exit code."""
-    if installed_version("torch") is None:
-        raise TorchNotInstalled
-    command = [sys.executable, "-m", "samfleet_models.tools.distill", *arguments]
-    return subprocess.run(command, env={**environment, **CPU_TUNING, **UTF8}, check=False).returncode
+    return _run("tools.distill", arguments, environment)
