@@ -22,7 +22,7 @@ from benchmarks.contenders.run_lengths import run_lengths
 from benchmarks.contenders.server import serve
 from benchmarks.flops import matrix_peak, synchronize
 from benchmarks.memory import peak_bytes, resident_bytes
-from benchmarks.paths import PATHS, Found, MeasuredPath, PathOptions
+from benchmarks.paths import PATHS, EnginePath, Found, MeasuredPath, PathOptions
 from benchmarks.stage_operations import counted_stages
 from samfleet_models.device.peak_memory import PeakMemory
 from samfleet_models.tools.flops import count_flops
@@ -108,7 +108,10 @@ class Child:
             return self._path.decode(data, case.size)
         if case.kind == "boxes":
             images = [(Path(boxed.image).read_bytes(), boxed.boxes) for boxed in case.boxed]
-            return lambda: self._path.boxes(images)
+            path = self._path
+            if not isinstance(path, EnginePath):
+                raise TypeError(f"{type(path).__name__} has no case of boxes (`benchmarks.cases.KINDS`)")
+            return lambda: path.boxes(images)
         return lambda: self._path.everything(data, case.size)
 
 

@@ -92,7 +92,6 @@ class MeasuredPath(Protocol):
     def decode(self, data: bytes, prompts: int) -> Callable[[], object]: ...
     def decode_flops(self, data: bytes, prompts: int) -> int: ...
     def everything(self, data: bytes, per_side: int) -> Found: ...
-    def boxes(self, images: Sequence[tuple[bytes, Sequence[Box]]]) -> Found: ...
 
 
 def sam_network(engine: Engine) -> SamNetwork:
@@ -194,9 +193,6 @@ class ReferencePath:
             image = read_image(data)
         masks = self._generator.generate(image, parameters(self.engine, per_side), clock)
         return Found((tuple(mask["segmentation"] for mask in masks),), clock.milliseconds())
-
-    def boxes(self, images: Sequence[tuple[bytes, Sequence[Box]]]) -> Found:
-        raise NotImplementedError(f"the reference path has no box prompts; {len(images)} images were given")
 
 
 def plain_path(options: PathOptions) -> ReferencePath:
