@@ -8,7 +8,8 @@ from threading import Semaphore
 from typing import Any
 
 from samfleet.wire.messages import SegmentRequest
-from samfleet_worker.triton.client import connect, tensors_of
+from samfleet_worker.triton.client import connect
+from samfleet_worker.triton.server import tensors_of
 
 REPLY_SECONDS = 60
 

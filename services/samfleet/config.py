@@ -195,6 +195,12 @@ class Settings(PredictSettings, QuotaSettings, ShardSettings, SourceSettings, We
     triton_timeout: timedelta = Field(
         default=timedelta(minutes=30), description="Longest wait for one image, Triton's queue included."
     )
+    resolve_interval: timedelta = Field(
+        default=timedelta(seconds=5),
+        ge=timedelta(milliseconds=50),
+        description="Time between two looks of a worker at the names of its pool's servers, and at servers that do "
+        "not answer.",
+    )
     loaded_variants: int | None = Field(
         default=None,
         ge=1,
@@ -223,6 +229,10 @@ class Settings(PredictSettings, QuotaSettings, ShardSettings, SourceSettings, We
     metrics_port: int | None = Field(
         default=None, ge=0, le=65535, description="Port of a worker's `/metrics`; 0 takes a free one. Unset: none."
     )
+    spot_notice: Literal["aws", "gcp", "azure"] | None = Field(
+        default=None,
+        description="The cloud whose notice that it takes this machine back a worker obeys. Unset: none.",
+    )
     metrics_host: str = Field(default="127.0.0.1", description="Address on which a worker's `/metrics` listens.")
     heartbeat_file: Path | None = Field(
         default=None,
@@ -248,6 +258,7 @@ class Settings(PredictSettings, QuotaSettings, ShardSettings, SourceSettings, We
         "orphan_interval",
         "unsealed_retention",
         "triton_timeout",
+        "resolve_interval",
         "variant_turn",
         "long_request_wait",
         "listing_time",

@@ -3,6 +3,7 @@ from __future__ import annotations
 import gc
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 from celery import bootsteps, signals
@@ -19,13 +20,16 @@ from samfleet_worker.heartbeat import Heartbeat
 from samfleet_worker.liveness import AliveStep
 from samfleet_worker.metrics_server import MetricsServer
 from samfleet_worker.periodic import PeriodicThread
+from samfleet_worker.pool_keeper import pool_keeper
 from samfleet_worker.predictions import PredictionThreads
+from samfleet_worker.spot_notice import spot_watch
 from samfleet_worker.tasks import register_tasks
 from samfleet_worker.transaction_watch import transaction_watch
 from samfleet_worker.webhook_tasks import register_webhook_tasks
 
 log = get_logger(__name__)
 
+KEEPER_SECONDS = 1.0  # wait for its end: it may be loading a variant, which is no reason to keep shards longer
 VISIBILITY_SECONDS = 6 * 3600  # longer than any shard: leases recover lost work, so a second delivery is useless
 
 
@@ -88,40 +92,49 @@ class LifecycleStep(bootsteps.StartStopStep):
 
     def __init__(self, parent: Any, **options: Any) -> None:
         super().__init__(parent, **options)
-        self._heartbeat: Heartbeat | None = None
-        self._watch: PeriodicThread | None = None
-        self._metrics: MetricsServer | None = None
-        self._predictions: PredictionThreads | None = None
+        self._stops: list[Callable[[], object]] = []
 
     def start(self, parent: Any) -> None:
         services: Services = parent.app.services
         settings = services.settings
         if settings.metrics_port is not None:
-            self._metrics = MetricsServer(services.engine, settings.metrics_host, settings.metrics_port)
-            log.info("metrics.served", url=self._metrics.url)
-        self._watch = transaction_watch(services.engine)
-        self._watch.start()
+            metrics = MetricsServer(services.engine, settings.metrics_host, settings.metrics_port)
+            self._stops.append(metrics.close)
+            log.info("metrics.served", url=metrics.url)
         # a process that takes only the control queue serves no pool, so it has no heartbeat
-        if pool_queue(services.settings.pool) in parent.app.amqp.queues.consume_from:
-            self._heartbeat = Heartbeat(services)
-            self._heartbeat.start()
-            wait_seconds = settings.predict_timeout.total_seconds()
-            self._predictions = PredictionThreads(services, RedisMailbox(settings.broker_url, wait_seconds))
-            self._predictions.start()
+        if pool_queue(settings.pool) in parent.app.amqp.queues.consume_from:
+            self._serve_pool(services, parent)
+        self._run(transaction_watch(services.engine))
         gc.freeze()  # a collection need not visit the libraries' objects; a shard's masks cause many
-        log.info("worker.started", worker=services.worker, pool=services.settings.pool)
+        log.info("worker.started", worker=services.worker, pool=settings.pool)
+
+    def _serve_pool(self, services: Services, parent: Any) -> None:
+        settings = services.settings
+        self._run(Heartbeat(services))
+        wait_seconds = settings.predict_timeout.total_seconds()
+        predictions = PredictionThreads(services, RedisMailbox(settings.broker_url, wait_seconds))
+        self._run(predictions)
+        keeper = pool_keeper(services)
+        keeper.start()
+        self._stops.append(partial(keeper.stop, KEEPER_SECONDS))
+        if settings.spot_notice is None:
+            return
+
+        def take_no_more() -> None:
+            predictions.stop()
+            parent.app.control.cancel_consumer(pool_queue(settings.pool), destination=[parent.hostname])
+
+        self._run(spot_watch(services, settings.spot_notice, take_no_more))
+
+    def _run(self, thread: Heartbeat | PredictionThreads | PeriodicThread) -> None:
+        thread.start()
+        self._stops.append(thread.stop)
 
     def stop(self, parent: Any) -> None:
         services: Services = parent.app.services
         services.stopping.set()
-        if self._watch is not None:
-            self._watch.stop()
-        if self._predictions is not None:
-            self._predictions.stop()
-        if self._heartbeat is not None:
-            self._heartbeat.stop()
-        if self._metrics is not None:
-            self._metrics.close()
+        while self._stops:
+            self._stops.pop()()
         log.info("worker.stopping", worker=services.worker)
 
     def terminate(self, parent: Any) -> None:

@@ -1,4 +1,7 @@
-"""Loading of a shard's variant before its images are sent, and the choice of variants that may be unloaded for it."""
+"""Loading of a shard's variant before its images are sent, and the choice of variants that may be unloaded for it.
+
+A shard begins as soon as one server of the pool has its variant; servers that join later load it meanwhile.
+"""
 
 from __future__ import annotations
 
@@ -8,14 +11,14 @@ from contextlib import contextmanager
 from samfleet.db.locks import process_lock
 from samfleet.db.session import transaction
 from samfleet.jobs.claim import ClaimedShard
-from samfleet.jobs.variant_turns import begin_turn, variant_owed_a_turn, variants_at_work
+from samfleet.jobs.variant_turns import begin_turn, variant_owed_a_turn, variants_at_work, variants_in_use
 from samfleet.variants.catalogue import get_variant
 from samfleet_worker.bootstrap import Services
 from samfleet_worker.triton.errors import VariantWaits
 
 
 def admit_shard(services: Services, claimed: ClaimedShard) -> None:
-    """Return when the pool's servers have the variant loaded.
+    """Return when a server of the pool has the variant loaded.
 
     Raises `VariantWaits` while there is no room, or while the variant has to make room for another.
     """
@@ -49,11 +52,24 @@ def revive_variant(services: Services, claimed: ClaimedShard, asked_at: float) -
         services.segmenter.revive(claimed.variant, _at_work(services, claimed), asked_at)
 
 
+def spread_variants(services: Services) -> None:
+    """Load variants in use on the servers that lack them: those that joined the pool or were restarted."""
+    for variant in sorted(services.segmenter.uneven() & in_use(services)):
+        with loading_of(services, services.settings.pool):
+            services.segmenter.load(variant, in_use(services))
+
+
 @contextmanager
 def loading_of(services: Services, pool: str) -> Iterator[None]:
     """Let only this thread of all processes of a pool load and unload variants during the block."""
     with services.loading, process_lock(services.engine, f"samfleet.pool.{pool}.loading"):
         yield
+
+
+def in_use(services: Services) -> frozenset[str]:
+    """Return the variants that jobs of this worker's pool use; they stay loaded."""
+    with transaction(services.engine) as session:
+        return variants_in_use(session, services.settings.pool)
 
 
 def _at_work(services: Services, claimed: ClaimedShard) -> frozenset[str]:

@@ -26,10 +26,10 @@ class PeriodicThread:
     def start(self) -> None:
         self._thread.start()
 
-    def stop(self) -> None:
-        """End the thread, after what it is doing."""
+    def stop(self, most_seconds: float | None = None) -> None:
+        """End the thread, after what it is doing; return earlier if that takes more than `most_seconds`."""
         self._ended.set()
-        self._thread.join()
+        self._thread.join(most_seconds)
 
     def _repeat(self) -> None:
         while True:

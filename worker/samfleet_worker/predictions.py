@@ -11,9 +11,7 @@ import time
 
 from structlog.contextvars import bound_contextvars
 
-from samfleet.db.session import transaction
 from samfleet.errors import SamfleetError, Unavailable, describe
-from samfleet.jobs.variant_turns import variants_in_use
 from samfleet.logging import CORRELATION_ID, get_logger
 from samfleet.predictions.errors import PredictionFailed, PredictionTimeout, error_of
 from samfleet.predictions.mailbox import Letter, Mailbox
@@ -21,7 +19,7 @@ from samfleet.predictions.messages import PredictionReply, PredictionRequest, er
 from samfleet.tracing import span
 from samfleet.variants.catalogue import get_variant
 from samfleet_worker.bootstrap import Services
-from samfleet_worker.model_loading import loading_of
+from samfleet_worker.model_loading import in_use, loading_of
 from samfleet_worker.triton.calls import CallCancelled, OpenCalls
 from samfleet_worker.triton.errors import ModelNotLoaded, ModelProcessDied
 from samfleet_worker.triton.segmenter import TimedReply
@@ -126,7 +124,7 @@ def _call(services: Services, asked: PredictionRequest, calls: OpenCalls) -> Tim
         _load(services, asked.variant)
     except ModelProcessDied:
         with loading_of(services, services.settings.pool):
-            services.segmenter.revive(asked.variant, _in_use(services), sent_at)
+            services.segmenter.revive(asked.variant, in_use(services), sent_at)
     return services.segmenter.segment(asked.variant, [asked.request], calls)[0]
 
 
@@ -134,9 +132,4 @@ def _load(services: Services, variant: str) -> None:
     """Load the variant; those that jobs use stay loaded."""
     with loading_of(services, services.settings.pool):
         if not services.segmenter.has(variant):
-            services.segmenter.load(variant, _in_use(services))
-
-
-def _in_use(services: Services) -> frozenset[str]:
-    with transaction(services.engine) as session:
-        return variants_in_use(session, services.settings.pool)
+            services.segmenter.load(variant, in_use(services))

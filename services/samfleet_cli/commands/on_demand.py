@@ -27,6 +27,7 @@ COMMANDS = {
     "advise": "advise:advise",
     "audit": "keys:audit",
     "deletions": "history:deletions",
+    "pools": "pools:pools",
     "storage": "storage:storage",
     "mcp": "mcp:mcp",
     "jobs": "jobs:app",

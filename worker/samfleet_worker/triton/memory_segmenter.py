@@ -121,6 +121,12 @@ class MemorySegmenter:
         with self._lock:
             self.revived.append(variant)
 
+    def refresh(self) -> None:
+        """Do nothing: the one server never changes."""
+
+    def uneven(self) -> frozenset[str]:
+        return frozenset()
+
     def status(self) -> tuple[ServerStatus, ...]:
         if not self.ready:
             return (ServerStatus("memory", ready=False),)

@@ -47,14 +47,23 @@ class Segmenter(Protocol):
         ...
 
     def has(self, variant: str) -> bool:
-        """Return True if every server of the pool that is not away has the variant loaded."""
+        """Return True if a server of the pool has the variant loaded; `segment` finds it."""
         ...
 
     def load(self, variant: str, at_work: frozenset[str]) -> None:
         """Load the variant on every server that is not away; variants that are not `at_work` may be unloaded for it.
 
-        Raises `VariantWaits` if the others leave no room. For one thread of one process of the pool at a time.
+        One server that has it is enough. Raises `VariantWaits` if the others leave no room on any, and
+        `VariantLoadFailed` with Triton's reason. For one thread of one process of the pool at a time.
         """
+        ...
+
+    def refresh(self) -> None:
+        """Find servers that have come, gone or stopped answering. For one thread at a time."""
+        ...
+
+    def uneven(self) -> frozenset[str]:
+        """Return variants that some servers have loaded and others not, which have not just failed to load them."""
         ...
 
     def revive(self, variant: str, at_work: frozenset[str], asked_at: float) -> None:

@@ -180,7 +180,7 @@ def test_a_variant_whose_process_died_is_loaded_again(
                 use(administrator, "a")
             assert isinstance(from_triton(failed.value, small_models), ModelProcessDied), number
             assert administrator.is_model_ready("a")
-            segmenter._servers[0].room.revive("a", NOBODY)
+            segmenter._members.servers[0].room.revive("a", NOBODY)
             use(administrator, "a")
         administrator.unload_model("a")
         until_loaded(administrator, ())
