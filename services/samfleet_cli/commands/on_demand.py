@@ -41,6 +41,7 @@ COMMANDS = {
     "tune": "tune:tune",
     "variants": "variants:app",
     "webhooks": "webhooks:app",
+    "worker": "worker:app",
 }
 
 

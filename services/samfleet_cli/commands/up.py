@@ -140,6 +140,9 @@ def _reporter(write: Callable[[str], None]) -> Callable[[Sequence[PartStatus]], 
 def _say_ready(info: StackInfo) -> None:
     from samfleet_cli.local_stack.layout import StateDir
 
+    if not info.api_url:
+        typer.echo(f"this machine works for the pool {', '.join(info.pools)}; `samfleet pools` shows it")
+        return
     typer.echo(f"dashboard  {info.api_url}/dashboard/  (`samfleet open` logs a browser in)")
     typer.echo(f"API        {info.api_url}  (documentation: {info.api_url}/docs)")
     typer.echo(f"API key    {StateDir(info.state_dir).api_key_file}")

@@ -12,10 +12,11 @@ from samfleet.errors import SamfleetError
 from samfleet.variants.catalogue import add_variants_of
 from samfleet_cli.local_stack import lock
 from samfleet_cli.local_stack.child import BackOff, Child
+from samfleet_cli.local_stack.joining import plan_of
 from samfleet_cli.local_stack.layout import OTHERS, StateDir
 from samfleet_cli.local_stack.leftovers import clear_leftovers
 from samfleet_cli.local_stack.part import PartState, PartStatus
-from samfleet_cli.local_stack.plan import StackPlan, make_plan
+from samfleet_cli.local_stack.plan import StackPlan
 from samfleet_cli.local_stack.settings import StackSettings
 from samfleet_cli.local_stack.state import StackInfo, StackState, read_state, write_state
 from samfleet_cli.local_stack.supervisor import Supervisor
@@ -26,7 +27,7 @@ StatusListener = Callable[[StackInfo, Sequence[PartStatus]], None]
 
 def run_stack(settings: Settings, stack: StackSettings, on_change: StatusListener | None = None) -> bool:
     """Run until SIGINT, SIGTERM or SIGHUP. Returns True if it ended on request. Raises `StackAlreadyRuns`."""
-    return run_plan(StateDir(stack.state_dir.resolve()), lambda ports: make_plan(settings, stack, ports), on_change)
+    return run_plan(StateDir(stack.state_dir.resolve()), lambda ports: plan_of(settings, stack, ports), on_change)
 
 
 def run_plan(

@@ -37,6 +37,11 @@ class StackSettings(BaseSettings):
     control_metrics_port: Port | None = Field(
         default=None, description="Prometheus port of the embedded control worker."
     )
+    parts: Literal["all", "worker"] = Field(
+        default="all",
+        description="The parts that `samfleet up` starts: `worker` is Triton and the worker of SAMFLEET_POOL, for a "
+        "stack elsewhere.",
+    )
     variants: Annotated[tuple[str, ...], NoDecode] = Field(
         default=("mobile_sam",),
         description="Variants whose weights `samfleet up` downloads and loads at start, separated by commas.",
