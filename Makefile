@@ -106,6 +106,7 @@ check: setup ## formatting, lint, spelling, types, import rules, generated files
 	diff $(VENV)/variants.md docs/variants.md
 	$(BIN)/python -m scripts.dashboard_types --write $(VENV)/api.d.ts
 	diff $(VENV)/api.d.ts $(API_TYPES)
+	$(BIN)/python -m scripts.helm_chart
 	$(BIN)/python -m scripts.check_dashboard
 
 language: setup ## rules of the language that a machine can check; ARGS="docs tests" narrows them
@@ -120,11 +121,12 @@ fmt: setup ## format the code and apply the fixes of ruff and Biome
 	$(BIN)/ruff check --fix .
 	$(BIN)/python -m scripts.check_dashboard --fix
 
-generated: setup ## generate files from variants and models: Triton's folders, complexity.json, docs/variants.md, api.d.ts
+generated: setup ## generate files from code: Triton's folders, complexity.json, docs/variants.md, api.d.ts, the chart's schema
 	$(BIN)/python -m samfleet.wire.model_config --write triton_models/repository
 	$(BIN)/python -m samfleet_models.tools.complexity --write services/samfleet/variants/complexity.json
 	$(BIN)/python -m samfleet.variants.document --write docs/variants.md
 	$(BIN)/python -m scripts.dashboard_types --write $(API_TYPES)
+	$(BIN)/python -m scripts.helm_chart --write
 
 migration: setup ## write a migration from the models: make migration name="add runs"
 	@$(BIN)/python -m scripts.new_migration "$(name)"
