@@ -27,6 +27,10 @@ EXPANDED = {"BROKER_PASSWORD", "POD_NAME"}  # used as $(NAME) by other variables
 every_example = pytest.mark.parametrize("example", EXAMPLES)
 
 
+# Variables that Kubernetes sets in pods with service links, for a Service of any name.
+SERVICE_LINK = re.compile(r"_SERVICE_HOST$|_SERVICE_PORT(_[A-Z0-9_]+)?$|_PORT(_\d+_(TCP|UDP|SCTP)(_[A-Z]+)?)?$")
+
+
 def of_dockerfile(name: str) -> list[str]:
     [line] = re.findall(r"^CMD (\[.*\])$", (ROOT / f"deploy/{name}.Dockerfile").read_text("utf-8"), re.MULTILINE)
     found: list[str] = json.loads(line)
@@ -181,6 +185,16 @@ def test_secrets_reach_only_the_parts_that_need_them() -> None:
     assert holders("SAMFLEET_BOOTSTRAP_API_KEY") == {"migrate"}
     assert holders("PGPASSWORD") == {"api", "control", "worker", "migrate"}
     assert holders("BROKER_PASSWORD") == {"api", "control", "worker", "beat"}
+
+
+def test_service_links_of_other_pods_change_no_setting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The chart's pods have none; others of the namespace, such as one that runs the image by hand, may."""
+    linked = {name for name in OURS if SERVICE_LINK.search(name)}
+    assert {"SAMFLEET_API_PORT", "SAMFLEET_METRICS_PORT", "SAMFLEET_REDIS_PORT"} <= linked
+    before = Settings(), StackSettings()
+    for name in linked:
+        monkeypatch.setenv(name, "tcp://10.96.0.12:8080")
+    assert (Settings(), StackSettings()) == before
 
 
 def test_health_checks_are_those_of_the_compose_file() -> None:

@@ -93,7 +93,7 @@ def test_every_mount_has_a_volume_and_every_volume_a_mount(example: str) -> None
 def test_claims_and_accounts_that_pods_name_exist(example: str) -> None:
     found = objects(example)
     persistence = [values_of(example).get(part, {}).get("persistence", {}) for part in ("weights", "gates")]
-    elsewhere = {"photographs", *(part.get("existingClaim") for part in persistence)}
+    elsewhere = {"photographs", "compiled-for-gpu", *(part.get("existingClaim") for part in persistence)}
     claims = {claim["metadata"]["name"] for claim in of_kind(found, "PersistentVolumeClaim")} | elsewhere
     accounts = {account["metadata"]["name"] for account in of_kind(found, "ServiceAccount")}
     for owner, pod in pods(found):
