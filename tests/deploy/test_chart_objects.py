@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import tomllib
+from pathlib import Path
 from typing import Any
 
 import kubernetes_validate
 import pytest
-from helm_python import lint
+from helm_python import Chart, lint
 
 from fixtures.servers.helm_chart import (
     CHART,
@@ -18,6 +19,7 @@ from fixtures.servers.helm_chart import (
     objects,
     of_kind,
     pods,
+    render,
     values_of,
 )
 
@@ -52,6 +54,27 @@ def test_names_are_unique_and_short_enough(example: str) -> None:
     names = [(found["kind"], found["metadata"]["name"]) for found in objects(example)]
     assert len(set(names)) == len(names)
     assert all(len(name) <= 63 for _, name in names)
+
+
+def test_the_longest_names_leave_room_for_those_of_pods() -> None:
+    """Kubernetes adds 17 characters to a Deployment's name for its pods, 6 to a Job's; labels have 63 at most."""
+    values, pool = values_of("two-gpu-pools"), "p" * 16
+    found = render({**values, "fullnameOverride": "r" * 24, "defaultPool": pool, "pools": {pool: {}}})
+    room = {"Deployment": 46, "Job": 57}
+    for one in found:
+        assert len(one["metadata"]["name"]) <= room.get(one["kind"], 63), one["metadata"]["name"]
+
+
+def test_a_package_contains_the_alerts_and_dashboards(tmp_path: Path) -> None:
+    """In the repository they are links to the files of `deploy/`, which a package cannot reach."""
+    with Chart.load(CHART) as chart:
+        archive = chart.save(tmp_path)
+    with Chart.load(archive) as packaged:
+        files = {file["name"]: file["data"] for file in packaged.files}
+    assert files["files/alerts.yml"] == (ROOT / "deploy/prometheus/alerts.yml").read_text("utf-8")
+    for dashboard in (ROOT / "deploy/grafana/dashboards").iterdir():
+        assert files[f"files/dashboards/{dashboard.name}"] == dashboard.read_text("utf-8")
+    assert not any(name.startswith("examples/") for name in files)
 
 
 @every_example
