@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up down test test-all test-numpy2 test-gpu-kernels test-tools test-integrations test-browser sanitize chaos bench bench-reports bench-pipeline bench-scale check language docs fmt generated migration clean
+.PHONY: help setup demo up down test test-all test-numpy2 test-gpu-kernels test-tools test-integrations test-browser test-containers sanitize chaos bench bench-reports bench-pipeline bench-scale check language docs fmt generated migration clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -72,6 +72,9 @@ test-integrations: setup $(VENV)/tools/.installed ## images annotated inside CVA
 
 test-browser: setup ## the dashboard in a real Chromium, if the system has one
 	$(BIN)/python -m pytest -m browser tests/browser $(ARGS)
+
+test-containers: setup ## `samfleet up` with Triton in a real container, where podman runs as root
+	$(BIN)/python -m pytest -m containers tests/e2e $(ARGS)
 
 sanitize: setup ## the CPU kernels under AddressSanitizer and UBSan
 	$(BIN)/python -m samfleet_kernels.check

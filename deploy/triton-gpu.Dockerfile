@@ -16,7 +16,8 @@ COPY --from=build /wheels /wheels
 RUN python3 -m venv --without-pip /opt/samfleet/venv \
     && grep -vE '^(numpy|onnxruntime)==' /wheels/constraints.txt > /wheels/constraints-gpu.txt \
     && pip --python /opt/samfleet/venv/bin/python install --no-cache-dir --constraint /wheels/constraints-gpu.txt \
-        "$(ls /wheels/samfleet-*.whl)[triton-gpu]" numpy==2.4.6
+        "$(ls /wheels/samfleet-*.whl)[triton-gpu]" numpy==2.4.6 \
+    && /opt/samfleet/venv/bin/python3 -m samfleet_kernels.build # `samfleet up` runs this image on CPUs too
 COPY triton_models/backends/sam /opt/tritonserver/backends/sam
 COPY triton_models/repository /opt/samfleet/repository
 COPY --chmod=755 deploy/triton-gpu.sh /usr/local/bin/serve-triton

@@ -18,6 +18,7 @@ from samfleet.licences import LicenceUnknown, parse_accepted
 from samfleet.limits import MAX_PROMPTS_PER_IMAGE, MAX_PROMPTS_PER_JOB
 from samfleet.predict_settings import PredictSettings
 from samfleet.quota_settings import QuotaSettings
+from samfleet.secret_files import SecretFiles
 from samfleet.setting_values import drop_service_link, parse_pools, parse_seconds
 from samfleet.shard_settings import ShardSettings
 from samfleet.site_names import check_site_name
@@ -27,7 +28,7 @@ from samfleet.webhook_settings import WebhookSettings
 MIN_KEY_LENGTH = 24
 
 
-class Settings(PredictSettings, QuotaSettings, ShardSettings, SourceSettings, WebhookSettings):
+class Settings(PredictSettings, QuotaSettings, SecretFiles, ShardSettings, SourceSettings, WebhookSettings):
     """All settings of all processes; `docs/settings.md` lists them with their reasons."""
 
     # An empty variable counts as unset: compose files pass every setting on, set or not.
@@ -71,7 +72,6 @@ class Settings(PredictSettings, QuotaSettings, ShardSettings, SourceSettings, We
         description="The admin key that the migration step registers for the tenant `default`, replacing the previous "
         "one; 24 or more characters.",
     )
-
     max_image_bytes: int = Field(
         default=64 * 2**20, ge=1, description="Largest image file; a 100-megapixel JPEG takes about 50 MiB."
     )

@@ -76,3 +76,5 @@ def test_pools_show_their_queue_and_how_busy_their_devices_are(
     expect(device.get_by_role("meter", name="Busy: 87.0 %")).to_have_js_property("value", 0.87)
     expect(device.get_by_role("meter", name="Memory: 6.0 of 24.0 GiB")).to_have_js_property("value", 0.25)
     expect(device).to_contain_text("68 W")
+    expect(pool).to_contain_text("Triton 2.51")
+    expect(pool).to_contain_text("lacks fixes of published faults")

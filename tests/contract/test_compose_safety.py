@@ -64,6 +64,12 @@ def test_every_service_is_bounded_and_has_few_rights() -> None:
             assert (service["read_only"], service["cap_drop"]) == (True, ["ALL"]), name
 
 
+def test_triton_can_load_libraries_from_its_temporary_folder() -> None:
+    """Docker mounts tmpfs with noexec unless told otherwise, and Triton's Python backend is copied there."""
+    for name in ("triton", "triton-gpu"):
+        assert SERVICES[name]["tmpfs"] == ["/tmp:exec"]
+
+
 def test_workers_have_time_to_return_their_shards() -> None:
     for name in ("control", "worker", "worker-gpu"):
         assert SERVICES[name]["stop_grace_period"] == "5m"

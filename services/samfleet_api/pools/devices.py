@@ -1,4 +1,4 @@
-"""Devices of a pool, from the heartbeats of its workers (`samfleet_worker.triton.devices`)."""
+"""Devices and Triton versions of a pool, from the heartbeats of its workers (`samfleet_worker.triton.devices`)."""
 
 from __future__ import annotations
 
@@ -28,6 +28,16 @@ def devices_by_pool(session: Session, heartbeats: Sequence[WorkerHeartbeat]) -> 
     every = [device for pool in heard.values() for same in pool.values() for device in same]
     ids = hardware_ids(session, (device["fingerprint_sha256"] for device in every)) if every else {}
     return {pool: [_device(devices[key], ids) for key in sorted(devices)] for pool, devices in heard.items()}
+
+
+def triton_versions(heartbeats: Sequence[WorkerHeartbeat]) -> Mapping[str, list[str]]:
+    """Return the versions that the Triton servers of each pool report, sorted, each once."""
+    found: dict[str, set[str]] = defaultdict(set)
+    for beat in heartbeats:
+        found[beat.pool].update(
+            version for server in beat.detail.get("servers", ()) if (version := server.get("version"))
+        )
+    return {pool: sorted(versions) for pool, versions in found.items()}
 
 
 def _identity(address: str, device: Heard) -> tuple[str, ...]:

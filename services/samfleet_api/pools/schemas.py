@@ -86,9 +86,11 @@ class Pool(PoolHealth):
                             "started_at": "2026-11-22T12:00:00Z",
                             "seen_at": "2026-11-22T12:34:56Z",
                             "triton_ready": True,
-                            "detail": {"servers": [{"address": "triton:8001", "ready": True}]},
+                            "detail": {"servers": [{"address": "triton:8001", "ready": True, "version": "2.71.0"}]},
                         }
                     ],
+                    "triton_versions": ["2.71.0"],
+                    "warnings": [],
                     "queue": {
                         "images_waiting": 4650,
                         "images_in_progress": 128,
@@ -116,6 +118,8 @@ class Pool(PoolHealth):
 
     queue: Queue
     devices: list[Device] = Field(description="Devices of ready servers that have replied to a request.")
+    triton_versions: list[str] = Field(description="Versions of the Triton servers that workers reach, each once.")
+    warnings: list[str] = Field(description="A sentence for each version that lacks fixes of published faults.")
 
 
 class Pools(BaseModel):

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from samfleet_cli.commands.options import flag
+
+if TYPE_CHECKING:
+    from samfleet_cli.local_stack.settings import StackSettings
+    from samfleet_cli.local_stack.state import StackInfo
+    from samfleet_cli.local_stack.triton_checks import TritonChoice
 
 _MARKS = {"ok": "[green]ok[/]", "warning": "[yellow]warning[/]", "missing": "[red]missing[/]"}
 
@@ -21,9 +26,12 @@ def doctor(as_json: Annotated[bool, flag("--json", help="Print JSON.")] = False)
     from samfleet_cli.local_stack.stack import running_stack
 
     stack = StackSettings()
-    held_by_ours = running_stack(stack.state_dir) is not None
+    ours = running_stack(stack.state_dir)
     checks = examine(
-        Probes(), state_dir=stack.state_dir.resolve(), fixed_ports={} if held_by_ours else stack.fixed_ports()
+        Probes(),
+        state_dir=stack.state_dir.resolve(),
+        fixed_ports={} if ours else stack.fixed_ports(),
+        triton=_triton_choice(stack, ours),
     )
     complete = all(check.state != "missing" for check in checks)
     if as_json:
@@ -42,3 +50,19 @@ def doctor(as_json: Annotated[bool, flag("--json", help="Print JSON.")] = False)
         )
     if not complete:
         raise typer.Exit(1)
+
+
+def _triton_choice(stack: StackSettings, running: StackInfo | None) -> TritonChoice:
+    """Return the servers of the running stack, else those of SAMFLEET_POOLS, else what `up` would start."""
+    from samfleet.config import Settings
+    from samfleet_cli.local_stack.layout import StateDir
+    from samfleet_cli.local_stack.triton_checks import TritonChoice
+    from samfleet_cli.local_stack.triton_container import image_of
+
+    settings = Settings()
+    own_secret = StateDir(stack.state_dir).triton_secret_file
+    secret = settings.triton_secret
+    if running and secret is None and own_secret.exists():
+        secret = own_secret.read_text(encoding="utf-8").strip()
+    elsewhere = settings.pools if "pools" in settings.model_fields_set else {}
+    return TritonChoice(stack.triton, image_of(stack), running.pools if running else elsewhere, secret)

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
+from samfleet_cli.local_stack.check import Check
 from samfleet_cli.local_stack.plain_paths import PathUnusable, is_plain, require_usable, temporary_path
 from samfleet_cli.local_stack.preconditions import account_remedy
 from samfleet_cli.local_stack.probes import Probes
+from samfleet_cli.local_stack.triton_checks import (
+    NEEDS_OF_THE_EMBEDDED,
+    TritonChoice,
+    runs_in_a_container,
+    triton_checks,
+)
 from samfleet_cli.local_stack.unprivileged import ACCOUNT
 from samfleet_kernels.library import KernelsUnavailable
 
@@ -29,18 +34,18 @@ _DRIVERS = {12: 525, 13: 580}  # oldest driver for each CUDA generation, from NV
 _INSTALL = "pip install 'samfleet[local]'"
 
 
-@dataclass(frozen=True, slots=True)
-class Check:
-    """Result of a check. `remedy` is a command, or a sentence if no command helps. Warnings do not prevent a start."""
+def examine(probes: Probes, *, state_dir: Path, fixed_ports: Mapping[str, int], triton: TritonChoice) -> list[Check]:
+    """Run all checks. `fixed_ports` are the ports from settings, without those that our running stack uses.
 
-    name: str
-    state: Literal["ok", "warning", "missing"]
-    found: str
-    remedy: str | None = None
+    With Triton in a container, checks of what only the embedded one needs are left out.
+    """
+    checks = _all(probes, state_dir, fixed_ports, triton)
+    if runs_in_a_container(probes.container_engines(triton.image), triton):
+        return [check for check in checks if check.name not in NEEDS_OF_THE_EMBEDDED]
+    return checks
 
 
-def examine(probes: Probes, *, state_dir: Path, fixed_ports: Mapping[str, int]) -> list[Check]:
-    """Run all checks. `fixed_ports` are the ports from settings, without those that our running stack uses."""
+def _all(probes: Probes, state_dir: Path, fixed_ports: Mapping[str, int], triton: TritonChoice) -> list[Check]:
     return [
         *_interpreter(probes),
         *_system(probes),
@@ -51,6 +56,7 @@ def examine(probes: Probes, *, state_dir: Path, fixed_ports: Mapping[str, int]) 
         _path(state_dir),
         _writable(probes, state_dir),
         *_ports(probes, fixed_ports),
+        *triton_checks(probes, triton),
         _kernels(probes),
         *_gpu(probes),
     ]

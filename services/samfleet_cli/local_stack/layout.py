@@ -86,6 +86,16 @@ class StateDir:
         return self.root / "compiled"
 
     @property
+    def container_file(self) -> Path:
+        """File that names the container of Triton, to remove it after a crash."""
+        return self.root / "triton_container.json"
+
+    @property
+    def triton_secret_file(self) -> Path:
+        """File with the secret of a Triton in a container."""
+        return self.root / "triton_secret"
+
+    @property
     def site_key(self) -> Path:
         return self.root / "site" / "key.pem"
 

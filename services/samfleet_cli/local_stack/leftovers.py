@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from samfleet.process_identity import ProcessIdentity
 from samfleet_cli.local_stack import processes
+from samfleet_cli.local_stack.container_engine import remove_recorded
 from samfleet_cli.local_stack.layout import StateDir
 from samfleet_cli.local_stack.state import read_state
 
 
 def clear_leftovers(state_dir: StateDir) -> int:
-    """End processes that a killed supervisor has left, and return their number. Call it under the lock."""
+    """End processes that a killed supervisor has left, remove its container, and return the number of processes.
+
+    Call it under the lock.
+    """
     found = leftovers(state_dir)
     processes.end(found, grace_seconds=10.0)
+    remove_recorded(state_dir)
     return len(found)
 
 

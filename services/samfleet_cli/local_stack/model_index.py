@@ -1,6 +1,6 @@
-"""Parser of Triton's `RepositoryIndex` reply (gRPC), which lists its models and their states.
+"""Parsers of Triton's gRPC replies: `RepositoryIndex` lists its models and their states, `ServerMetadata` its version.
 
-It does not need tritonclient, which is only the worker's dependency.
+They do not need tritonclient, which is only the worker's dependency.
 """
 
 from __future__ import annotations
@@ -9,9 +9,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 REPOSITORY_INDEX = "/inference.GRPCInferenceService/RepositoryIndex"
+SERVER_METADATA = "/inference.GRPCInferenceService/ServerMetadata"
 UNAVAILABLE = "UNAVAILABLE"
 _MODELS, _NAME, _STATE, _REASON = 1, 1, 3, 4  # fields of RepositoryIndexResponse and of its ModelIndex
-_VARINT, _BYTES = 0, 2  # wire types; the two messages have no others
+_VERSION = 2  # field of ServerMetadataResponse
+_VARINT, _BYTES = 0, 2  # wire types; these messages have no others
 _MORE = 0x80  # continuation bit of a varint
 _PREFIXES = ("Internal: ", "TritonModelException: ")
 
@@ -37,6 +39,11 @@ def read_index(answer: bytes) -> list[IndexedModel]:
     return [_model(dict(_fields(value))) for number, value in _fields(answer) if number == _MODELS]
 
 
+def read_version(answer: bytes) -> str:
+    """Return the version in a `ServerMetadata` reply, such as "2.51.0"; empty without one."""
+    return dict(_fields(answer)).get(_VERSION, b"").decode(errors="replace")
+
+
 def _model(fields: dict[int, bytes]) -> IndexedModel:
     name, state, reason = (fields.get(number, b"").decode(errors="replace") for number in (_NAME, _STATE, _REASON))
     return IndexedModel(name, state, reason)
@@ -52,7 +59,7 @@ def _fields(message: bytes) -> Iterator[tuple[int, bytes]]:
             yield key >> 3, message[position : position + size]
             position += size
         elif key & 7 != _VARINT:
-            raise ValueError(f"wire type {key & 7} is not used in replies of RepositoryIndex")
+            raise ValueError(f"wire type {key & 7} is not used in these replies")
 
 
 def _varint(message: bytes, position: int) -> tuple[int, int]:

@@ -12,7 +12,8 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from samfleet.config import Settings
-from samfleet_cli.local_stack import postgres, redis_server, triton
+from samfleet_cli.local_stack import postgres, redis_server, triton, triton_container
+from samfleet_cli.local_stack.container_engine import Engine
 from samfleet_cli.local_stack.layout import StateDir
 from samfleet_cli.local_stack.part import ExternalPart, PartSpec
 from samfleet_cli.local_stack.ports import LOOPBACK, choose_ports
@@ -43,17 +44,14 @@ def make_plan(settings: Settings, stack: StackSettings, former_ports: Mapping[st
     require_startable(state_dir, settings, stack)
     given = settings.model_fields_set
     fixed = stack.fixed_ports()
+    engine = None if "pools" in given else triton_container.chosen_engine(stack)
     names = [*PORT_NAMES, *(f"{name}_metrics" for name in _worker_names(settings).values())]
+    names = [name for name in names if engine or name != "triton_grpc"]
     ports = choose_ports([name for name in dict.fromkeys(names) if name not in fixed], former_ports) | fixed
     weights_dir = settings.weights_dir if "weights_dir" in given else state_dir.weights
     database = _external("postgres", settings.database_url) if "database_url" in given else _postgres(state_dir, ports)
     broker = _external("redis", settings.broker_url) if "broker_url" in given else _redis(state_dir, ports)
-    pools: Mapping[str, tuple[str, ...]] = settings.pools
-    if "pools" in given:
-        inference = _external("triton", ", ".join(server for servers in pools.values() for server in servers))
-    else:
-        pools = {EMBEDDED_POOL: (triton.address(state_dir),)}
-        inference = _Choice(parts=(triton.part(state_dir, stack, weights_dir, ports, settings.max_batch_size),))
+    pools, inference = _inference(engine, state_dir, settings, stack, weights_dir, ports)
     storage = (
         _external("storage", settings.storage_url) if "storage_url" in given else _Choice(state_dir.storage.as_uri())
     )
@@ -68,21 +66,42 @@ def make_plan(settings: Settings, stack: StackSettings, former_ports: Mapping[st
     )
     choices = (database, broker, inference, storage)
     parts = [part for choice in choices for part in choice.parts]
-    parts += _processes_of_ours(info, settings, weights_dir, ports)
+    parts += _processes_of_ours(info, settings, weights_dir, ports, inference.secret)
     return StackPlan(info, ports, tuple(parts), tuple(part for choice in choices for part in choice.external))
 
 
 @dataclass(frozen=True, slots=True)
 class _Choice:
-    """A service, embedded or external, and the address for its setting."""
+    """A service, embedded or external, the address for its setting, and the secret of its clients."""
 
     url: str = ""
     parts: tuple[PartSpec, ...] = ()
     external: tuple[ExternalPart, ...] = ()
+    secret: str | None = None
 
 
 def _external(name: str, url: str) -> _Choice:
     return _Choice(url, external=(ExternalPart(name, _without_secret(url)),))
+
+
+def _inference(
+    engine: Engine | None,
+    state_dir: StateDir,
+    settings: Settings,
+    stack: StackSettings,
+    weights_dir: Path,
+    ports: Mapping[str, int],
+) -> tuple[Mapping[str, tuple[str, ...]], _Choice]:
+    """Return the pools and their Triton: that of the settings, one in a container with an engine, or the embedded."""
+    if "pools" in settings.model_fields_set:
+        servers = ", ".join(server for servers in settings.pools.values() for server in servers)
+        return settings.pools, _external("triton", servers)
+    if engine is None:
+        part = triton.part(state_dir, stack, weights_dir, ports, settings.max_batch_size)
+        return {EMBEDDED_POOL: (triton.address(state_dir),)}, _Choice(parts=(part,))
+    part = triton_container.part(engine, state_dir, settings, stack, weights_dir, ports)
+    secret = state_dir.secret(state_dir.triton_secret_file)
+    return {EMBEDDED_POOL: (triton_container.address(ports),)}, _Choice(secret=secret, parts=(part,))
 
 
 def _postgres(state_dir: StateDir, ports: Mapping[str, int]) -> _Choice:
@@ -123,11 +142,12 @@ def _worker_names(settings: Settings) -> dict[str, str]:
 
 
 def _processes_of_ours(
-    info: StackInfo, settings: Settings, weights_dir: Path, ports: Mapping[str, int]
+    info: StackInfo, settings: Settings, weights_dir: Path, ports: Mapping[str, int], triton_secret: str | None
 ) -> list[PartSpec]:
     api_port = ports["api"]
     env = shared_environment(info, settings, weights_dir)
     python = (sys.executable, "-m")
+    secret = {"SAMFLEET_TRITON_SECRET": triton_secret} if triton_secret else {}
     needs = ("postgres", "redis", "migrate")
     schedule = StateDir(info.state_dir).beat_schedule
     return [
@@ -140,9 +160,9 @@ def _processes_of_ours(
             depends_on=needs,
             address=info.api_url,
         ),
-        _control(info, {**env, "SAMFLEET_METRICS_PORT": str(ports["control_metrics"])}, needs),
+        _control(info, {**env, **_metrics_on(ports["control_metrics"])}, needs),
         *(
-            _worker(name, pool, info, settings, {**env, "SAMFLEET_METRICS_PORT": str(ports[f"{name}_metrics"])})
+            _worker(name, pool, info, settings, {**env, **secret, **_metrics_on(ports[f"{name}_metrics"])})
             for pool, name in _worker_names(settings).items()
         ),
         PartSpec(
@@ -153,6 +173,10 @@ def _processes_of_ours(
             depends_on=needs,
         ),
     ]  # fmt: skip
+
+
+def _metrics_on(port: int) -> dict[str, str]:
+    return {"SAMFLEET_METRICS_PORT": str(port)}
 
 
 def _beat_seconds(settings: Settings) -> float:

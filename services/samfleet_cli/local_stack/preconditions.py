@@ -16,7 +16,7 @@ from samfleet_cli.local_stack.unprivileged import ACCOUNT
 
 LEAST_DISK_BYTES = 256 * 2**20  # a new database cluster with its first write-ahead log takes 60 MiB
 # Settings that make a part external, by the name of its port.
-_ELSEWHERE = {"postgres": "database_url", "redis": "broker_url", "triton_metrics": "pools"}
+_ELSEWHERE = {"postgres": "database_url", "redis": "broker_url", "triton_grpc": "pools", "triton_metrics": "pools"}
 
 
 class PortTaken(Unavailable):

@@ -10,13 +10,16 @@ import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
 
+from samfleet_cli.local_stack.container_engine import Engine, find_engines
 from samfleet_cli.local_stack.ports import port_is_free
 from samfleet_cli.local_stack.preconditions import has_account
 from samfleet_cli.local_stack.triton_command import (
+    TRITON_OF_WHEEL,
     PythonLibraryMissing,
     TritonNotInstalled,
     find_python_library,
@@ -164,6 +167,24 @@ def account_exists(name: str) -> bool:
     return any(entry.pw_name == name for entry in pwd.getpwall())
 
 
+def embedded_triton() -> str | None:
+    """Return the version of the wheel's Triton; None if it is not installed."""
+    wheel = package_version("nvidia-pytriton")
+    return TRITON_OF_WHEEL.get(wheel, f"of nvidia-pytriton {wheel}") if wheel else None
+
+
+def triton_version(address: str, secret: str | None) -> str | None:
+    """Return the version that a Triton server reports; None if it does not reply."""
+    from samfleet_cli.local_stack.readiness import TritonReady
+
+    return TritonReady(address, secret).version()
+
+
+@cache
+def container_engines(image: str) -> list[Engine]:
+    return find_engines(image)
+
+
 @dataclass(frozen=True, slots=True)
 class Probes:
     python_version: Callable[[], tuple[int, int]] = python_version
@@ -180,6 +201,9 @@ class Probes:
     nvml: Callable[[], str | None] = nvml
     cpu_kernels: Callable[[], str | None] = cpu_kernels
     gpu_kernels: Callable[[], str | None] = gpu_kernels
+    embedded_triton: Callable[[], str | None] = embedded_triton
+    triton_version: Callable[[str, str | None], str | None] = triton_version
+    container_engines: Callable[[str], list[Engine]] = container_engines
     port_is_free: Callable[[int], bool] = port_is_free
     account_exists: Callable[[str], bool] = account_exists
     has_account: Callable[[], bool] = has_account

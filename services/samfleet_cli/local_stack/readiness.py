@@ -13,7 +13,14 @@ from typing import Any
 
 from samfleet.no_proxy import GRPC_WITHOUT_PROXY
 from samfleet.triton_tls import SERVER_NAME, derive_identity
-from samfleet_cli.local_stack.model_index import REPOSITORY_INDEX, UNAVAILABLE, IndexedModel, read_index
+from samfleet_cli.local_stack.model_index import (
+    REPOSITORY_INDEX,
+    SERVER_METADATA,
+    UNAVAILABLE,
+    IndexedModel,
+    read_index,
+    read_version,
+)
 from samfleet_cli.local_stack.part import Answer, NeverReady
 
 _SECONDS = 4.0  # the API's own checks of its database and broker take up to three
@@ -67,6 +74,16 @@ class TritonReady:
                 return Answer.SILENT if away else Answer.BUSY
         self._require_models(read_index(index))
         return Answer.READY if answer == _READY_ANSWER else Answer.BUSY
+
+    def version(self) -> str | None:
+        """Return the server's version; None if it does not reply, or refuses this secret."""
+        import grpc
+
+        with self._channel() as channel:
+            try:
+                return read_version(channel.unary_unary(SERVER_METADATA)(_EMPTY_REQUEST, timeout=_SECONDS))
+            except grpc.RpcError:
+                return None
 
     def _require_models(self, index: list[IndexedModel]) -> None:
         failed = [model for model in index if model.name in self.models and model.state == UNAVAILABLE]

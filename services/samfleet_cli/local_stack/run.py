@@ -12,6 +12,7 @@ from samfleet.errors import SamfleetError
 from samfleet.variants.catalogue import add_variants_of
 from samfleet_cli.local_stack import lock
 from samfleet_cli.local_stack.child import BackOff, Child
+from samfleet_cli.local_stack.container_engine import remove_recorded
 from samfleet_cli.local_stack.joining import plan_of
 from samfleet_cli.local_stack.layout import OTHERS, StateDir
 from samfleet_cli.local_stack.leftovers import clear_leftovers
@@ -61,6 +62,7 @@ def run_plan(
         try:
             return supervisor.run()
         finally:
+            remove_recorded(state_dir)
             state_dir.remove_temporary()
 
 

@@ -14,6 +14,7 @@ PORT_NAMES = (
     "api",
     "postgres",
     "redis",
+    "triton_grpc",
     "triton_metrics",
     "control_metrics",
     "worker_metrics",
@@ -30,7 +31,16 @@ class StackSettings(BaseSettings):
     api_port: Port | None = Field(default=None, description="Port of the embedded API.")
     postgres_port: Port | None = Field(default=None, description="Port of the embedded PostgreSQL.")
     redis_port: Port | None = Field(default=None, description="Port of the embedded Redis.")
-    triton_metrics_port: Port | None = Field(default=None, description="Prometheus port of the embedded Triton.")
+    triton: Literal["embedded", "container", "auto"] = Field(
+        default="embedded",
+        description="The Triton of `samfleet up`: the server of the wheel, one in a container, or `auto`, a container "
+        "if Docker or podman has the image.",
+    )
+    triton_image: str | None = Field(
+        default=None, description="Image of Triton's container; by default `samfleet-triton-gpu` of this release."
+    )
+    triton_grpc_port: Port | None = Field(default=None, description="Port of Triton in a container.")
+    triton_metrics_port: Port | None = Field(default=None, description="Prometheus port of this Triton.")
     worker_metrics_port: Port | None = Field(
         default=None, description="Prometheus port of the embedded worker; workers of further pools get free ports."
     )
@@ -46,7 +56,7 @@ class StackSettings(BaseSettings):
         default=("mobile_sam",),
         description="Variants whose weights `samfleet up` downloads and loads at start, separated by commas.",
     )
-    device: Literal["auto", "cpu", "cuda"] = Field(default="auto", description="Device of the embedded Triton.")
+    device: Literal["auto", "cpu", "cuda"] = Field(default="auto", description="Device of this Triton.")
     execution: str = Field(
         default="fp32",
         description="Precision and compilation: `bf16`, `mobile_sam=bf16,*=fp32`. All except fp32 need a passed gate.",

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import httpx
 import pytest
 from sqlalchemy import delete
 
@@ -90,8 +91,8 @@ def heard(api: Api) -> Iterator[tuple[str, datetime]]:
             unknown = dict.fromkeys(("memory_used_bytes", "memory_total_bytes", "utilization", "power_watts"))
             cpu = {**gpu, **unknown, "id": "cpu", "kind": "cpu", "name": "A CPU", "fingerprint_sha256": "unknown"}
             servers = [
-                {"address": f"gpu-{number}:1", "ready": True, "devices": [gpu]},
-                {"address": "cpu-1:1", "ready": True, "devices": [{**cpu, "busy_share": 0.75}]},
+                {"address": f"gpu-{number}:1", "ready": True, "version": "2.71.0", "devices": [gpu]},
+                {"address": "cpu-1:1", "ready": True, "version": "2.51.0", "devices": [{**cpu, "busy_share": 0.75}]},
                 {"address": f"cpu-{2 + number}:1", "ready": True, "devices": [{**cpu, "busy_share": 0.0}]},
             ]
             beat = WorkerHeartbeat(worker=f"heard-{number}", pool="default", started_at=now, seen_at=now)
@@ -121,3 +122,21 @@ def test_a_device_reported_by_several_workers_is_shown_once(tenant: Tenant, hear
     assert [cpu["busy_share"] for cpu in cpus] == [1.0, 0.0, 0.0]  # a share never exceeds 1
     assert {cpu["hardware_id"] for cpu in cpus} == {None}
     assert pools(tenant)["other"]["devices"] == []
+
+
+@pytest.mark.usefixtures("heard")
+def test_versions_of_triton_are_listed_and_old_ones_have_a_warning(api: Api, tenant: Tenant) -> None:
+    pool = pools(tenant)["default"]
+    assert pool["triton_versions"] == ["2.51.0", "2.71.0"]
+    (warning,) = pool["warnings"]
+    assert "2.51.0" in warning
+    assert "CVE-2026-47627" in warning
+    assert pools(tenant)["other"]["warnings"] == []
+
+
+@pytest.mark.usefixtures("heard")
+def test_callers_without_a_key_learn_no_version(api: Api) -> None:
+    for path in ("/readyz", "/metrics"):
+        text = httpx.get(f"{api.url}{path}").text
+        assert "default" in text
+        assert "2.51.0" not in text

@@ -59,6 +59,11 @@ def test_readiness_needs_the_secret_too(address: str) -> None:
     assert TritonReady(address, "of another server, which is not this one").ask() is Answer.SILENT
 
 
+def test_the_version_is_read_with_the_secret_only(address: str) -> None:
+    assert TritonReady(address, TLS_SECRET).version() == "2.51.0"
+    assert TritonReady(address, "of another server, which is not this one").version() is None
+
+
 @pytest.mark.usefixtures("dead_proxy")
 def test_network_servers_are_reached_without_a_proxy(address: str) -> None:
     assert TritonReady(address, TLS_SECRET).ask() is Answer.READY

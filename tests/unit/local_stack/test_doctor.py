@@ -9,8 +9,11 @@ from typing import Any
 import pytest
 
 from fixtures.models.fake_nvml import install
-from samfleet_cli.local_stack.doctor import Check, examine
+from samfleet_cli.local_stack.check import Check
+from samfleet_cli.local_stack.container_engine import Engine
+from samfleet_cli.local_stack.doctor import examine
 from samfleet_cli.local_stack.probes import Probes, cpu_kernels, gpu_kernels, nvml, torch_cuda
+from samfleet_cli.local_stack.triton_checks import TritonChoice
 
 GIB = 2**30
 VERSIONS = {"numpy": "1.26.4"}
@@ -35,6 +38,9 @@ GOOD = Probes(
     nvml=_answer(None),
     cpu_kernels=_answer("avx2"),
     gpu_kernels=_answer(None),
+    embedded_triton=_answer("2.70.0"),
+    triton_version=_answer("2.71.0"),
+    container_engines=_answer([]),
     port_is_free=_answer(True),
     account_exists=_answer(True),
     has_account=_answer(True),
@@ -43,8 +49,14 @@ GOOD = Probes(
 )
 
 
-def _examine(probes: Probes, **ports: int) -> dict[str, Check]:
-    checks = examine(probes, state_dir=Path("/somewhere/.samfleet"), fixed_ports=ports)
+IMAGE = "samfleet-triton-gpu:test"
+EMBEDDED = TritonChoice("embedded", IMAGE)
+BARE = Engine("docker", Path("/usr/bin/docker"), "28.2.2")
+WITH_IMAGE = replace(BARE, has_image=True)
+
+
+def _examine(probes: Probes, triton: TritonChoice = EMBEDDED, **ports: int) -> dict[str, Check]:
+    checks = examine(probes, state_dir=Path("/somewhere/.samfleet"), fixed_ports=ports, triton=triton)
     return {check.name: check for check in checks}
 
 
@@ -63,7 +75,7 @@ def test_a_suitable_machine_passes_all_checks() -> None:
     ],
 )
 def test_the_path_of_the_state_directory_is_checked(state_dir: str, state: str, words: str) -> None:
-    checks = {check.name: check for check in examine(GOOD, state_dir=Path(state_dir), fixed_ports={})}
+    checks = {check.name: check for check in examine(GOOD, state_dir=Path(state_dir), fixed_ports={}, triton=EMBEDDED)}
     check = checks["path of the state directory"]
     assert check.state == state
     assert words in check.found
@@ -186,7 +198,7 @@ def test_users_other_than_root_need_no_other_account() -> None:
 
 
 def test_the_probes_work_on_this_machine(tmp_path: Path) -> None:
-    checks = examine(Probes(), state_dir=tmp_path / "not" / "yet", fixed_ports={})
+    checks = examine(Probes(), state_dir=tmp_path / "not" / "yet", fixed_ports={}, triton=EMBEDDED)
 
     assert {check.name for check in checks} >= {
         "python",
@@ -237,3 +249,61 @@ def test_gpu_kernels_without_their_language_are_missing(monkeypatch: pytest.Monk
 
     assert check.state == "missing"
     assert "package triton" in check.found
+
+
+@pytest.mark.parametrize(
+    ("engines", "words"),
+    [
+        ([], "apt-get install podman"),
+        ([BARE], "docker build --tag samfleet-triton-gpu:test"),
+        ([WITH_IMAGE], "SAMFLEET_TRITON=container samfleet up"),
+    ],
+)
+def test_an_old_embedded_triton_is_a_warning_with_the_way_to_a_newer_one(engines: list[Engine], words: str) -> None:
+    checks = _examine(replace(GOOD, embedded_triton=_answer("2.51.0"), container_engines=_answer(engines)))
+    assert checks["Triton"].state == "warning"
+    assert "2.51.0" in checks["Triton"].found
+    assert words in (checks["Triton"].remedy or "")
+    assert checks["container engine"].state == "ok"
+
+
+def test_a_container_makes_the_needs_of_the_embedded_triton_superfluous() -> None:
+    probes = replace(
+        GOOD, python_library=_answer(None), embedded_triton=_answer(None), container_engines=_answer([WITH_IMAGE])
+    )
+    assert _examine(probes)["libpython"].state == "missing"
+    for setting in ("container", "auto"):
+        checks = _examine(probes, TritonChoice(setting, IMAGE))
+        assert "libpython" not in checks
+        assert {check.state for check in checks.values()} == {"ok"}
+
+
+@pytest.mark.parametrize(("engines", "missing"), [([], {"container engine", "Triton"}), ([BARE], {"Triton"})])
+def test_a_container_that_cannot_start_is_missing(engines: list[Engine], missing: set[str]) -> None:
+    checks = _examine(replace(GOOD, container_engines=_answer(engines)), TritonChoice("container", IMAGE))
+    assert {check.name for check in checks.values() if check.state == "missing"} == missing
+    assert all(check.remedy for check in checks.values() if check.state == "missing")
+
+
+def test_the_servers_of_all_pools_are_named_with_their_versions() -> None:
+    versions = {"gpu:8001": "2.71.0", "old:8001": "2.51.0", "away:8001": None}
+    asked = []
+
+    def version(address: str, secret: str | None) -> str | None:
+        asked.append((address, secret))
+        return versions.get(address)
+
+    pools = {"gpu": ("gpu:8001",), "cpu": ("old:8001", "away:8001")}
+    choice = TritonChoice("embedded", IMAGE, pools, "secret")
+    probes = replace(GOOD, triton_version=version)
+    checks = examine(probes, state_dir=Path("/somewhere"), fixed_ports={}, triton=choice)
+    servers = [check for check in checks if check.name.startswith("Triton of pool")]
+    assert [(check.name, check.state) for check in servers] == [
+        ("Triton of pool gpu", "ok"),
+        ("Triton of pool cpu", "warning"),
+        ("Triton of pool cpu", "warning"),
+    ]
+    assert "2.71.0" in servers[0].found
+    assert "2.51.0" in servers[1].found
+    assert "away:8001 does not answer" in servers[2].found
+    assert asked == [("gpu:8001", "secret"), ("old:8001", "secret"), ("away:8001", "secret")]

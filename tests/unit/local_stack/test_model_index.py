@@ -1,9 +1,9 @@
 from __future__ import annotations
 
 import pytest
-from tritonclient.grpc.service_pb2 import RepositoryIndexResponse
+from tritonclient.grpc.service_pb2 import RepositoryIndexResponse, ServerMetadataResponse
 
-from samfleet_cli.local_stack.model_index import IndexedModel, read_index
+from samfleet_cli.local_stack.model_index import IndexedModel, read_index, read_version
 
 
 def test_responses_encoded_by_tritonclient_are_read() -> None:
@@ -24,7 +24,13 @@ def test_an_empty_response_has_no_models() -> None:
     assert read_index(b"") == []
 
 
+def test_the_version_of_a_server_is_read() -> None:
+    answer = ServerMetadataResponse(name="triton", version="2.51.0", extensions=["statistics", "trace"])
+    assert read_version(answer.SerializeToString()) == "2.51.0"
+    assert read_version(b"") == ""
+
+
 @pytest.mark.parametrize("answer", [b"\x0a", b"\x0d\x00\x00\x00\x00", b"\xff\xff"])
 def test_malformed_messages_are_refused(answer: bytes) -> None:
-    with pytest.raises(ValueError, match=r"is not used in replies|ends within"):
+    with pytest.raises(ValueError, match=r"is not used in these replies|ends within"):
         read_index(answer)

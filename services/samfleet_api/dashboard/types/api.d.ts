@@ -382,6 +382,8 @@ declare namespace Api {
     workers: Worker[];
     queue: Queue;
     devices: Device[];
+    triton_versions: string[];
+    warnings: string[];
   }
 
   interface Pools {

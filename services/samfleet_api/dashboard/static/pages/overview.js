@@ -152,7 +152,13 @@ function poolCard(pool) {
   /** @type {[string, string][]} */
   const lines = servers.map((server) => [
     server.address,
-    `${server.ready ? "ready" : "not ready"}${server.variants?.length ? `, loaded: ${server.variants.join(", ")}` : ""}`,
+    [
+      server.ready ? "ready" : "not ready",
+      server.version && `Triton ${server.version}`,
+      server.variants?.length && `loaded: ${server.variants.join(", ")}`,
+    ]
+      .filter(Boolean)
+      .join(", "),
   ]);
   return h(
     "article",
@@ -160,6 +166,7 @@ function poolCard(pool) {
     h("div", { class: "head" }, h("h3", {}, pool.name), health),
     h("p", { class: "soft" }, pool.workers.length === 1 ? "1 worker" : `${pool.workers.length} workers`),
     facts([...depth, ...lines]),
+    ...pool.warnings.map((warning) => h("p", { class: "bad small" }, warning)),
     ...pool.devices.map(device),
   );
 }
