@@ -27,7 +27,7 @@ declare namespace Api {
   }
 
   interface WorkerDetail {
-    servers?: { address: string; ready: boolean; variants?: string[] }[];
+    servers?: { address: string; ready: boolean; version?: string; variants?: string[] }[];
   }
 
   /** Columns of every report. A dimension is present only if the report is grouped by it. */
