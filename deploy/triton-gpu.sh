@@ -15,7 +15,7 @@ if [ -n "${SAMFLEET_VARIANTS_DIR:-}" ]; then
     fi
 fi
 tls=$(python3 -m samfleet.triton_tls "$work/tls")
-unset SAMFLEET_TRITON_SECRET # Triton and its stub do not need it
+unset SAMFLEET_TRITON_SECRET SAMFLEET_TRITON_SECRET_FILE # Triton and its stub do not need it
 # shellcheck disable=SC2086 # each word is an option: paths from mktemp have no spaces
 exec tritonserver --model-repository=/opt/samfleet/repository --model-control-mode=explicit \
     --disable-auto-complete-config --exit-on-error=false --strict-readiness=false --allow-http=false $tls "$@"

@@ -5,16 +5,20 @@ from __future__ import annotations
 import json
 import re
 import shlex
+import stat
+import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import boto3
 import pytest
 import yaml
 from compose_spec import PyCompose
 
 from fixtures.servers.compose_files import BUILT_HERE, COMPOSE, DOCKERFILES, EXAMPLE, ROOT, SERVICES, images
 from samfleet.config import MIN_KEY_LENGTH, Settings
+from samfleet.secret_files import SECRETS, file_variable
 from samfleet_cli.local_stack.settings import StackSettings
 
 VARIABLE = re.compile(r"(?<!\$)\$\{(?P<name>\w+)(?P<operator>:?[-?])?(?P<word>[^}]*)\}")
@@ -22,9 +26,19 @@ PINNED = re.compile(r"^[\w./-]+:v?\d+\.\d+(\.\d+)?([-.][\w.-]+)?@sha256:[0-9a-f]
 
 # Variables that the compose file sets by itself, or only for some containers.
 FIXED = {
-    "DATABASE_URL", "BROKER_URL", "POOL", "WEIGHTS_DIR", "VARIANTS_DIR", "SITE_KEY_FILE", "METRICS_PORT",
-    "METRICS_HOST", "HEARTBEAT_FILE", "BOOTSTRAP_API_KEY", "TRITON_SECRET",
-}  # fmt: skip
+    "DATABASE_URL",
+    "BROKER_URL",
+    "POOL",
+    "WEIGHTS_DIR",
+    "VARIANTS_DIR",
+    "SITE_KEY_FILE",
+    "METRICS_PORT",
+    "METRICS_HOST",
+    "HEARTBEAT_FILE",
+    "BOOTSTRAP_API_KEY",
+    "TRITON_SECRET",
+}
+SECRETS_FOLDER = "/run/secrets/"  # fmt: skip
 BACKEND = (ROOT / "triton_models/backends/sam/model.py").read_text(encoding="utf-8")
 
 
@@ -59,6 +73,7 @@ def _validate(text: str) -> PyCompose:
 
 def _setting_names() -> set[str]:
     ours = {f"SAMFLEET_{name}".upper() for name in (*Settings.model_fields, *StackSettings.model_fields)}
+    ours |= {file_variable(name) for name in SECRETS}
     return ours | set(re.findall(r"SAMFLEET_[A-Z_]+", BACKEND))
 
 
@@ -130,13 +145,66 @@ def test_every_setting_exists() -> None:
     assert named <= _setting_names()
 
 
-def test_the_settings_of_every_service_are_valid(monkeypatch: pytest.MonkeyPatch) -> None:
-    services = yaml.safe_load(_interpolated())["services"]
-    for name in ("migrate", "api", "control", "worker", "worker-gpu", "beat"):
+def test_the_settings_of_every_service_are_valid(monkeypatch: pytest.MonkeyPatch, secrets: Path) -> None:
+    services = yaml.safe_load(_interpolated().replace(SECRETS_FOLDER, f"{secrets}/"))["services"]
+    for name in ("bucket", "migrate", "api", "control", "worker", "worker-gpu", "beat"):
         with monkeypatch.context() as patch:
             for variable, value in services[name]["environment"].items():
                 patch.setenv(variable, value)
-            assert Settings().pools["default"] == ("triton:8001",)
+            settings = Settings()
+            assert settings.pools["default"] == ("triton:8001",)
+            given = settings.model_fields_set & set(SECRETS)
+            mounted = set(services[name]["secrets"])
+            assert {"bootstrap_api_key" if one == "api_key" else one for one in mounted} - {"s3_credentials"} == given
+            if "s3_credentials" in mounted:
+                credentials = boto3.session.Session().get_credentials()
+                assert credentials is not None
+                assert credentials.access_key == (secrets / "s3_access_key").read_text()
+
+
+def test_secrets_are_made_once_and_fit_each_other(secrets: Path) -> None:
+    contents = {path.name: path.read_text() for path in secrets.iterdir()}
+    assert f":{contents['postgres_password']}@postgres:5432/samfleet" in contents["database_url"]
+    assert f":{contents['redis_password']}@redis:6379/0" in contents["broker_url"]
+    for name in ("s3_credentials", "store.env"):
+        assert contents["s3_access_key"] in contents[name]
+        assert contents["s3_secret_key"] in contents[name]
+    made = [contents[name] for name in contents if re.fullmatch(r"[0-9a-f]+", contents[name])]
+    assert len(set(made)) == 6
+    assert min(map(len, made)) >= MIN_KEY_LENGTH
+    (secrets / "redis_password").unlink()
+    (secrets / "broker_url").unlink()
+    _make_secrets(secrets)
+    changed = {path.name for path in secrets.iterdir() if path.read_text() != contents[path.name]}
+    assert changed == {"redis_password", "broker_url"}
+
+
+def test_other_accounts_cannot_enter_the_folder_and_containers_can_read_the_files(secrets: Path) -> None:
+    assert stat.S_IMODE(secrets.stat().st_mode) == 0o700
+    assert {stat.S_IMODE(path.stat().st_mode) for path in secrets.iterdir()} == {0o644}
+
+
+def test_every_secret_of_the_file_is_made_and_documented(secrets: Path) -> None:
+    files = {facts["file"] for facts in yaml.safe_load(COMPOSE)["secrets"].values()}
+    files |= {path for service in SERVICES.values() for path in service.get("env_file", ())}
+    made = {path.name for path in secrets.iterdir()}
+    assert {path.removeprefix("${SECRETS_DIR:-./deploy/secrets}/") for path in files} <= made
+    documented = (ROOT / "deploy" / "secrets" / "README.md").read_text()
+    assert not [name for name in made if f"`{name}`" not in documented]
+    kept_out = subprocess.run(
+        ("git", "check-ignore", *(f"deploy/secrets/{name}" for name in made)), cwd=ROOT, check=True
+    )
+    assert kept_out.returncode == 0
+
+
+def _make_secrets(folder: Path) -> None:
+    subprocess.run((ROOT / "deploy" / "make_secrets.sh", folder), check=True, capture_output=True)
+
+
+@pytest.fixture
+def secrets(tmp_path: Path) -> Path:
+    _make_secrets(tmp_path / "secrets")
+    return tmp_path / "secrets"
 
 
 def test_every_setting_reaches_the_containers() -> None:

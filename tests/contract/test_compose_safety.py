@@ -4,24 +4,54 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
 import tomllib
+from pathlib import Path
 
 import yaml
 
-from fixtures.servers.compose_files import BUILT_HERE, COMPOSE, ROOT, SERVICES, images
+from fixtures.servers.compose_files import COMPOSE, ROOT, SERVICES, images
 
 
 def test_secrets_reach_only_the_services_that_need_them() -> None:
-    def holders(variable: str) -> set[str]:
-        return {name for name, service in SERVICES.items() if variable in service.get("environment", {})}
+    def holders(secret: str) -> set[str]:
+        return {name for name, service in SERVICES.items() if secret in service.get("secrets", ())}
 
-    assert holders("SAMFLEET_TRITON_SECRET") == {"triton", "triton-gpu", "worker", "worker-gpu"}
-    assert holders("SAMFLEET_BOOTSTRAP_API_KEY") == {"migrate"}
-    assert not holders("SAMFLEET_DATABASE_URL") & {"triton", "triton-gpu", "weights", "prometheus", "grafana"}
+    users = {"api", "control", "worker", "worker-gpu", "beat"}
+    assert holders("triton_secret") == {"triton", "triton-gpu", "worker", "worker-gpu"}
+    assert holders("api_key") == {"migrate"}
+    assert holders("database_url") == users | {"migrate"}
+    assert holders("broker_url") == users
+    assert holders("s3_credentials") == users | {"bucket"}
+    assert holders("postgres_password") == {"postgres"}
+    assert holders("redis_password") == {"redis"}
+
+
+def test_secrets_are_files_and_no_variables_or_arguments() -> None:
     for name, service in SERVICES.items():
+        for variable, value in service.get("environment", {}).items():
+            if re.search(r"SECRET|PASSWORD|API_KEY|ACCESS_KEY|DATABASE_URL|BROKER_URL", variable):
+                assert variable.endswith("_FILE"), f"{name}: {variable}"
+                assert str(value).removeprefix("/run/secrets/") in service["secrets"], f"{name}: {variable}"
         assert "PASSWORD" not in json.dumps(service.get("command", "")), (
             f"{name}: arguments stand in the list of processes"
         )
+    assert [name for name, service in SERVICES.items() if "env_file" in service] == ["store"], "it reads no files"
+
+
+def test_redis_takes_its_password_from_the_file(tmp_path: Path) -> None:
+    """The command of the container, with a server that prints its configuration."""
+    (tmp_path / "redis_password").write_text("from-the-file")
+    server = tmp_path / "valkey-server"
+    server.write_text('#!/bin/sh\necho "$@"; cat\n')
+    server.chmod(0o755)
+    script = SERVICES["redis"]["command"][2].replace("$$", "$").replace("/run/secrets", str(tmp_path))
+    done = subprocess.run(
+        ("sh", "-c", script), env={"PATH": f"{tmp_path}:/usr/bin:/bin"}, capture_output=True, text=True, check=True
+    )
+    arguments, configuration = done.stdout.splitlines()
+    assert configuration == "requirepass from-the-file"
+    assert "from-the-file" not in arguments
 
 
 def _reachable(name: str) -> set[str]:
@@ -56,12 +86,14 @@ def test_only_networks_that_need_it_have_access_to_the_outside() -> None:
 
 
 def test_every_service_is_bounded_and_has_few_rights() -> None:
-    ours = {name for name, service in SERVICES.items() if service["image"] in BUILT_HERE}
     for name, service in SERVICES.items():
         assert service["mem_limit"], name
+        assert service["pids_limit"], name
+        assert service["logging"]["options"] == {"max-size": "20m", "max-file": "5"}, name
         assert service["security_opt"] == ["no-new-privileges:true"], name
-        if name in ours | {"redis"}:
-            assert (service["read_only"], service["cap_drop"]) == (True, ["ALL"]), name
+        assert (service["read_only"], service["cap_drop"]) == (True, ["ALL"]), name
+        assert ("cap_add" in service) == (name == "postgres"), name
+        assert "/tmp" in service.get("volumes", ()) or any(path.startswith("/tmp") for path in service["tmpfs"]), name
 
 
 def test_triton_can_load_libraries_from_its_temporary_folder() -> None:

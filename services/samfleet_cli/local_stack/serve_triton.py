@@ -40,7 +40,7 @@ def main() -> None:
     )
     argv = triton_argv(command)
     # Neither the server nor the stub, which inherits its environment, needs the secret.
-    environment = {name: value for name, value in os.environ.items() if name != "SAMFLEET_TRITON_SECRET"}
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("SAMFLEET_TRITON_SECRET")}
     os.execve(argv[0], argv, triton_env(command, environment))  # noqa: S606 - executing Triton is this module's purpose
 
 
