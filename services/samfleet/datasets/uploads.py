@@ -37,6 +37,7 @@ from samfleet.datasets.upload_errors import DatasetChanged
 from samfleet.datasets.uploaded_frames import UploadedFrames, drop_replaced, find_frames, replace_files
 from samfleet.datasets.version_changes import carry_over, repeat_base
 from samfleet.db.models import Dataset, DatasetState
+from samfleet.db.object_hold import may_delete_objects
 from samfleet.db.session import read_only, transaction
 from samfleet.storage.store import ObjectStore
 
@@ -120,7 +121,9 @@ def _put_file(
             setattr(dataset, name, value)
         file.keep()
     if replaced is not None:
-        store.delete(replaced)
+        with may_delete_objects(engine) as allowed:  # otherwise the walk over all objects deletes it
+            if allowed:
+                store.delete(replaced)
     return dataset
 
 

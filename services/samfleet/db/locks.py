@@ -3,18 +3,23 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from sqlalchemy import Connection, Engine, func, select
+from sqlalchemy import Engine, func, select
 
 
 @contextmanager
-def try_process_lock(engine: Engine, name: str) -> Iterator[bool]:
-    """Take the lock like `process_lock` but without waiting; yield False if another process holds it."""
+def try_process_lock(engine: Engine, name: str, *, shared: bool = False) -> Iterator[bool]:
+    """Take the lock like `process_lock` but without waiting; yield False if another process holds it.
+
+    Any number of processes may hold a `shared` lock, unless one waits for the whole lock or has it.
+    """
+    take = func.pg_try_advisory_lock_shared if shared else func.pg_try_advisory_lock
+    release = func.pg_advisory_unlock_shared if shared else func.pg_advisory_unlock
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.detach()
-        held = bool(connection.scalar(select(func.pg_try_advisory_lock(func.hashtextextended(name, 0)))))
+        held = bool(connection.scalar(select(take(func.hashtextextended(name, 0)))))
         yield held
         if held:
-            _unlock(connection, name)
+            connection.execute(select(release(func.hashtextextended(name, 0))))
 
 
 @contextmanager
@@ -29,8 +34,4 @@ def process_lock(engine: Engine, name: str) -> Iterator[None]:
         connection.detach()
         connection.execute(select(func.pg_advisory_lock(func.hashtextextended(name, 0))))
         yield
-        _unlock(connection, name)
-
-
-def _unlock(connection: Connection, name: str) -> None:
-    connection.execute(select(func.pg_advisory_unlock(func.hashtextextended(name, 0))))
+        connection.execute(select(func.pg_advisory_unlock(func.hashtextextended(name, 0))))

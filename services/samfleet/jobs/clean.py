@@ -16,6 +16,7 @@ from sqlalchemy import Engine, func
 
 from samfleet.datasets.delete import delete_unsealed
 from samfleet.db.locks import try_process_lock
+from samfleet.db.object_hold import may_delete_objects
 from samfleet.db.session import transaction
 from samfleet.errors import SamfleetError
 from samfleet.jobs.delete import delete_expired
@@ -70,10 +71,13 @@ class Cleaned:
 
 
 def clean(engine: Engine, store: ObjectStore, limits: CleanLimits) -> Cleaned:
-    """Run a pass, unless another process is cleaning. A failure of the store is logged; the next pass retries."""
+    """Run a pass, unless another process is cleaning or a backup holds the objects.
+
+    A failure of the store is logged; the next pass retries.
+    """
     cleaned = Cleaned()
-    with try_process_lock(engine, LOCK) as held:
-        if held:
+    with try_process_lock(engine, LOCK) as held, may_delete_objects(engine) as allowed:
+        if held and allowed:
             try:
                 _clean(engine, store, limits, cleaned)
             except OutOfTime:

@@ -8,6 +8,7 @@ look-ups.
 from __future__ import annotations
 
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -16,6 +17,7 @@ from sqlalchemy.orm import Session
 
 from samfleet.db.clock import now
 from samfleet.db.models import Job, JobState, Run, RunState, Shard, ShardState, WorkerHeartbeat
+from samfleet.db.object_hold import may_delete_objects
 from samfleet.db.session import transaction
 from samfleet.jobs.claim import expire_leases
 from samfleet.jobs.dispatch import dispatch_run
@@ -82,9 +84,7 @@ def sweep(engine: Engine, queue: TaskQueue, store: ObjectStore, limits: SweepLim
         oldest = func.now() - limits.heartbeat_retention
         session.execute(delete(WorkerHeartbeat).where(WorkerHeartbeat.seen_at < oldest))
     untidy = _untidy_runs(engine, limits)
-    if untidy:  # not at every sweep: it takes a request to an S3 store
-        store.discard_unfinished(limits.orphan_grace)
-    deleted = sum(_tidy(engine, store, run_id, limits.orphan_grace) for run_id in untidy)
+    deleted = _tidy_all(engine, store, untidy, limits.orphan_grace) if untidy else 0
     return Swept(expired, shards, plans, finishes, dispatched, deleted, listings)
 
 
@@ -182,6 +182,15 @@ def _untidy_runs(engine: Engine, limits: SweepLimits) -> list[uuid.UUID]:
     )
     with transaction(engine) as session:
         return list(session.scalars(query))
+
+
+def _tidy_all(engine: Engine, store: ObjectStore, run_ids: Sequence[uuid.UUID], grace: timedelta) -> int:
+    """Tidy the runs, unless a backup holds the objects. Return the number of parts deleted."""
+    with may_delete_objects(engine) as allowed:
+        if not allowed:
+            return 0
+        store.discard_unfinished(grace)
+        return sum(_tidy(engine, store, run_id, grace) for run_id in run_ids)
 
 
 def _tidy(engine: Engine, store: ObjectStore, run_id: uuid.UUID, grace: timedelta) -> int:

@@ -128,7 +128,7 @@ def delete(export_id: ExportId, tenant_id: TenantId, engine: EngineValue, store:
         key = delete_export(session, export_id)
     log.info("export.deleted", export_id=str(export_id))
     if key is not None:
-        delete_objects(store, [key])
+        delete_objects(engine, store, [key])
 
 
 def require_export(session: Session, tenant_id: uuid.UUID, export_id: uuid.UUID) -> ExportOfJob:
