@@ -6,7 +6,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import Connection, delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -42,19 +42,26 @@ def alembic_config(database_url: str) -> Config:
 
 def upgrade(database_url: str) -> None:
     """Bring the database to the newest schema. Raises `SchemaUnknown` if this release does not know its schema."""
-    config = alembic_config(database_url)
-    _require_known(database_url, ScriptDirectory.from_config(config))
-    command.upgrade(config, "head")
-
-
-def _require_known(database_url: str, scripts: ScriptDirectory) -> None:
     engine = connect(database_url)
     with engine.connect() as connection:
-        current = MigrationContext.configure(connection).get_current_revision()
+        current = current_schema(connection)
     engine.dispose()
-    if current is not None and current not in {script.revision for script in scripts.walk_revisions()}:
+    if current is not None:
+        require_known_schema(current)
+    command.upgrade(alembic_config(database_url), "head")
+
+
+def current_schema(connection: Connection) -> str | None:
+    """Return the head of the migrations that a database has had; None for an empty database."""
+    return MigrationContext.configure(connection).get_current_revision()
+
+
+def require_known_schema(schema: str) -> None:
+    """Raise `SchemaUnknown` if this release has no migration `schema`."""
+    scripts = ScriptDirectory.from_config(alembic_config(""))
+    if schema not in {script.revision for script in scripts.walk_revisions()}:
         raise SchemaUnknown(
-            f"the database has schema {current}, which this release does not know; run the release that created it, or "
+            f"the database has schema {schema}, which this release does not know; run the release that created it, or "
             "start with an empty database (of an embedded stack: another SAMFLEET_STATE_DIR)"
         )
 

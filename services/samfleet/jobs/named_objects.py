@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, String, Uuid, cast, func, literal, select, union_all
+from sqlalchemy import Select, String, Uuid, cast, func, literal, select, union_all
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import Session
 
@@ -51,15 +51,17 @@ def named_objects(session: Session) -> Iterator[NamedObject]:
 
 
 def _of_runs() -> list[Select[Any]]:
-    selected = [
-        _of(ObjectKind.PART, Shard.run_id, Shard.part_key),
-        _of(ObjectKind.PICTURE, RunPicture.run_id, RunPicture.key),
-        _of(ObjectKind.EXPORT, Export.run_id, Export.key),
-    ]
-    tables = (Shard, RunPicture, Export)
+    columns: tuple[tuple[ObjectKind, Any, Any], ...] = (
+        (ObjectKind.PART, Shard.run_id, Shard.part_key),
+        (ObjectKind.PICTURE, RunPicture.run_id, RunPicture.key),
+        (ObjectKind.EXPORT, Export.run_id, Export.key),
+    )
     return [
-        query.join(Run, Run.id == table.run_id).join(Job, Job.id == Run.job_id).where(Job.deleted_at.is_(None))
-        for query, table in zip(selected, tables, strict=True)
+        _of(kind, run_id, key)
+        .join(Run, Run.id == run_id)
+        .join(Job, Job.id == Run.job_id)
+        .where(Job.deleted_at.is_(None))
+        for kind, run_id, key in columns
     ]
 
 
@@ -78,6 +80,6 @@ def _of_datasets() -> list[Select[Any]]:
     return [query.where(Dataset.deleted_at.is_(None)) for query in files]
 
 
-def _of(kind: ObjectKind, owner: Any, key: ColumnElement[Any]) -> Select[Any]:
+def _of(kind: ObjectKind, owner: Any, key: Any) -> Select[Any]:
     labelled = literal(kind.value).label("kind"), cast(owner, Uuid).label("owner")
     return select(cast(key, String).label("key"), *labelled).where(key.is_not(None))

@@ -20,6 +20,8 @@ COMMANDS = {
     "status": "up:status",
     "open": "open_dashboard:open_dashboard",
     "doctor": "doctor:doctor",
+    "backup": "backup:backup",
+    "restore": "backup:restore",
     "segment": "segment:segment",
     "predict": "predict:predict",
     "demo": "demo:demo",
