@@ -100,6 +100,7 @@ check: setup ## formatting, lint, spelling, types, import rules, generated files
 	$(BIN)/ruff check .
 	$(BIN)/typos
 	$(BIN)/python scripts/check_language.py
+	$(BIN)/python -m scripts.check_migrations
 	$(BIN)/mypy
 	MYPYPATH=services:worker:triton_models:tests:integrations/cvat:integrations/label_studio:integrations/fiftyone:. $(BIN)/mypy tests benchmarks scripts examples integrations
 	$(BIN)/lint-imports
