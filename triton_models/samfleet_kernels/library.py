@@ -42,11 +42,11 @@ class Kernels:
         count.restype = ctypes.c_int64
         return int(count(ctypes.c_int64(tokens)))
 
-    def drawing_floats(self, rows: int, masks: int) -> int:
-        """Return how many float32 of memory the drawing of `masks` of a prompt with `rows` factors needs."""
+    def drawing_floats(self, sizes: DrawingSizes) -> int:
+        """Return how many float32 of memory the drawing of a prompt's masks needs."""
         count = getattr(self._library, f"samfleet_drawing_memory_{self.instructions}")
         count.restype = ctypes.c_int64
-        return int(count(ctypes.c_int64(rows), ctypes.c_int64(masks)))
+        return int(count(ctypes.byref(sizes)))
 
     def run(
         self,

@@ -15,6 +15,7 @@ Kernel = Literal["first", "second", "third", "drawing"]
 
 HEADS, CHANNELS = 8, 16
 SUBPIXELS, HIDDEN, FEATURES = 4, 64, 32  # of the drawing; each sub-pixel has as many inner ones
+WIDE = 64  # channels between the refining convolutions
 
 
 class Operations:
@@ -32,7 +33,8 @@ class Operations:
 def operations(kernel: Kernel, sizes: Sizes | DrawingSizes) -> int:
     """Return the operations of one call."""
     if isinstance(sizes, DrawingSizes):
-        return int(sizes.pixels * _drawing(sizes.rows, sizes.masks))
+        each = _drawing(sizes.rows, sizes.masks) + (_refining() if sizes.refined else 0)
+        return int(sizes.pixels * each)
     pairs = HEADS * sizes.tokens
     each = {"first": _first, "second": _second, "third": _third}[kernel](pairs)
     return int(sizes.prompts * sizes.pixels * each)
@@ -67,3 +69,9 @@ def _third(pairs: int) -> int:
 def _drawing(rows: int, masks: int) -> int:
     inner = 2 * HIDDEN * FEATURES + 2 * FEATURES * masks  # the second convolution; the masks' products
     return SUBPIXELS * (2 * rows * HIDDEN + SUBPIXELS * inner)
+
+
+def _refining() -> int:
+    columns, points, neighbours, taps = 4, 6, 3, 9  # of an image token: pixels along x; points along y (Winograd)
+    first = columns * points * 2 * WIDE * neighbours * FEATURES
+    return first + SUBPIXELS**2 * 2 * (taps * WIDE + FEATURES)  # the second convolution; the image's features

@@ -15,7 +15,7 @@ class Sizes(ctypes.Structure):
 
 class DrawingSizes(ctypes.Structure):
     _fields_: ClassVar[Sequence[tuple[str, type]]] = [
-        (name, ctypes.c_int64) for name in ("rows", "pixels", "side", "masks")
+        (name, ctypes.c_int64) for name in ("rows", "pixels", "side", "masks", "together", "refined")
     ]
 
 
@@ -44,7 +44,14 @@ class Third(ctypes.Structure):
 
 class Drawing(ctypes.Structure):
     _fields_: ClassVar[Sequence[tuple[str, type]]] = _pointers(
-        "image scale projected base bias constants norm_weight norm_bias epsilon second second_bias terms kernels out"
+        "image scale projected base bias constants norm_weight norm_bias epsilon second second_bias terms kernels "
+        "refining out"
+    )
+
+
+class Refining(ctypes.Structure):
+    _fields_: ClassVar[Sequence[tuple[str, type]]] = _pointers(
+        "first first_bias norm_weight norm_bias epsilon taps image kernel constant"
     )
 
 
@@ -64,4 +71,4 @@ class Mask(ctypes.Structure):
     ]
 
 
-STRUCTURES = {"first": First, "second": Second, "third": Third, "drawing": Drawing, "mask": Mask}
+STRUCTURES = {"first": First, "second": Second, "third": Third, "drawing": Drawing, "mask": Mask, "refining": Refining}

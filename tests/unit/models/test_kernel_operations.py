@@ -33,6 +33,14 @@ def test_the_drawing_has_two_convolutions_and_a_product_per_pixel() -> None:
     )
 
 
+def test_a_refining_mask_has_two_convolutions_and_the_product_with_the_features_of_the_image() -> None:
+    plain, refined = (
+        operations("drawing", DrawingSizes(rows=129, pixels=4096, side=64, masks=1, refined=flag)) for flag in (0, 1)
+    )
+    first, second, own = 4 * 6 * 64 * 3 * 32 * 2, 16 * 9 * 64 * 2, 16 * 32 * 2  # 6 products for 4 rows of pixels
+    assert refined - plain == 4096 * (first + second + own)
+
+
 def test_a_point_of_sam_needs_a_third_of_a_gflop_to_be_scored() -> None:
     sizes = Sizes(1, 7, 4096)
     total = sum(operations(kernel, sizes) for kernel in ("first", "second", "third"))

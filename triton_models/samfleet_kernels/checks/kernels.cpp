@@ -13,7 +13,7 @@
     void samfleet_first_##name(const SamfleetSizes *, const SamfleetFirst *, float *);         \
     void samfleet_second_##name(const SamfleetSizes *, const SamfleetSecond *, float *);       \
     void samfleet_third_##name(const SamfleetSizes *, const SamfleetThird *, float *);         \
-    int64_t samfleet_drawing_memory_##name(int64_t, int64_t);                                  \
+    int64_t samfleet_drawing_memory_##name(const SamfleetDrawingSizes *);                      \
     void samfleet_drawing_##name(const SamfleetDrawingSizes *, const SamfleetDrawing *, float *); \
     int64_t samfleet_mask_memory_##name(const SamfleetMaskSizes *);                            \
     int64_t samfleet_mask_##name(const SamfleetMaskSizes *, const SamfleetMask *, float *);
@@ -38,7 +38,7 @@ struct Set {
     void (*first)(const SamfleetSizes *, const SamfleetFirst *, float *);
     void (*second)(const SamfleetSizes *, const SamfleetSecond *, float *);
     void (*third)(const SamfleetSizes *, const SamfleetThird *, float *);
-    int64_t (*drawing_memory)(int64_t, int64_t);
+    int64_t (*drawing_memory)(const SamfleetDrawingSizes *);
     void (*drawing)(const SamfleetDrawingSizes *, const SamfleetDrawing *, float *);
     int64_t (*mask_memory)(const SamfleetMaskSizes *);
     int64_t (*mask)(const SamfleetMaskSizes *, const SamfleetMask *, float *);
@@ -115,20 +115,25 @@ static Array run(const Set &set, SamfleetSizes sizes, float strength) {
     return result;
 }
 
-// Masks of one prompt, with the terms of an image or without.
+// Masks of one prompt, with the terms of an image or without; a refining mask as the sizes say.
 static Array draw(const Set &set, SamfleetDrawingSizes sizes, bool terms) {
     state = 2;
     int64_t tiles = (sizes.pixels + 63) / 64;
-    Array memory(set.drawing_memory(sizes.rows, sizes.masks));
+    Array memory(set.drawing_memory(&sizes));
     Array image = random_array(sizes.rows * tiles * 64, 1);
     Array scale = random_array(sizes.pixels, 1), projected = random_array(sizes.rows * 256, 1);
     Array base = random_array(tiles * 256 * 64, 1), bias = random_array(256, 1), weight = random_array(64, 1);
     Array constants = random_array(tiles * 256 * 64, 1), second = random_array(128 * 64, 1);
     Array second_bias = random_array(128, 1), fine = random_array(tiles * 512 * 64, 1);
     Array kernels = random_array(sizes.masks * 32, 1), out(sizes.masks * 16 * sizes.pixels);
+    Array first = random_array(6 * 64 * 96, 1), first_bias = random_array(64, 1), taps = random_array(9 * 64, 1);
+    Array own = random_array(tiles * 512 * 64, 1), kernel = random_array(32, 1), constant = random_array(1, 1);
+    SamfleetRefining refining{first.data(), first_bias.data(), weight.data(), weight.data(), 1e-6f,
+                              taps.data(), own.data(), kernel.data(), constant.data()};
     SamfleetDrawing arrays{image.data(), scale.data(), projected.data(), base.data(), terms ? nullptr : bias.data(),
                            terms ? constants.data() : nullptr, weight.data(), weight.data(), 1e-6f, second.data(),
-                           second_bias.data(), terms ? fine.data() : nullptr, kernels.data(), out.data()};
+                           second_bias.data(), terms ? fine.data() : nullptr, kernels.data(),
+                           sizes.refined ? &refining : nullptr, out.data()};
     set.drawing(&sizes, &arrays, memory.data());
     return out;
 }
@@ -187,7 +192,9 @@ static int each_set(const char *what, const Work &work) {
 int main() {
     const SamfleetSizes sweeps[] = {{1, 1, 1, 0},   {2, 7, 64, 1},  {9, 7, 65, 0},
                                     {3, 8, 130, 1}, {2, 13, 63, 0}, {1, 45, 100, 1}};
-    const SamfleetDrawingSizes drawings[] = {{17, 1, 1, 1}, {113, 64, 8, 3}, {113, 81, 9, 4}, {721, 225, 15, 1}};
+    const SamfleetDrawingSizes drawings[] = {{17, 1, 1, 1, 0, 0},   {113, 64, 8, 3, 0, 0},  {113, 81, 9, 4, 1, 0},
+                                             {721, 225, 15, 1, 0, 0}, {17, 1, 1, 1, 0, 1},    {129, 64, 8, 3, 0, 1},
+                                             {17, 81, 9, 2, 1, 1},    {17, 4225, 65, 1, 0, 1}};
     int failures = 0;
     char what[100];
     for (const auto &sizes : sweeps) {
@@ -197,8 +204,8 @@ int main() {
     }
     for (const auto &sizes : drawings)
         for (bool terms : {false, true}) {
-            snprintf(what, sizeof what, "%d masks from %d factors on %d image tokens", (int)sizes.masks,
-                     (int)sizes.rows, (int)sizes.pixels);
+            snprintf(what, sizeof what, "%d masks from %d factors on %d image tokens%s", (int)sizes.masks,
+                     (int)sizes.rows, (int)sizes.pixels, sizes.refined ? ", refined" : "");
             failures += each_set(what, [&](const Set &set) { return draw(set, sizes, terms); });
         }
     const SamfleetMaskSizes masks[] = {{1, 1, 1, 1, 1, 1, 1, 1}, {61, 33, 17, 15, 16, 4, 3, 64}, {8, 300, 5, 64, 70, 2, 4, 2}};

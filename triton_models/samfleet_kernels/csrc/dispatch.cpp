@@ -39,5 +39,6 @@ void samfleet_struct_bytes(int64_t *bytes) {
     bytes[2] = sizeof(SamfleetThird);
     bytes[3] = sizeof(SamfleetDrawing);
     bytes[4] = sizeof(SamfleetMask);
+    bytes[5] = sizeof(SamfleetRefining);
 }
 }

@@ -5,12 +5,12 @@
 // vectors. Of each of the 16 pixels of an image token only the logits leave the caches.
 #include "arena.h"
 #include "interface.h"
-#include "products.h"
+#include "layers.h"
+#include "moments.h"
+#include "refining.h"
 #include "transpose.h"
 
 namespace {
-
-constexpr int64_t SUBPIXELS = 4, HIDDEN = 64, FEATURES = 32, PIXELS = SUBPIXELS * SUBPIXELS;
 
 // Packs columns of `matrix` [depth, ld] as panels [depth, R] one after the other.
 struct ColumnPacking {
@@ -50,38 +50,21 @@ struct FirstConvolution {
     }
 };
 
-// out [rows, 64] = packed · operand + bias + terms; rows is 32 features or the masks.
-struct Layer {
-    const float *packed, *operand;  // packed [rows, depth], [depth, 64]
-    int64_t depth;
-    const float *bias, *terms;      // [rows] or null, [rows, 64] or null
-    float *out;
-
-    template <int R>
-    void run(int64_t first) const {
-        for (int64_t column = 0; column < TILE; column += CHUNK) {
-            int64_t at = first * TILE + column;
-            Sums<R, COLUMNS> sums;
-            sums.clear();
-            if (bias) sums.add_to_rows(bias + first);
-            if (terms) sums.add_matrix(terms + at, TILE);
-            sums.add(packed + first * depth, operand + column, TILE, depth);
-            sums.write(out + at, TILE);
-        }
-    }
-};
-
 struct Scratch {
-    float *projected, *second, *kernels, *hidden, *features, *logits, *drawn;
+    float *projected, *second, *kernels, *hidden, *features, *logits, *own, *drawn;
+    Refining refining;
 
-    Scratch(Arena arena, int64_t rows, int64_t masks, int64_t *used = nullptr) {
-        projected = arena.take(SUBPIXELS * HIDDEN * rows);
+    Scratch(Arena arena, const SamfleetDrawingSizes &sizes, int64_t *used = nullptr)
+        : refining(arena, sizes.refined ? sizes.side : 0) {
+        int64_t blocks = sizes.together ? (sizes.pixels + TILE - 1) / TILE * SUBPIXELS : 1;
+        projected = arena.take(SUBPIXELS * HIDDEN * sizes.rows);
         second = arena.take(SUBPIXELS * FEATURES * HIDDEN);
-        kernels = arena.take(masks * FEATURES);
-        hidden = arena.take(HIDDEN * TILE);
+        kernels = arena.take(sizes.masks * FEATURES);
+        hidden = arena.take(blocks * HIDDEN * TILE);
         features = arena.take(FEATURES * TILE);
-        logits = arena.take(masks * TILE);
-        drawn = arena.take(masks * PIXELS * TILE);
+        logits = arena.take(sizes.masks * TILE);
+        own = arena.take(TILE);
+        drawn = arena.take(sizes.masks * PIXELS * TILE);
         if (used) *used = arena.used;
     }
 };
@@ -89,7 +72,8 @@ struct Scratch {
 struct Draw {
     const SamfleetDrawingSizes &sizes;
     const SamfleetDrawing &at;
-    const Scratch &scratch;
+    Scratch &scratch;
+    Moments moments;
 
     void pack() const {
         for (int64_t sub = 0; sub < SUBPIXELS; sub++) {
@@ -102,40 +86,69 @@ struct Draw {
         each_panel(sizes.masks, Packing{at.kernels, FEATURES, 0, FEATURES, scratch.kernels});
     }
 
+    void run() {
+        pack();
+        if (sizes.refined) scratch.refining.begin(at.refining);
+        if (sizes.together)
+            for (int64_t part = 0; part * TILE < SUBPIXELS * whole_tiles(); part++) {
+                alignas(64) float squares[TILE] = {};
+                first_convolution(part, hidden_of(part), squares);
+                moments.add(hidden_of(part), valid_from(part / SUBPIXELS * TILE));
+            }
+        for (int64_t start = 0; start < sizes.pixels; start += TILE) {
+            tile(start);
+            if (sizes.refined) scratch.refining.refine(start + valid_from(start));
+        }
+        if (sizes.refined) scratch.refining.add_to(at.out, sizes.masks);
+    }
+
+    int64_t whole_tiles() const { return (sizes.pixels + TILE - 1) / TILE * TILE; }
+
+    int64_t valid_from(int64_t start) const { return sizes.pixels - start < TILE ? sizes.pixels - start : TILE; }
+
+    // The channels of a sub-pixel; `part` counts those of all tiles. With a norm over all of them, they are kept.
+    float *hidden_of(int64_t part) const { return scratch.hidden + (sizes.together ? part * HIDDEN * TILE : 0); }
+
     void tile(int64_t start) const {
-        alignas(64) float scale[TILE];
-        int64_t valid = sizes.pixels - start < TILE ? sizes.pixels - start : TILE;
-        read_row(at.scale + start, valid, scale);
-        const float *factors = at.image + start * sizes.rows;
+        int64_t valid = valid_from(start);
         for (int64_t sub = 0; sub < SUBPIXELS; sub++) {
-            first_convolution(start / TILE * SUBPIXELS + sub, sub, factors, scale);
-            for (int64_t inner = 0; inner < SUBPIXELS; inner++) second_convolution(start / TILE, sub, inner);
+            float *hidden = hidden_of(start / TILE * SUBPIXELS + sub);
+            normalised(start / TILE * SUBPIXELS + sub, hidden);
+            for (int64_t inner = 0; inner < SUBPIXELS; inner++) second_convolution(start, sub, inner, hidden);
         }
         for (int64_t mask = 0; mask < sizes.masks; mask++) write(mask, start, valid);
     }
 
-    // Fill `hidden` with the normalised and activated channels of a sub-pixel; `part` counts those of all tiles.
-    void first_convolution(int64_t part, int64_t sub, const float *factors, const float *scale) const {
-        alignas(64) float squares[TILE] = {};
-        int64_t block = part * HIDDEN * TILE;
+    // Fill `hidden` with the channels of a sub-pixel before the norm, and add their squares.
+    void first_convolution(int64_t part, float *hidden, float *squares) const {
+        alignas(64) float scale[TILE];
+        int64_t start = part / SUBPIXELS * TILE, sub = part % SUBPIXELS, block = part * HIDDEN * TILE;
+        read_row(at.scale + start, valid_from(start), scale);
         each_panel(HIDDEN, FirstConvolution{at.base + block, scale, at.bias ? at.bias + sub * HIDDEN : nullptr,
                                             at.constants ? at.constants + block : nullptr,
-                                            scratch.projected + sub * HIDDEN * sizes.rows, factors, sizes.rows,
-                                            scratch.hidden, squares});
-        for (int64_t column = 0; column < TILE; column++)
-            squares[column] = 1.f / sqrtf(squares[column] / HIDDEN + at.epsilon);
-        for (int64_t channel = 0; channel < HIDDEN; channel++) {
-            Vector weight = broadcast(at.norm_weight[channel]), bias = broadcast(at.norm_bias[channel]);
-            float *row = scratch.hidden + channel * TILE;
-            for (int64_t column = 0; column < TILE; column += LANES)
-                store(row + column, gelu(load(row + column) * load(squares + column) * weight + bias));
+                                            scratch.projected + sub * HIDDEN * sizes.rows,
+                                            at.image + start * sizes.rows, sizes.rows, hidden, squares});
+    }
+
+    // Fill `hidden` with the normalised and activated channels of a sub-pixel.
+    void normalised(int64_t part, float *hidden) const {
+        alignas(64) float factors[TILE] = {};
+        float shift = 0;
+        if (sizes.together) {
+            double factor = 1 / sqrt(moments.deviations / moments.count + at.epsilon);
+            shift = (float)(moments.mean * factor);
+            for (float &column : factors) column = (float)factor;
+        } else {
+            first_convolution(part, hidden, factors);
+            invert_deviations(factors, at.epsilon);
         }
+        activate(hidden, factors, shift, at.norm_weight, at.norm_bias);
     }
 
     // Draw the pixel `inner` of a sub-pixel for all masks.
-    void second_convolution(int64_t tile, int64_t sub, int64_t inner) const {
-        int64_t terms = ((tile * SUBPIXELS + sub) * SUBPIXELS + inner) * FEATURES * TILE;
-        each_panel(FEATURES, Layer{scratch.second + inner * FEATURES * HIDDEN, scratch.hidden, HIDDEN,
+    void second_convolution(int64_t start, int64_t sub, int64_t inner, const float *hidden) const {
+        int64_t terms = ((start / TILE * SUBPIXELS + sub) * SUBPIXELS + inner) * FEATURES * TILE;
+        each_panel(FEATURES, Layer{scratch.second + inner * FEATURES * HIDDEN, hidden, HIDDEN,
                                    at.second_bias + inner * FEATURES, at.terms ? at.terms + terms : nullptr,
                                    scratch.features});
         for (int64_t at = 0; at < FEATURES * TILE; at += LANES)
@@ -143,30 +156,32 @@ struct Draw {
         each_panel(sizes.masks,
                    Layer{scratch.kernels, scratch.features, FEATURES, nullptr, nullptr, scratch.logits});
         int64_t y = sub / 2 * 2 + inner / 2, x = sub % 2 * 2 + inner % 2;
+        if (sizes.refined) refined(start, y, x, at.refining->image + terms);
         for (int64_t mask = 0; mask < sizes.masks; mask++)
-            memcpy(scratch.drawn + (mask * PIXELS + 4 * y + x) * TILE, scratch.logits + mask * TILE,
+            memcpy(scratch.drawn + (mask * PIXELS + CELL * y + x) * TILE, scratch.logits + mask * TILE,
                    sizeof(float) * TILE);
+    }
+
+    // Add the refining mask's product with the image's own features [32, 64], and take the prompt's for the rest of it.
+    void refined(int64_t start, int64_t y, int64_t x, const float *image) const {
+        each_panel(1, Layer{scratch.refining.kernel, image, FEATURES, at.refining->constant, nullptr, scratch.own});
+        for (int64_t at = 0; at < sizes.masks * TILE; at += LANES)
+            store(scratch.logits + at, load(scratch.logits + at) + load(scratch.own + at % TILE));
+        scratch.refining.take(start, valid_from(start), y, x, scratch.features);
     }
 
     // Write a tile of one mask; four neighbours in x come from four rows of `drawn`.
     void write(int64_t mask, int64_t start, int64_t valid) const {
         float *image = at.out + mask * PIXELS * sizes.pixels;
-        for (int64_t y = 0; y < 4; y++) {
-            const float *rows = scratch.drawn + (mask * PIXELS + 4 * y) * TILE;
+        for (int64_t y = 0; y < CELL; y++) {
+            const float *rows = scratch.drawn + (mask * PIXELS + CELL * y) * TILE;
             for (int64_t column = 0, length; column < valid; column += length) {
                 int64_t top = (start + column) / sizes.side, left = (start + column) % sizes.side;
                 length = sizes.side - left < valid - column ? sizes.side - left : valid - column;
-                float *to = image + ((4 * top + y) * sizes.side + left) * 4;
-                interleave(rows + column, length, to);
+                float *to = image + ((CELL * top + y) * sizes.side + left) * CELL;
+                interleave_four(rows + column, TILE, length, to);
             }
         }
-    }
-
-    static void interleave(const float *rows, int64_t length, float *to) {
-        int64_t i = 0;
-        for (; i + 4 <= length; i += 4) transpose_four(rows + i, TILE, to + 4 * i, 4);
-        for (; i < length; i++)
-            for (int64_t x = 0; x < 4; x++) to[4 * i + x] = rows[x * TILE + i];
     }
 };
 
@@ -174,17 +189,15 @@ struct Draw {
 
 extern "C" {
 
-// Number of floats that drawing `masks` of a prompt with `rows` factors needs as `memory`.
-int64_t EXPORT(samfleet_drawing_memory_)(int64_t rows, int64_t masks) {
+// Number of floats that drawing needs as `memory`.
+int64_t EXPORT(samfleet_drawing_memory_)(const SamfleetDrawingSizes *sizes) {
     int64_t used;
-    Scratch(Arena{nullptr, 0}, rows, masks, &used);
+    Scratch(Arena{nullptr, 0}, *sizes, &used);
     return used + LINE;
 }
 
 void EXPORT(samfleet_drawing_)(const SamfleetDrawingSizes *sizes, const SamfleetDrawing *at, float *memory) {
-    Scratch scratch(Arena{aligned(memory), 0}, sizes->rows, sizes->masks);
-    Draw draw{*sizes, *at, scratch};
-    draw.pack();
-    for (int64_t start = 0; start < sizes->pixels; start += TILE) draw.tile(start);
+    Scratch scratch(Arena{aligned(memory), 0}, *sizes);
+    Draw{*sizes, *at, scratch, {}}.run();
 }
 }

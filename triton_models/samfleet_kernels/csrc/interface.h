@@ -59,13 +59,27 @@ struct SamfleetThird {
     float *seen;               // out [P, J, 16]
 };
 
+// K = 2 J + 1 factors, N image tokens in rows of `side`, M masks. With `together` the norm is one over all channels and
+// pixels, else over the channels of each pixel. With `refined` there is a refining mask.
 struct SamfleetDrawingSizes {
-    int64_t rows, pixels, side, masks;  // K = 2 J + 1 factors, N image tokens in rows of `side`, M masks
+    int64_t rows, pixels, side, masks, together, refined;
+};
+
+// A mask that is added to all masks of a prompt. `samfleet_models.decoder.fused_refining` states the algebra.
+struct SamfleetRefining {
+    const float *first;        // [6, 64, 96], rows (point along y, channel), columns (neighbour in x, feature)
+    const float *first_bias;   // [64]
+    const float *norm_weight, *norm_bias;  // [64]
+    float epsilon;
+    const float *taps;         // [9, 64], rows (y, x) of the neighbour that a pixel contributes to
+    const float *image;        // [tiles, 512, 64], rows as of `terms` below: the image's own features
+    const float *kernel;       // [32]
+    const float *constant;     // [1]
 };
 
 // Masks of one prompt: both transposed convolutions, the LayerNorm and GELU between them, the GELU behind them, and the
 // products with the masks' kernels. `samfleet_models.decoder.output_upscaling` states the algebra. Tables have 256
-// (sub-pixel, channel) rows here: [tiles, 256, 64]. What is added before the LayerNorm has no mean over the channels.
+// (sub-pixel, channel) rows here: [tiles, 256, 64]. What is added before a LayerNorm has no mean over the channels.
 struct SamfleetDrawing {
     const float *image;        // r1 B [tiles, K, 64]
     const float *scale;        // r1 r0 [N]
@@ -79,6 +93,7 @@ struct SamfleetDrawing {
     const float *second_bias;  // [128]
     const float *terms;        // [tiles, 512, 64], rows (sub-pixel, inner sub-pixel, channel), or null
     const float *kernels;      // [M, 32]
+    const SamfleetRefining *refining;  // or null
     float *out;                // [M, 16 N], rows of 4 `side`
 };
 
@@ -111,6 +126,6 @@ struct SamfleetMask {
 enum { SAMFLEET_BASELINE = 1, SAMFLEET_AVX2 = 2, SAMFLEET_AVX512 = 4, SAMFLEET_NEON = 8 };
 uint32_t samfleet_supported(void);
 
-// Sizes of the five structures above, without those of sizes, in this order; the caller compares them with its own.
+// Sizes of the six structures above, without those of sizes, in this order; the caller compares them with its own.
 void samfleet_struct_bytes(int64_t *bytes);
 }

@@ -25,4 +25,12 @@ INLINE void transpose_four(const float *from, int64_t ld_from, float *to, int64_
     for (int i = 0; i < 4; i++) memcpy(to + i * ld_to, &turned[i], sizeof(Four));
 }
 
+// Write four rows [4, ld] as one, their numbers in turns: to [4 * length].
+INLINE void interleave_four(const float *rows, int64_t ld, int64_t length, float *to) {
+    int64_t i = 0;
+    for (; i + 4 <= length; i += 4) transpose_four(rows + i, ld, to + 4 * i, 4);
+    for (; i < length; i++)
+        for (int64_t x = 0; x < 4; x++) to[4 * i + x] = rows[x * ld + i];
+}
+
 }  // namespace

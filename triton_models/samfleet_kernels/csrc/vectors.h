@@ -7,7 +7,8 @@
 #if defined(__AVX512F__)
 #if !defined(__clang__)
 #pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"  // GCC's own header leaves masked lanes undefined
+#pragma GCC diagnostic ignored "-Wuninitialized"  // GCC's own header leaves masked lanes undefined
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
 #endif
 #include <immintrin.h>
 #if !defined(__clang__)

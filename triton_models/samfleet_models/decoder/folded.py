@@ -269,11 +269,9 @@ def _drawing(
     kernels: Kernels | None,
     launcher: Launcher | None,
 ) -> Drawing:
+    if kernels and dtype == torch.float32:
+        return FusedDrawing.of(decoder, weights, kernels)
     if isinstance(decoder, RefinedMaskDecoder):
         return RefinedDrawing.of(decoder, weights.up_scaling)
-    fused: Drawing | None = None
-    if kernels and dtype == torch.float32:
-        fused = FusedDrawing.of(weights, kernels)
-    elif launcher and launcher.draws(dtype):
-        fused = TritonDrawing.of(weights.up_scaling, launcher)
+    fused = TritonDrawing.of(weights.up_scaling, launcher) if launcher and launcher.draws(dtype) else None
     return fused or PlainDrawing(weights.up_scaling)

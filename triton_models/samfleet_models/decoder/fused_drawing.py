@@ -1,12 +1,16 @@
 """Masks drawn by a compiled kernel: both transposed convolutions and the products with the masks' kernels, by tile.
 
-It computes what `samfleet_models.decoder.mask_logits.PlainDrawing` does. `samfleet_models.decoder.output_upscaling`
-states the algebra. One term is taken out beforehand: the mean over the channels, which the LayerNorm subtracts. The
-mean of a linear map is linear, so the map's columns, the constants and the image's own terms are stored without it.
+It computes what `samfleet_models.decoder.mask_logits.PlainDrawing` and `hq_mask_logits.RefinedDrawing` do.
+`samfleet_models.decoder.output_upscaling` states the algebra. One term is taken out beforehand: the mean over the
+channels, which a LayerNorm over them subtracts. The mean of a linear map is linear, so the map's columns, the constants
+and the image's own terms are stored without it. EfficientSAM's norm over all pixels subtracts another mean; its kernel
+keeps the first convolution of the whole prompt, 4 MB.
 """
 
 from __future__ import annotations
 
+import ctypes
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
@@ -17,60 +21,63 @@ from samfleet_kernels.library import Kernels
 from samfleet_kernels.structures import Drawing, DrawingSizes
 from samfleet_models.decoder.factors import Factors
 from samfleet_models.decoder.folded_weights import FoldedWeights
+from samfleet_models.decoder.fused_refining import FusedRefining
 from samfleet_models.decoder.image_context import ImageContext
 from samfleet_models.decoder.numerics import Affine, centred
-from samfleet_models.decoder.output_upscaling import SUBPIXELS, ChannelNorm, PixelTerms, by_pixel
+from samfleet_models.decoder.output_upscaling import SUBPIXELS, Norm, PixelTerms, PromptNorm, by_pixel
 from samfleet_models.decoder.tables import address, tiles
 from samfleet_models.decoder.token_rows import TokenRows
 from samfleet_models.decoder.workspace import Workspace
-from samfleet_models.modeling.mask_decoder import MASKS, ImageFeatures
-from samfleet_models.modeling.transformer import HEADS
+from samfleet_models.modeling.hq_mask_decoder import RefinedMaskDecoder
+from samfleet_models.modeling.mask_decoder import MASKS, ImageFeatures, MaskDecoder
+from samfleet_models.modeling.transformer import DIM, HEADS
+
+FEATURES = DIM // 8  # channels from which a mask is drawn
 
 
 @dataclass(frozen=True, slots=True)
 class FusedDrawing:
     """Draws in float32 on a CPU, from factors by tile.
 
-    `first` [256, 4 * 64] and `bias` [4 * 64] have no mean over a sub-pixel's channels; `rows` are W's under `first`.
+    `first` [256, 4 * 64] and `bias` [4 * 64] act before the `norm`; `rows` are W's under `first`. HQ-SAM's `refining`
+    reads the second halves of its kernels [k, 32 + 32].
     """
 
     first: Tensor
     rows: TokenRows
     bias: Tensor
-    norm: ChannelNorm
+    norm: Norm
     second: Affine
     kernels: Kernels
+    refining: FusedRefining | None = None
 
     @classmethod
-    def of(cls, weights: FoldedWeights, kernels: Kernels) -> Self | None:
-        """Return a decoder's drawing; None if its up-scaling has another norm than a LayerNorm over the channels."""
+    def of(cls, decoder: MaskDecoder, weights: FoldedWeights, kernels: Kernels) -> Self:
         up_scaling = weights.up_scaling
-        if not isinstance(up_scaling.norm, ChannelNorm):
-            return None
-        first = _without_mean(up_scaling.first)
+        first = _before(up_scaling.norm, up_scaling.first)
         return cls(
             first=first,
             rows=TokenRows.of(weights).under(first),
-            bias=_without_mean(up_scaling.first_bias),
+            bias=_before(up_scaling.norm, up_scaling.first_bias),
             norm=up_scaling.norm,
             second=up_scaling.second,
             kernels=kernels,
+            refining=FusedRefining.of(decoder) if isinstance(decoder, RefinedMaskDecoder) else None,
         )
 
-    def bytes_per_prompt(self, _pixels: int, tokens: int) -> int:
+    def bytes_per_prompt(self, pixels: int, tokens: int) -> int:
         rows = 2 * HEADS * tokens + 1
-        return 4 * (self.kernels.drawing_floats(rows, MASKS) + rows * self.first.shape[1])
+        return 4 * (self.kernels.drawing_floats(self._sizes(rows, pixels, MASKS)) + rows * self.first.shape[1])
 
     def terms(self, k1: Tensor, features: ImageFeatures) -> PixelTerms:
         """Return the terms of one image with tokens `k1` [N, 256], in tables by tile."""
         constants = self.bias
         if features.coarse is not None:
-            constants = _table(_without_mean(self.bias + by_pixel(features.coarse, 2)))
-        return PixelTerms(
-            first=_table(k1 @ self.first),
-            constants=constants,
-            second=None if features.fine is None else _table(by_pixel(features.fine, 4)),
+            constants = _table(_before(self.norm, self.bias + by_pixel(features.coarse, 2)))
+        second, refined = (
+            None if maps is None else _table(by_pixel(maps, 4)) for maps in (features.fine, features.refined)
         )
+        return PixelTerms(first=_table(k1 @ self.first), constants=constants, second=second, refined=refined)
 
     def draw(
         self,
@@ -83,26 +90,29 @@ class FusedDrawing:
     ) -> None:
         """Write the logits `out` [k, 4 * side, 4 * side], like `mask_logits.Drawing.draw`."""
         projected = self.rows(factors.tokens)  # W U
+        refining = self.refining and self.refining.of_prompts(kernels, counts)
+        masks = kernels[:, :FEATURES].contiguous()
         start = 0
         for prompt, count in enumerate(counts):
             own = slice(start, start + count)
-            self._draw_prompt(
-                context, factors.group(slice(prompt, prompt + 1)), projected[prompt], kernels[own], out[own], workspace
-            )
+            arrays = self._arrays(context, factors.group(slice(prompt, prompt + 1)), projected[prompt])
+            arrays.kernels, arrays.out = address(masks[own]), address(out[own])
+            if self.refining and refining:
+                refined = self.refining.arrays(context, refining, prompt)
+                arrays.refining = ctypes.addressof(refined)
+            sizes = self._sizes(len(projected[prompt]), context.size, count)
+            memory = workspace.take("kernels", self.kernels.drawing_floats(sizes))
+            self.kernels.run("drawing", sizes, arrays, address(memory))
             start += count
 
-    def _draw_prompt(
-        self,
-        context: ImageContext,
-        factors: Factors,
-        projected: Tensor,
-        kernels: Tensor,
-        out: Tensor,
-        workspace: Workspace,
-    ) -> None:
+    def _sizes(self, rows: int, pixels: int, masks: int) -> DrawingSizes:
+        together = isinstance(self.norm, PromptNorm)
+        return DrawingSizes(rows, pixels, math.isqrt(pixels), masks, together, self.refining is not None)
+
+    def _arrays(self, context: ImageContext, factors: Factors, projected: Tensor) -> Drawing:
+        """Return the structure that the kernel reads for one prompt, without its masks."""
         pixels, shared = context.pixels, context.pixels.constants.dim() == 1
-        sizes = DrawingSizes(rows=len(projected), pixels=context.size, side=context.side, masks=len(kernels))
-        arrays = Drawing(
+        return Drawing(
             image=address(factors.image),
             scale=address(factors.scale),
             projected=address(projected),
@@ -115,15 +125,13 @@ class FusedDrawing:
             second=address(self.second.weight),
             second_bias=address(self.second.bias),
             terms=None if pixels.second is None else address(pixels.second),
-            kernels=address(kernels),
-            out=address(out),
         )
-        memory = workspace.take("kernels", self.kernels.drawing_floats(sizes.rows, sizes.masks))
-        self.kernels.run("drawing", sizes, arrays, address(memory))
 
 
-def _without_mean(rows: Tensor) -> Tensor:
-    """Subtract the mean over the channels of each sub-pixel from [..., 4 * 64]."""
+def _before(norm: Norm, rows: Tensor) -> Tensor:
+    """Return [..., 4 * 64] as it enters a norm: without the mean over a sub-pixel's channels if that subtracts it."""
+    if isinstance(norm, PromptNorm):
+        return rows
     return centred(rows.view(*rows.shape[:-1], SUBPIXELS, -1), -1).flatten(-2).contiguous()
 
 

@@ -19,7 +19,8 @@ from torch.nn import functional
 from samfleet_models.decoder.factors import Factors
 from samfleet_models.decoder.image_context import ImageContext
 from samfleet_models.decoder.mask_logits import TILE, PlainDrawing, each_prompt, row_spans
-from samfleet_models.decoder.output_upscaling import SUBPIXELS, PixelTerms, UpScaling
+from samfleet_models.decoder.numerics import Affine
+from samfleet_models.decoder.output_upscaling import SUBPIXELS, ChannelNorm, PixelTerms, UpScaling
 from samfleet_models.decoder.workspace import Workspace
 from samfleet_models.device.transfers import to_device
 from samfleet_models.modeling.common import LayerNorm2d
@@ -32,38 +33,52 @@ TAPS = 9
 
 
 @dataclass(frozen=True, slots=True)
+class RefiningLayers:
+    """The layers that refine, float32: `first` [64, 32, 3, 3], the LayerNorm after it, and the second convolution.
+
+    The `weight` [32, 64 * 9] of `second` is mirrored: the contribution of a pixel to its neighbours.
+    """
+
+    first: Affine
+    norm: ChannelNorm
+    second: Affine
+
+
+def refining_layers(decoder: RefinedMaskDecoder) -> RefiningLayers:
+    first, norm, _, second = decoder.embedding_maskfeature
+    if not isinstance(norm, LayerNorm2d):
+        raise TypeError("a LayerNorm2d is expected between the convolutions that refine")
+    parts = [torch.as_tensor(part).detach() for layer in (first, norm, second) for part in (layer.weight, layer.bias)]
+    first_weight, first_bias, norm_weight, norm_bias, taps, bias = parts
+    return RefiningLayers(
+        first=Affine(first_weight, first_bias),
+        norm=ChannelNorm(norm_weight, norm_bias, norm.eps),
+        second=Affine(taps.flip(2, 3).flatten(1), bias),
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class RefinedDrawing:
     """Draws with kernels [k, 32 + 32], whose second halves, equal for all masks of a prompt, refine.
 
-    `first` and `norm` are weight and bias of the first convolution and of the LayerNorm after it, in the type of
-    drawing. `taps` [32, 64 * 9] and `bias` [32] are those of the second convolution, mirrored: the contribution of a
-    pixel to its neighbours.
+    `first` and `norm` are in the type of drawing; `second` is float32.
     """
 
     up_scaling: UpScaling
-    first: tuple[Tensor, Tensor]
-    norm: tuple[Tensor, Tensor]
-    norm_epsilon: float
-    taps: Tensor
-    bias: Tensor
+    first: Affine
+    norm: ChannelNorm
+    second: Affine
 
     @classmethod
     def of(cls, decoder: RefinedMaskDecoder, up_scaling: UpScaling) -> Self:
-        dtype = up_scaling.first_bias.dtype
-        first, norm, _, second = decoder.embedding_maskfeature
-        if not isinstance(norm, LayerNorm2d):
-            raise TypeError("a LayerNorm2d is expected between the convolutions that refine")
-        parts = [
-            torch.as_tensor(part).detach() for layer in (first, norm, second) for part in (layer.weight, layer.bias)
-        ]
-        first_weight, first_bias, norm_weight, norm_bias, taps, bias = parts
+        dtype, layers = up_scaling.first_bias.dtype, refining_layers(decoder)
         return cls(
             up_scaling=up_scaling,
-            first=(first_weight.to(dtype).contiguous(memory_format=torch.channels_last), first_bias.to(dtype)),
-            norm=(norm_weight.to(dtype), norm_bias.to(dtype)),
-            norm_epsilon=norm.eps,
-            taps=taps.flip(2, 3).flatten(1),
-            bias=bias,
+            first=Affine(
+                layers.first.weight.to(dtype).contiguous(memory_format=torch.channels_last), layers.first.bias.to(dtype)
+            ),
+            norm=ChannelNorm(layers.norm.weight.to(dtype), layers.norm.bias.to(dtype), layers.norm.epsilon),
+            second=layers.second,
         )
 
     def bytes_per_prompt(self, pixels: int, tokens: int) -> int:
@@ -105,15 +120,17 @@ class RefinedDrawing:
     def _refinement(self, context: ImageContext, features: Tensor, kernels: Tensor) -> Tensor:
         """Return the logits [g, 4 * side, 4 * side] float32 of the refining `kernels` [g, 32]."""
         height, width = features.shape[1:3]
-        hidden = functional.conv2d(features.permute(0, 3, 1, 2), *self.first, padding=1).permute(0, 2, 3, 1)
-        normed = functional.layer_norm(hidden, hidden.shape[3:], *self.norm, self.norm_epsilon)
+        channels_first = features.permute(0, 3, 1, 2)
+        hidden = functional.conv2d(channels_first, self.first.weight, self.first.bias, padding=1).permute(0, 2, 3, 1)
+        norm = self.norm
+        normed = functional.layer_norm(hidden, hidden.shape[3:], norm.weight, norm.bias, norm.epsilon)
         del hidden
         torch.ops.aten.gelu_(normed)
-        taps = (kernels @ self.taps).view(len(kernels), 2 * CHANNELS, TAPS).to(normed.dtype)
+        taps = (kernels @ self.second.weight).view(len(kernels), 2 * CHANNELS, TAPS).to(normed.dtype)
         tapped = torch.bmm(normed.flatten(1, 2), taps).float().transpose(1, 2)  # [g, 9, pixels]
         refined = context.pixels.refined
         if refined is None:
             raise TypeError("a refining mask needs the image's own features")
         logits = functional.fold(tapped, (height, width), 3, padding=1)[:, 0]
         logits += (kernels.to(refined.dtype) @ refined.T).float().view_as(logits)
-        return logits.add_((kernels @ self.bias)[:, None, None])
+        return logits.add_((kernels @ self.second.bias)[:, None, None])

@@ -30,6 +30,17 @@ FirstConvolution = Callable[[slice], Tensor]  # result for some image tokens: [g
 
 
 class Norm(Protocol):
+    """The norm after the first convolution; `weight` and `bias` [64] act on the channels."""
+
+    @property
+    def weight(self) -> Tensor: ...
+
+    @property
+    def bias(self) -> Tensor: ...
+
+    @property
+    def epsilon(self) -> float: ...
+
     def tiles(self, first: FirstConvolution, spans: Sequence[slice]) -> Iterator[Tensor]:
         """Yield the normalised pixels [g * n * 4, 64] of each span of image tokens; they may be overwritten."""
         ...

@@ -8,14 +8,15 @@ import pytest
 import torch
 from torch import Tensor
 
+from fixtures.models.decoder_heads import KINDS, pair
 from fixtures.models.drawing_case import DrawingCase
 from fixtures.models.kernels import decoder, kernels
 from fixtures.models.tiny_variant import tiny
 from samfleet_kernels.library import Kernels
-from samfleet_models.decoder.folded_weights import FoldedWeights
 from samfleet_models.decoder.fused_drawing import FusedDrawing
+from samfleet_models.decoder.hq_mask_logits import RefinedDrawing
 from samfleet_models.decoder.mask_logits import PlainDrawing
-from samfleet_models.decoder.output_upscaling import ChannelNorm, PromptNorm
+from samfleet_models.modeling.hq_mask_decoder import RefinedMaskDecoder
 from samfleet_models.modeling.mask_decoder import MaskDecoder
 
 __all__ = ["decoder", "kernels", "tiny"]
@@ -23,23 +24,55 @@ __all__ = ["decoder", "kernels", "tiny"]
 TOLERANCE = 1e-5  # relative to the largest logit
 
 
-def both(case: DrawingCase, kernels: Kernels) -> tuple[Tensor, Tensor]:
-    fused = FusedDrawing.of(case.weights, kernels)
-    assert fused is not None
-    return case.drawn(fused, case.by_tile), case.drawn(PlainDrawing(case.weights.up_scaling), case.factors)
+HEADS = ["sam", "sam2", "hq", "efficient"]
+
+
+@pytest.fixture(scope="module", params=HEADS)
+def head(request: pytest.FixtureRequest) -> MaskDecoder:
+    """The mask decoder of a family with random parameters."""
+    _, mask_decoder, _ = pair(KINDS[request.param], 8)
+    assert isinstance(mask_decoder, MaskDecoder)
+    return mask_decoder
+
+
+def both(decoder: MaskDecoder, case: DrawingCase, kernels: Kernels) -> tuple[Tensor, Tensor]:
+    """Draw a case by the kernels and by torch's operators."""
+    up_scaling, plain = case.weights.up_scaling, PlainDrawing(case.weights.up_scaling)
+    reference = RefinedDrawing.of(decoder, up_scaling) if isinstance(decoder, RefinedMaskDecoder) else plain
+    fused = FusedDrawing.of(decoder, case.weights, kernels)
+    return case.drawn(fused, case.by_tile), case.drawn(reference, case.factors)
 
 
 @torch.inference_mode()
-@pytest.mark.parametrize("skips", [False, True])
 @pytest.mark.parametrize(
     ("side", "tokens", "counts"),
     [(8, 7, [3]), (1, 1, [1]), (5, 8, [4, 1]), (11, 13, [1, 3, 2]), (16, 45, [9]), (20, 7, [2])],
 )
 def test_logits_equal_those_of_torch(
-    decoder: MaskDecoder, kernels: Kernels, side: int, tokens: int, counts: list[int], skips: bool
+    head: MaskDecoder, kernels: Kernels, side: int, tokens: int, counts: list[int]
 ) -> None:
-    found, expected = both(DrawingCase(decoder, side, tokens, counts, skips=skips), kernels)
+    case = DrawingCase(head, side, tokens, counts, skips=head.shape.object_score)
+    found, expected = both(head, case, kernels)
     torch.testing.assert_close(found, expected, atol=TOLERANCE * expected.abs().max().item(), rtol=0)
+
+
+@torch.inference_mode()
+@pytest.mark.parametrize("side", [2, 67])
+def test_rows_of_image_tokens_longer_and_shorter_than_a_tile_are_refined(kernels: Kernels, side: int) -> None:
+    _, decoder, _ = pair(KINDS["hq"], 8)
+    found, expected = both(decoder, DrawingCase(decoder, side, 6, [2], skips=False), kernels)
+    torch.testing.assert_close(found, expected, atol=TOLERANCE * expected.abs().max().item(), rtol=0)
+
+
+@torch.inference_mode()
+def test_a_norm_over_all_pixels_keeps_the_variance_of_numbers_far_from_zero(kernels: Kernels) -> None:
+    """The mean is 1,000 deviations: a sum of squares in float32 would have no digit of the variance."""
+    _, decoder, _ = pair(KINDS["efficient"], 8)
+    case = DrawingCase(decoder, 11, 7, [2], skips=False)
+    far = replace(case.weights.up_scaling, first_bias=torch.full((256,), 1e4))
+    case.weights = replace(case.weights, up_scaling=far)
+    found, expected = both(decoder, case, kernels)
+    torch.testing.assert_close(found, expected, atol=1e-3 * expected.abs().max().item(), rtol=0)
 
 
 @torch.inference_mode()
@@ -49,7 +82,7 @@ def test_extreme_numbers_are_activated_like_those_of_torch(
 ) -> None:
     case = DrawingCase(decoder, 9, 7, [2], skips=False)
     case.factors.image.mul_(strength)
-    found, expected = both(case, kernels)
+    found, expected = both(decoder, case, kernels)
     torch.testing.assert_close(found, expected, atol=TOLERANCE * expected.abs().max().item(), rtol=0)
 
 
@@ -59,15 +92,7 @@ def test_numbers_that_are_not_finite_reach_the_pixels_of_their_token_only(
 ) -> None:
     case = DrawingCase(decoder, 9, 7, [2], skips=False)
     case.factors.image[0, 5, 9 * 3 + 4] = torch.nan
-    found, _ = both(case, kernels)
+    found, _ = both(decoder, case, kernels)
     assert not found[:, 12:16, 16:20].isfinite().any()
     found[:, 12:16, 16:20] = 0
     assert found.isfinite().all()
-
-
-def test_a_norm_over_all_pixels_is_left_to_torch(decoder: MaskDecoder, kernels: Kernels) -> None:
-    weights = FoldedWeights.of(decoder, torch.float32)
-    up_scaling = weights.up_scaling
-    assert isinstance(up_scaling.norm, ChannelNorm)
-    norm = PromptNorm(up_scaling.norm.weight, up_scaling.norm.bias, 1e-6)
-    assert FusedDrawing.of(replace(weights, up_scaling=replace(up_scaling, norm=norm)), kernels) is None
