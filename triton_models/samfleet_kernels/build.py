@@ -22,6 +22,9 @@ from samfleet_kernels.compilers import CompilationFailed, Compiler, compiler_ide
 from samfleet_kernels.sources import FLAGS, MACHINES, SOURCES, library_path
 
 NOT_COMPILED = "CPU kernels not compiled, no C++ compiler works here: decoding uses torch's operators, which are slower"
+# Compiled for every instruction set.
+ENCODER = ("inverted_residual", "window_attention", "feed_forward", "convolution_pair")
+KERNELS = ("sweeps", "drawing", "masks", *ENCODER)
 RETRY_SECONDS = 3600  # until `--unless-current` looks for a compiler again that it could not download
 
 
@@ -42,7 +45,7 @@ def compile_objects(compiler: Compiler, machine: str, folder: Path, extra: Seque
     units = [
         (f"{kernels}.cpp", (*flags, f"-DINSTRUCTIONS={instructions}"), folder / f"{kernels}-{instructions}.o")
         for instructions, flags in MACHINES[machine].items()
-        for kernels in ("sweeps", "drawing", "masks")
+        for kernels in KERNELS
     ]
     units.append(("dispatch.cpp", (), folder / "dispatch.o"))
 

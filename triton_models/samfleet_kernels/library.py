@@ -10,6 +10,7 @@ from functools import cache
 from typing import Literal, get_args
 
 from samfleet.errors import SamfleetError
+from samfleet_kernels.encoder_structures import EncoderStructure
 from samfleet_kernels.operations import Kernel, Operations, operations
 from samfleet_kernels.sources import library_path
 from samfleet_kernels.structures import STRUCTURES, DrawingSizes, Mask, MaskSizes, Sizes
@@ -78,6 +79,30 @@ class Kernels:
         function = getattr(self._library, f"samfleet_mask_{self.instructions}")
         function.restype = ctypes.c_int64
         return int(function(ctypes.byref(sizes), ctypes.byref(arrays), ctypes.c_void_p(memory))) == 0
+
+    def panel_columns(self) -> int:
+        """Return the number of columns of a panel of packed weights."""
+        count = getattr(self._library, f"samfleet_panel_columns_{self.instructions}")
+        count.restype = ctypes.c_int64
+        return int(count())
+
+    def encoder_floats(self, arrays: EncoderStructure) -> int:
+        """Return how many float32 of memory each thread of an encoder's kernel needs."""
+        count = getattr(self._library, f"samfleet_{arrays.kernel}_memory_{self.instructions}")
+        count.restype = ctypes.c_int64
+        return int(count(ctypes.byref(arrays)))
+
+    def run_encoder(self, arrays: EncoderStructure, memory: int) -> None:
+        """Run an encoder's kernel until its counter of items has none left, with the address of `encoder_floats`."""
+        function = getattr(self._library, f"samfleet_{arrays.kernel}_{self.instructions}")
+        function.restype = None
+        function(ctypes.byref(arrays), ctypes.c_void_p(memory))
+
+
+def count(operations: int) -> None:
+    """Add operations of a kernel that several threads run to the count of this process."""
+    if _Process.counter is not None:
+        _Process.counter.add(operations)
 
 
 @cache

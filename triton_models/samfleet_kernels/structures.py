@@ -6,6 +6,8 @@ import ctypes
 from collections.abc import Sequence
 from typing import ClassVar
 
+from samfleet_kernels.encoder_structures import ENCODER_STRUCTURES
+
 
 class Sizes(ctypes.Structure):
     _fields_: ClassVar[Sequence[tuple[str, type]]] = [
@@ -71,4 +73,12 @@ class Mask(ctypes.Structure):
     ]
 
 
-STRUCTURES = {"first": First, "second": Second, "third": Third, "drawing": Drawing, "mask": Mask, "refining": Refining}
+STRUCTURES: dict[str, type[ctypes.Structure]] = {
+    "first": First,
+    "second": Second,
+    "third": Third,
+    "drawing": Drawing,
+    "mask": Mask,
+    "refining": Refining,
+    **ENCODER_STRUCTURES,
+}

@@ -1,12 +1,6 @@
 // Runs every kernel of every instruction set on arrays of exactly the stated sizes, for the sanitizers, and compares the
 // instruction sets with each other. Exit code 1 if results are not finite or differ.
-#include "interface.h"
-
-#include <math.h>
-#include <stdio.h>
-#include <stdlib.h>
-
-#include <vector>
+#include "comparison.h"
 
 #define DECLARE(name)                                                                          \
     int64_t samfleet_memory_##name(int64_t);                                                   \
@@ -51,21 +45,6 @@ static const Set SETS[] = {
     SET(baseline, SAMFLEET_BASELINE), SET(avx2, SAMFLEET_AVX2), SET(avx512, SAMFLEET_AVX512),
 #endif
 };
-
-using Array = std::vector<float>;
-
-static uint32_t state;
-
-static float random_number() {  // uniform from -1 to 1
-    state = state * 1664525u + 1013904223u;
-    return (float)(int32_t)state / 2147483648.f;
-}
-
-static Array random_array(int64_t size, float strength) {
-    Array made(size);
-    for (auto &number : made) number = strength * random_number();
-    return made;
-}
 
 // rows · rowsᵀ / 256 for P prompts, as the decoder forms it.
 static Array products_of(int64_t prompts, int64_t rows) {
@@ -160,35 +139,6 @@ static Array pack(const Set &set, SamfleetMaskSizes sizes) {
     return result;
 }
 
-static int compare(const Set &set, const char *what, const Array &found, const Array &expected) {
-    float worst = 0, largest = 0;
-    for (size_t i = 0; i < found.size(); i++) {
-        if (!isfinite(found[i])) {
-            printf("%s: not finite\n", set.name);
-            return 1;
-        }
-        worst = fmaxf(worst, fabsf(found[i] - expected[i]));
-        largest = fmaxf(largest, fabsf(expected[i]));
-    }
-    printf("%s, %s: within %.1e of %.1f\n", set.name, what, worst, largest);
-    return worst > 1e-4f * largest;
-}
-
-// Run `work` with every set that this processor supports and compare the results.
-template <class Work>
-static int each_set(const char *what, const Work &work) {
-    Array expected;
-    int failures = 0, sets = 0;
-    for (const auto &set : SETS) {
-        if (!(samfleet_supported() & set.bit)) continue;
-        Array found = work(set);
-        if (expected.empty()) expected = found;
-        failures += compare(set, what, found, expected);
-        sets++;
-    }
-    return failures || !sets;
-}
-
 int main() {
     const SamfleetSizes sweeps[] = {{1, 1, 1, 0},   {2, 7, 64, 1},  {9, 7, 65, 0},
                                     {3, 8, 130, 1}, {2, 13, 63, 0}, {1, 45, 100, 1}};
@@ -200,18 +150,18 @@ int main() {
     for (const auto &sizes : sweeps) {
         snprintf(what, sizeof what, "%d prompts of %d tokens on %d image tokens", (int)sizes.prompts,
                  (int)sizes.tokens, (int)sizes.pixels);
-        failures += each_set(what, [&](const Set &set) { return run(set, sizes, 1); });
+        failures += each_set(SETS, what, [&](const Set &set) { return run(set, sizes, 1); });
     }
     for (const auto &sizes : drawings)
         for (bool terms : {false, true}) {
             snprintf(what, sizeof what, "%d masks from %d factors on %d image tokens%s", (int)sizes.masks,
                      (int)sizes.rows, (int)sizes.pixels, sizes.refined ? ", refined" : "");
-            failures += each_set(what, [&](const Set &set) { return draw(set, sizes, terms); });
+            failures += each_set(SETS, what, [&](const Set &set) { return draw(set, sizes, terms); });
         }
     const SamfleetMaskSizes masks[] = {{1, 1, 1, 1, 1, 1, 1, 1}, {61, 33, 17, 15, 16, 4, 3, 64}, {8, 300, 5, 64, 70, 2, 4, 2}};
     for (const auto &sizes : masks) {
         snprintf(what, sizeof what, "a mask of %d x %d pixels", (int)sizes.height, (int)sizes.width);
-        failures += each_set(what, [&](const Set &set) { return pack(set, sizes); });
+        failures += each_set(SETS, what, [&](const Set &set) { return pack(set, sizes); });
     }
     return failures > 0;
 }

@@ -40,5 +40,9 @@ void samfleet_struct_bytes(int64_t *bytes) {
     bytes[3] = sizeof(SamfleetDrawing);
     bytes[4] = sizeof(SamfleetMask);
     bytes[5] = sizeof(SamfleetRefining);
+    bytes[6] = sizeof(SamfleetInvertedResidual);
+    bytes[7] = sizeof(SamfleetWindowAttention);
+    bytes[8] = sizeof(SamfleetFeedForward);
+    bytes[9] = sizeof(SamfleetConvolutionPair);
 }
 }

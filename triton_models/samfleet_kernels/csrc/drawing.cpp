@@ -5,7 +5,7 @@
 // vectors. Of each of the 16 pixels of an image token only the logits leave the caches.
 #include "arena.h"
 #include "interface.h"
-#include "layers.h"
+#include "upscaling.h"
 #include "moments.h"
 #include "refining.h"
 #include "transpose.h"

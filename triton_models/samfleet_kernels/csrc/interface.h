@@ -7,6 +7,8 @@
 #pragma once
 #include <stdint.h>
 
+#include "encoder.h"
+
 extern "C" {
 
 // With `by_tile` the factors [P, 2 J + 1, N] of the third sweep are [P, tiles, 2 J + 1, 64] instead: a tile is one block
@@ -126,6 +128,7 @@ struct SamfleetMask {
 enum { SAMFLEET_BASELINE = 1, SAMFLEET_AVX2 = 2, SAMFLEET_AVX512 = 4, SAMFLEET_NEON = 8 };
 uint32_t samfleet_supported(void);
 
-// Sizes of the six structures above, without those of sizes, in this order; the caller compares them with its own.
+// Sizes of the six structures above, without those of sizes, and of those of encoder.h, in this order; the caller
+// compares them with its own.
 void samfleet_struct_bytes(int64_t *bytes);
 }

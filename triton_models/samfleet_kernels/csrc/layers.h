@@ -1,46 +1,160 @@
-// Sizes of the up-scaling, and the steps that its convolutions share: products with a tile, and norm and GELU of it.
+// Layers of image encoders on rows of channels: products with packed weights, depth-wise convolutions, LayerNorms.
 #pragma once
+#include "arena.h"
+#include "encoder.h"
 #include "products.h"
 
 namespace {
 
-constexpr int64_t SUBPIXELS = 4, HIDDEN = 64, FEATURES = 32, PIXELS = SUBPIXELS * SUBPIXELS;
-constexpr int64_t CELL = 4;  // an image token is CELL x CELL pixels of a mask
+INLINE int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
+INLINE int64_t most(int64_t a, int64_t b) { return a > b ? a : b; }
 
-// out [rows, 64] = packed · operand + bias + terms.
-struct Layer {
-    const float *packed, *operand;  // packed [rows, depth], [depth, 64]
-    int64_t depth;
-    const float *bias, *terms;      // [rows] or null, [rows, 64] or null
+// Calls work(item) for items that no other thread has taken.
+template <class Work>
+INLINE void each_item(int64_t *next, int64_t items, const Work &work) {
+    for (int64_t item; (item = __atomic_fetch_add(next, 1, __ATOMIC_RELAXED)) < items;) work(item);
+}
+
+// What a product does with its result: adds rows that are `add_ld` floats apart, unless `add` is null, then GELU.
+struct Ending {
+    bool gelu;
+    const float *add;
+    int64_t add_ld;
+};
+
+constexpr Ending PLAIN{false, nullptr, 0}, GELU{true, nullptr, 0};
+
+// C registers of columns of rows · weights. A row's inner numbers are `depth` from each of `parts`: several arrays for a
+// convolution over neighbouring lines.
+template <int C>
+struct Columns {
+    const float *const *parts;
+    int64_t count, depth, ld;
+    const float *weights, *bias;
     float *out;
+    int64_t out_ld;
+    Ending ending;
 
     template <int R>
     void run(int64_t first) const {
-        for (int64_t column = 0; column < TILE; column += CHUNK) {
-            int64_t at = first * TILE + column;
-            Sums<R, COLUMNS> sums;
-            sums.clear();
-            if (bias) sums.add_to_rows(bias + first);
-            if (terms) sums.add_matrix(terms + at, TILE);
-            sums.add(packed + first * depth, operand + column, TILE, depth);
-            sums.write(out + at, TILE);
-        }
+        Sums<R, C> sums;
+        sums.read(bias, 0);
+        if (ending.add) sums.add_matrix(ending.add + first * ending.add_ld, ending.add_ld);
+        for (int64_t part = 0; part < count; part++)
+            sums.add_strided(parts[part] + first * ld, 1, ld, weights + part * depth * C * LANES, C * LANES, depth);
+        float *to = out + first * out_ld;
+        sums.write(to, out_ld);
+        if (!ending.gelu) return;
+        for (int row = 0; row < R; row++)
+            for (int column = 0; column < C * LANES; column += LANES) {
+                float *at = to + row * out_ld + column;
+                store(at, gelu(load(at)));
+            }
     }
 };
 
-// Turns sums of squares over the channels of numbers without a mean into the factors of a LayerNorm.
-INLINE void invert_deviations(float *squares, float epsilon) {
-    for (int64_t column = 0; column < TILE; column++) squares[column] = 1.f / sqrtf(squares[column] / HIDDEN + epsilon);
+template <int C>
+INLINE void columns(const float *const *parts, int64_t count, int64_t ld, int64_t rows, const SamfleetLayer &layer,
+                    int64_t first, float *out, int64_t out_ld, Ending ending) {
+    if (ending.add) ending.add += first;
+    each_panel(rows, Columns<C>{parts, count, layer.inner / count, ld, layer.weights + first * layer.inner,
+                                layer.bias + first, out + first, out_ld, ending});
 }
 
-// hidden [64, 64] becomes the GELU of (hidden * scale - shift) * weight + bias, with a scale for each column.
-INLINE void activate(float *hidden, const float *scale, float shift, const float *weight, const float *bias) {
-    for (int64_t channel = 0; channel < HIDDEN; channel++) {
-        Vector factor = broadcast(weight[channel]), term = broadcast(bias[channel] - shift * weight[channel]);
-        float *row = hidden + channel * TILE;
-        for (int64_t column = 0; column < TILE; column += LANES)
-            store(row + column, gelu(load(row + column) * load(scale + column) * factor + term));
+// out [rows, outer] = rows [rows, inner] · weights + bias, then the ending. Rows are `ld` and `out_ld` floats apart.
+__attribute__((noinline)) void convolve(const float *const *parts, int64_t count, int64_t ld, int64_t rows,
+                                        const SamfleetLayer &layer, float *out, int64_t out_ld, Ending ending) {
+    for (int64_t first = 0; first < layer.outer; first += CHUNK) {
+        switch (least((layer.outer - first) / LANES, COLUMNS)) {
+            case 1: columns<1>(parts, count, ld, rows, layer, first, out, out_ld, ending); break;
+            case 2: columns<2>(parts, count, ld, rows, layer, first, out, out_ld, ending); break;
+            case 3: columns<COLUMNS == 4 ? 3 : COLUMNS>(parts, count, ld, rows, layer, first, out, out_ld, ending); break;
+            default: columns<COLUMNS>(parts, count, ld, rows, layer, first, out, out_ld, ending); break;
+        }
     }
 }
+
+INLINE void multiply(const float *x, int64_t ld, int64_t rows, const SamfleetLayer &layer, float *out, int64_t out_ld,
+                     Ending ending) {
+    convolve(&x, 1, ld, rows, layer, out, out_ld, ending);
+}
+
+// Write a row with mean 0 and variance 1 over its channels, a multiple of 16.
+INLINE void normalise(const float *x, int64_t channels, float epsilon, float *out) {
+    Vector sum = Vector{}, squares = Vector{};
+    for (int64_t at = 0; at < channels; at += LANES) sum += load(x + at);
+    Vector mean = broadcast(sum_of(sum) / channels);
+    for (int64_t at = 0; at < channels; at += LANES) {
+        Vector difference = load(x + at) - mean;
+        squares += difference * difference;
+    }
+    Vector scale = broadcast(1.f / sqrtf(sum_of(squares) / channels + epsilon));
+    for (int64_t at = 0; at < channels; at += LANES) store(out + at, (load(x + at) - mean) * scale);
+}
+
+// A line of pixels that are `step` floats apart. A line of zeros is one pixel with step 0.
+struct Line {
+    const float *at;
+    int64_t step;
+};
+
+// A depth-wise convolution of three lines that hold the pixels from `from` to `to` of `channels` each; all others are 0.
+struct Mixing {
+    const SamfleetDepthwise &layer;
+    Line lines[3];
+    int64_t from, to, channels;
+    bool activated;      // by GELU
+
+    // Write the output pixels from `first` to `end`.
+    template <int STRIDE>
+    void run(int64_t first, int64_t end, float *out) const {
+        constexpr int MANY = 4;
+        for (int64_t x = first; x < end;) {
+            float *to_pixel = out + (x - first) * channels;
+            int64_t left = x * STRIDE - 1;
+            if (x + MANY <= end && left >= from && left + (MANY - 1) * STRIDE + 3 <= to) {
+                inside<MANY, STRIDE>(left, to_pixel);
+                x += MANY;
+            } else {
+                edge(left, to_pixel);
+                x++;
+            }
+        }
+    }
+
+    // P output pixels, none of which has a tap outside; `left` is the first pixel of the first one's taps.
+    template <int P, int STRIDE>
+    void inside(int64_t left, float *out) const {
+        const float *at[3];
+        for (int y = 0; y < 3; y++) at[y] = lines[y].at + (left - from) * lines[y].step;
+        for (int64_t channel = 0; channel < channels; channel += LANES) {
+            Vector sums[P];
+            for (auto &sum : sums) sum = load(layer.bias + channel);
+#pragma GCC unroll 3
+            for (int y = 0; y < 3; y++)
+#pragma GCC unroll 3
+                for (int x = 0; x < 3; x++) {
+                    Vector weight = load(layer.weights + (3 * y + x) * channels + channel);
+#pragma GCC unroll 4
+                    for (int p = 0; p < P; p++)
+                        sums[p] += weight * load(at[y] + (p * STRIDE + x) * lines[y].step + channel);
+                }
+            for (int p = 0; p < P; p++) finish(sums[p], out + p * channels + channel);
+        }
+    }
+
+    void edge(int64_t left, float *out) const {
+        for (int64_t channel = 0; channel < channels; channel += LANES) {
+            Vector sum = load(layer.bias + channel);
+            for (int y = 0; y < 3; y++)
+                for (int64_t x = most(left, from); x < least(left + 3, to); x++)
+                    sum += load(layer.weights + (3 * y + x - left) * channels + channel) *
+                           load(lines[y].at + (x - from) * lines[y].step + channel);
+            finish(sum, out + channel);
+        }
+    }
+
+    INLINE void finish(Vector sum, float *out) const { store(out, activated ? gelu(sum) : sum); }
+};
 
 }  // namespace

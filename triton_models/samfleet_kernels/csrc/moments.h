@@ -1,6 +1,6 @@
 // Mean and variance of the numbers of many tiles.
 #pragma once
-#include "layers.h"
+#include "upscaling.h"
 
 namespace {
 

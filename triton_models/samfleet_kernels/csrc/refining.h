@@ -7,7 +7,7 @@
 #pragma once
 #include "arena.h"
 #include "interface.h"
-#include "layers.h"
+#include "upscaling.h"
 #include "transpose.h"
 
 namespace {

@@ -24,6 +24,7 @@ from samfleet_models.images.processor import ImageProcessor
 from samfleet_models.images.transforms import Resized
 from samfleet_models.mask_generation.segment import segment_image
 from samfleet_models.modeling.common import Features
+from samfleet_models.modeling.kernel_layers.replacement import use_kernels
 from samfleet_models.modeling.quantised import Scaling, quantise_layers
 from samfleet_models.networks.families import Family
 from samfleet_models.precision.compilation import CompiledEncoder, Encode, Exported, batch_sizes
@@ -129,6 +130,8 @@ class SamNetwork(nn.Module):
             if self._scalings is None:
                 raise RuntimeError("int8 needs the scalings of a calibration")
             quantise_layers(fused, self._scalings)
+        elif compilation == "none":
+            use_kernels(fused, dtype)
         if self.device.type == "cuda" and dtype is not torch.float32:
             self.image_encoder.to("cpu")  # its running parts were copied; it would occupy gigabytes of the GPU
 
