@@ -93,11 +93,19 @@ def test_every_container_meets_the_restricted_standard(example: str) -> None:
         pod, security = container.pod["spec"]["securityContext"], container.facts["securityContext"]
         assert pod["runAsNonRoot"] is True, container.name
         assert pod["seccompProfile"] == {"type": "RuntimeDefault"}, container.name
-        assert security["runAsUser"] > 0, container.name
+        on_gpu = "samfleet-triton-gpu:" in container.facts["image"]
+        assert security["runAsUser"] == (1000 if on_gpu else 10001), container.name
         assert security["allowPrivilegeEscalation"] is False, container.name
         assert security["readOnlyRootFilesystem"] is True, container.name
         assert security["capabilities"] == {"drop": ["ALL"]}, container.name
         assert container.facts["resources"]["limits"]["memory"], container.name
+
+
+def test_the_users_are_those_of_the_images() -> None:
+    files = {path.name.partition(".")[0]: path.read_text("utf-8") for path in ROOT.glob("deploy/*.Dockerfile")}
+    assert "useradd --uid 10001" in files["app"]
+    assert "useradd --uid 10001" in files["triton-cpu"]
+    assert files["triton-gpu"].rpartition("\nUSER ")[2].startswith("triton-server\n")  # 1000 in NVIDIA's images
 
 
 @every_example

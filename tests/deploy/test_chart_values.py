@@ -144,6 +144,14 @@ def test_a_secret_is_made_only_on_request_and_before_the_migration() -> None:
     assert int(hooks[0]["helm.sh/hook-weight"]) < int(hooks[1]["helm.sh/hook-weight"])
 
 
+def test_a_platform_may_assign_the_users() -> None:
+    found = render(changed(imageUsers=False, podSecurityContext={"fsGroup": None}))
+    for container in containers(found):
+        assert "runAsUser" not in container.facts["securityContext"], container.name
+        assert "fsGroup" not in container.pod["spec"]["securityContext"], container.name
+        assert container.pod["spec"]["securityContext"]["runAsNonRoot"] is True
+
+
 def test_a_changed_job_gets_another_name() -> None:
     def name(values: dict[str, Any]) -> str:
         [job] = [one for one in of_kind(render(values), "Job") if "weights" in one["metadata"]["name"]]

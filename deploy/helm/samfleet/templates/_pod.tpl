@@ -45,11 +45,11 @@ topologySpreadConstraints:
         {{- include "samfleet.selectorLabels" . | nindent 8 }}
 {{- end -}}
 
-{{/* Security context of a container: its user, or null for that of the pod. */}}
+{{/* Security context of a container: list root, the id of the image's user. */}}
 {{- define "samfleet.containerSecurity" -}}
 securityContext:
-  {{- if . }}
-  runAsUser: {{ . }}
+  {{- if (index . 0).Values.imageUsers }}
+  runAsUser: {{ index . 1 }}
   {{- end }}
   allowPrivilegeEscalation: false
   readOnlyRootFilesystem: true
@@ -59,7 +59,7 @@ securityContext:
 {{- define "samfleet.appContainer" -}}
 image: {{ include "samfleet.image" (list . "app") }}
 imagePullPolicy: {{ .Values.image.pullPolicy }}
-{{ include "samfleet.containerSecurity" .Values.appUser }}
+{{ include "samfleet.containerSecurity" (list . 10001) }}
 {{- end -}}
 
 {{/* Volumes of images, own variants and weights, and where the containers have them. */}}

@@ -7,7 +7,7 @@
 {{- $cuda := eq .pool.device "cuda" -}}
 image: {{ include "samfleet.image" (list .root (ternary "tritonGpu" "tritonCpu" $cuda)) }}
 imagePullPolicy: {{ .root.Values.image.pullPolicy }}
-{{ include "samfleet.containerSecurity" (default (ternary 1000 10001 $cuda) .pool.triton.user) }}
+{{ include "samfleet.containerSecurity" (list .root (ternary 1000 10001 $cuda)) }}
 env:
   {{- include "samfleet.env.triton" . | nindent 2 }}
 resources:
