@@ -57,6 +57,10 @@ WRONG = {
         ),
         "gates.images: name a volume with photographs",
     ),
+    "two sources of variants": (
+        changed(variants={"own": {"a.yaml": ""}, "volume": {"emptyDir": {}}}),
+        "variants.volume: leave variants.own empty",
+    ),
     "ingress without hosts": (changed(ingress={"enabled": True}), "ingress.hosts: name one host or more"),
     "route without a gateway": (changed(httpRoute={"enabled": True}), "httpRoute.parentRefs: name the Gateway"),
     "fewest above most": (
@@ -142,6 +146,20 @@ def test_a_secret_is_made_only_on_request_and_before_the_migration() -> None:
     hooks = [one["metadata"]["annotations"] for one in (secret, migrate)]
     assert [hook["helm.sh/hook"] for hook in hooks] == ["pre-install,pre-upgrade"] * 2
     assert int(hooks[0]["helm.sh/hook-weight"]) < int(hooks[1]["helm.sh/hook-weight"])
+
+
+def test_own_variants_reach_every_container_that_reads_records() -> None:
+    for variants in (
+        {"own": {"my_sam.yaml": "fixed: {}"}},
+        {"volume": {"nfs": {"server": "nas", "path": "/variants"}}},
+    ):
+        found = render(changed(variants=variants))
+        for container in containers(found):
+            mounts = {mount["mountPath"] for mount in container.facts["volumeMounts"]}
+            reads = container.facts["name"] not in {"beat", "migrate"}
+            assert ("/var/lib/samfleet/variants" in mounts) is reads, container.name
+            assert ("SAMFLEET_VARIANTS_DIR" in container.env) is reads, container.name
+        assert len(of_kind(found, "ConfigMap")) == ("own" in variants)
 
 
 def test_a_platform_may_assign_the_users() -> None:

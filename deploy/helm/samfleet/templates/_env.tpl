@@ -74,7 +74,7 @@
 - name: SAMFLEET_ACCEPT_LICENSES
   value: {{ join "," . | quote }}
 {{- end }}
-{{- if .Values.variants.own }}
+{{- if or .Values.variants.own .Values.variants.volume }}
 - name: SAMFLEET_VARIANTS_DIR
   value: /var/lib/samfleet/variants
 {{- end }}

@@ -89,7 +89,7 @@ imagePullPolicy: {{ .Values.image.pullPolicy }}
 {{- end -}}
 
 {{- define "samfleet.variantMounts" -}}
-{{- if .Values.variants.own }}
+{{- if or .Values.variants.own .Values.variants.volume }}
 - {name: variants, mountPath: /var/lib/samfleet/variants, readOnly: true}
 {{- end }}
 {{- end -}}
@@ -98,6 +98,9 @@ imagePullPolicy: {{ .Values.image.pullPolicy }}
 {{- if .Values.variants.own }}
 - name: variants
   configMap: {name: {{ include "samfleet.fullname" . }}-variants}
+{{- else if .Values.variants.volume }}
+- name: variants
+  {{- toYaml .Values.variants.volume | nindent 2 }}
 {{- end }}
 {{- end -}}
 
