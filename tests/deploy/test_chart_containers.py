@@ -7,16 +7,19 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from fixtures.servers.compose_files import ROOT, SERVICES
-from fixtures.servers.helm_chart import EXAMPLES, Container, container, containers, objects, pods, values_of
+from fixtures.servers.helm_chart import EXAMPLES, Container, container, containers, objects, pods, render, values_of
 from samfleet.config import Settings
 from samfleet.variants.catalogue import get_record
 from samfleet_api.app import create_app
 from samfleet_cli.local_stack.settings import StackSettings
+from samfleet_models.tools import calibrate
+from samfleet_models.tools import gate as measure_gate
 
 BACKEND = (ROOT / "triton_models/backends/sam/model.py").read_text("utf-8")
 DOCUMENT = (ROOT / "docs/kubernetes.md").read_text("utf-8")
@@ -66,6 +69,22 @@ def test_images_fit_the_commands() -> None:
         if one.facts["name"] == "triton":
             wanted = "triton-gpu" if "pool-gpu" in one.name else "triton-cpu"
         assert one.facts["image"].startswith(f"samfleet-{wanted}:"), one.name
+
+
+def test_a_gate_of_int8_is_calibrated_first() -> None:
+    values = values_of("two-gpu-pools")
+    pools = {"epyc": {"device": "cpu", "measureGates": [{"variant": "sam_vit_b", "precision": "int8", "grid": 8}]}}
+    found = render({**values, "defaultPool": "epyc", "pools": pools})
+    [gate] = [one for one in containers(found) if one.facts["name"] == "gate"]
+    *_, calibration = gate.pod["spec"]["initContainers"]
+    assert calibrate._parser().parse_args(calibration["args"]).images == Path("/images")
+    assert calibration["command"] == ["python", "-m", calibrate.__name__]
+    options = measure_gate._parser().parse_args(gate.facts["args"])
+    assert (options.variant, options.precision, options.grid) == ("sam_vit_b", "int8", 8)
+    assert gate.facts["command"] == ["python", "-m", measure_gate.__name__]
+    for facts in (calibration, gate.facts):
+        [gates] = [mount for mount in facts["volumeMounts"] if mount["mountPath"] == "/var/lib/samfleet/gates"]
+        assert not gates.get("readOnly")
 
 
 def test_weights_and_gates_name_variants_that_exist() -> None:
@@ -181,7 +200,7 @@ def test_secrets_reach_only_the_parts_that_need_them() -> None:
     def holders(variable: str) -> set[str]:
         return {one.facts["name"] for one in containers(objects("two-gpu-pools")) if variable in one.env}
 
-    assert holders("SAMFLEET_TRITON_SECRET") == {"triton", "worker", "gate"}
+    assert holders("SAMFLEET_TRITON_SECRET") == {"triton", "worker"}
     assert holders("SAMFLEET_BOOTSTRAP_API_KEY") == {"migrate"}
     assert holders("PGPASSWORD") == {"api", "control", "worker", "migrate"}
     assert holders("BROKER_PASSWORD") == {"api", "control", "worker", "beat"}

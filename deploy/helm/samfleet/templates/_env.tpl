@@ -107,9 +107,11 @@
   value: "9400"
 {{- end -}}
 
-{{/* Environment of a pool's Triton: dict "root" "pool". */}}
+{{/* Environment of a pool's Triton, and of a gate ("measures"), which serves nobody: dict "root" "pool". */}}
 {{- define "samfleet.env.triton" -}}
+{{- if not .measures }}
 {{ include "samfleet.env.tritonSecret" .root }}
+{{- end }}
 - name: SAMFLEET_WEIGHTS_DIR
   value: /var/lib/samfleet/weights
 - name: SAMFLEET_GATES_DIR
