@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 import signal
+import subprocess
+import time
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
+from sqlalchemy import Engine, text
 
 from fixtures.images.scenes import write_scenes
 from fixtures.servers.helm_chart import Container, container, render, values_of
@@ -34,8 +38,8 @@ class Release:
         self._objects, self._folder, self._stack = render(VALUES), folder, stack
         self._shared = {name: folder / name for name in ("store", "weights", "variants")}
         self._shared["variants"].mkdir(parents=True)
-        for name, text in VALUES["variants"]["own"].items():
-            (self._shared["variants"] / name).write_text(text)
+        for name, content in VALUES["variants"]["own"].items():
+            (self._shared["variants"] / name).write_text(content)
         self._replaced = {
             "SAMFLEET_DATABASE_URL": database_url.replace("=/tmp/", "=/mnt/"),
             "SAMFLEET_BROKER_URL": broker_url.replace("/tmp/", "/mnt/"),
@@ -83,43 +87,100 @@ while True:
 """
 
 
-def segment(in_pod: Pod, images: Path, out: Path) -> Mapping[str, Any]:
-    env = {
-        "PATH": f"{BIN}:/usr/bin:/bin", "HOME": str(out.parent), "SAMFLEET_API_URL": "http://127.0.0.1:8080",
-        "SAMFLEET_API_KEY": SECRET,
-    }  # fmt: skip
-    done = in_pod.call((BIN / "samfleet", "segment", images, "--variant", FIXED, "--out", out, "--json"), env)
-    assert done.returncode == 0, done.stderr
-    found: Mapping[str, Any] = json.loads(done.stdout)
-    return found
-
-
-@pytest.mark.heavy  # it starts every part: 20 s of CPU
-def test_the_pods_of_the_chart_carry_out_a_job_and_stop_in_time(release: Release, tmp_path: Path) -> None:
-    release.run_job("migrate")
-    release.run_job("weights")
-    control, beat = release.start("control"), release.start("beat")
-    api_pod, pool = release.pod("api"), release.pod("samfleet-pool-cpu-5d4f8b7c9-x2x9k")
-    api = api_pod.start(release.container("samfleet-api/api"))
+def start_pool(release: Release, name: str) -> tuple[Running, Running]:
+    """Start a pod of the pool in the order of Kubernetes: the init container, the sidecar, then the worker."""
+    pool = release.pod(name)
     pool.run(release.container("samfleet-pool-cpu/wait-for-weights"))
     triton = pool.start(release.container("samfleet-pool-cpu/triton"))
     wait_for(triton)
     worker = pool.start(release.container("samfleet-pool-cpu/worker"))
-    for running in (worker, control, beat):
+    wait_for(worker)
+    return triton, worker
+
+
+def segment_argv(images: Path, out: Path) -> tuple[str | Path, ...]:
+    return BIN / "samfleet", "segment", images, "--variant", FIXED, "--out", out, "--json"
+
+
+def client_env(folder: Path) -> dict[str, str]:
+    return {
+        "PATH": f"{BIN}:/usr/bin:/bin", "HOME": str(folder), "SAMFLEET_API_URL": "http://127.0.0.1:8080",
+        "SAMFLEET_API_KEY": SECRET,
+    }  # fmt: skip
+
+
+def check_result(status: int, output: str, errors: str) -> None:
+    assert status == 0, errors
+    summary: Mapping[str, Any] = json.loads(output)
+    assert summary["counts"] == {"total": 2, "succeeded": 2, "failed": 0}
+    assert summary["runs"][0]["masks"] == 2 * FIXED_MASKS
+
+
+@contextmanager
+def suspended_model(triton: Running) -> Iterator[None]:
+    """Let the variant's process stop computing; Triton itself still replies."""
+    stubs = [child for child in psutil.Process(triton.process.pid).children() if FIXED in " ".join(child.cmdline())]
+    for stub in stubs:
+        stub.suspend()
+    try:
+        yield
+    finally:
+        for stub in stubs:
+            stub.resume()
+    assert stubs
+
+
+def shards(engine: Engine) -> list[tuple[str, int, int]]:
+    """Return (state, attempts, waits) of the shards that are not done."""
+    with engine.connect() as connection:
+        query = text("SELECT state, attempts, waits FROM shards WHERE state <> 'done'")
+        return [tuple(row) for row in connection.execute(query)]
+
+
+def wait_until_leased(engine: Engine) -> None:
+    deadline = time.monotonic() + 60
+    while not any(state == "leased" for state, _, _ in shards(engine)):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+def finish(process: subprocess.Popen[str]) -> tuple[int, str, str]:
+    output, errors = process.communicate(timeout=120)
+    return process.returncode, output, errors
+
+
+@pytest.mark.heavy  # it starts every part: 30 s of CPU
+def test_the_pods_of_the_chart_carry_out_jobs_and_hand_shards_back(
+    release: Release, tmp_path: Path, engine: Engine
+) -> None:
+    release.run_job("migrate")
+    release.run_job("weights")
+    control, beat = release.start("control"), release.start("beat")
+    api_pod = release.pod("api")
+    api = api_pod.start(release.container("samfleet-api/api"))
+    triton, worker = start_pool(release, "samfleet-pool-cpu-5d4f8b7c9-x2x9k")
+    for running in (control, beat):
         wait_for(running)
     wait_for_http(api, api_pod, "startupProbe")
     wait_for_http(api, api_pod, "readinessProbe")
-
-    scenes = write_scenes(tmp_path / "images", 2)
-    summary = segment(api_pod, scenes[0].parent, tmp_path / "out")
-
-    assert summary["counts"] == {"total": 2, "succeeded": 2, "failed": 0}
-    assert summary["runs"][0]["masks"] == 2 * FIXED_MASKS
     for running in (worker, control):
         assert running.probe("readinessProbe")
+    for running in (worker, control, triton, beat):
         assert running.probe("livenessProbe")
-    assert triton.probe("livenessProbe")
-    assert beat.probe("livenessProbe")
+
+    images = write_scenes(tmp_path / "images", 2)[0].parent
+    done = api_pod.call(segment_argv(images, tmp_path / "first"), client_env(tmp_path))
+    check_result(done.returncode, done.stdout, done.stderr)
+
+    with suspended_model(triton):
+        waiting = api_pod.open(segment_argv(images, tmp_path / "second"), client_env(tmp_path))
+        wait_until_leased(engine)
+        assert worker.stop(GRACE_SECONDS) == 0
+        assert [found for found in shards(engine) if found[0] == "leased" or found[1:] != (0, 0)] == []
+    triton.process.kill()  # the rest of this pod: another one takes over
+    triton, worker = start_pool(release, "samfleet-pool-cpu-5d4f8b7c9-q7m4z")
+    check_result(*finish(waiting))
+
     # the kubelet stops a pod's containers first and its sidecars after them
     statuses = {running.container.name: running.stop(GRACE_SECONDS) for running in (worker, triton, control, beat, api)}
     # uvicorn raises the signal again once it has shut down; process 1 of a container then ends with 0
