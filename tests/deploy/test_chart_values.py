@@ -176,3 +176,14 @@ def test_a_changed_job_gets_another_name() -> None:
         return str(job["metadata"]["name"])
 
     assert name(MINIMAL) == name(MINIMAL) != name(changed(variants={"load": ["tinysam"]}))
+
+
+def test_serving_with_a_passed_gate_does_not_measure_it_again() -> None:
+    def names(execution: str) -> list[str]:
+        pool = {"execution": execution, "measureGates": [{"variant": "mobile_sam", "precision": "bf16"}]}
+        gates = {"images": {"emptyDir": {}}, "persistence": {"enabled": True}}
+        found = render(changed(gates=gates, pools={"cpu": pool}))
+        return [job["metadata"]["name"] for job in of_kind(found, "Job") if "-gate-" in job["metadata"]["name"]]
+
+    assert names("fp32") == names("mobile_sam=bf16,*=fp32")
+    assert len(names("fp32")) == 1

@@ -111,17 +111,17 @@
 {{- define "samfleet.env.triton" -}}
 {{- if not .measures }}
 {{ include "samfleet.env.tritonSecret" .root }}
+- name: SAMFLEET_VARIANTS
+  value: {{ join "," .root.Values.variants.load | quote }}
+- name: SAMFLEET_EXECUTION
+  value: {{ .pool.execution | quote }}
 {{- end }}
 - name: SAMFLEET_WEIGHTS_DIR
   value: /var/lib/samfleet/weights
 - name: SAMFLEET_GATES_DIR
   value: /var/lib/samfleet/gates
-- name: SAMFLEET_VARIANTS
-  value: {{ join "," .root.Values.variants.load | quote }}
 - name: SAMFLEET_DEVICE
   value: {{ .pool.device }}
-- name: SAMFLEET_EXECUTION
-  value: {{ .pool.execution | quote }}
 {{- include "samfleet.env.variants" .root }}
 {{- if not (hasKey .pool.triton.settings "SAMFLEET_THREADS") }}
 - name: SAMFLEET_THREADS # torch sees all cores of the node
