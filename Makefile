@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up down test test-all test-numpy2 test-gpu-kernels test-tools test-integrations test-browser test-containers sanitize chaos bench bench-reports bench-pipeline bench-scale check language docs fmt generated migration clean
+.PHONY: help setup demo up down test test-all test-numpy2 test-gpu-kernels test-tools test-integrations test-browser test-containers sanitize chaos bench bench-reports bench-pipeline bench-scale check language docs fmt generated locks sbom audit images migration clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -21,6 +21,8 @@ TOOLS := supervision==0.31.2 datumaro==1.13.12 fiftyone==1.22.1 pycocotools==2.0
   cvat-cli==2.80.0 cvat-sdk==2.80.0 mongomock==4.3.0
 # Our packages for some of them.
 INTEGRATIONS := --editable . $(patsubst %/pyproject.toml,--editable %,$(wildcard integrations/*/pyproject.toml))
+# Locks with hashes, bills of materials, and known vulnerabilities, in a separate environment too.
+SUPPLY := uv==0.13.9 cyclonedx-bom==7.5.0 pip-audit==2.10.1
 # The generator of the documentation site, in a separate environment too.
 DOCS := mkdocs-material==9.8.2 mkdocs==1.6.1
 API_TYPES := services/samfleet_api/dashboard/types/api.d.ts
@@ -47,7 +49,7 @@ test: setup ## quick tests on real PostgreSQL, Redis and Triton; ARGS="-k name" 
 	$(fetch_weights)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder --durations=25 $(ARGS)
 
-test-all: setup $(VENV)/tools/.installed $(VENV)/docs/.installed ## all tests, also those that take minutes or need Chromium or other tools
+test-all: setup $(VENV)/tools/.installed $(VENV)/docs/.installed $(VENV)/supply/.installed ## all tests, also those that take minutes or need Chromium or other tools
 	$(fetch_weights)
 	$(BIN)/python -m pytest -m "not gpu_kernels" $(ARGS)
 	$(MAKE) test-numpy2
@@ -64,7 +66,7 @@ test-gpu-kernels: setup ## the GPU kernels in the interpreter of their language,
 	  --target $(VENV)/triton-$(TRITON) triton==$(TRITON)
 	TRITON_INTERPRET=1 PYTHONPATH=$(VENV)/triton-$(TRITON) $(BIN)/python -m pytest -m gpu_kernels tests/unit/models/gpu_kernels $(ARGS)
 
-test-tools: setup $(VENV)/tools/.installed $(VENV)/docs/.installed ## exports read by supervision, datumaro and other tools; figures of lvis; the site
+test-tools: setup $(VENV)/tools/.installed $(VENV)/docs/.installed $(VENV)/supply/.installed ## exports read by supervision, datumaro and other tools; figures of lvis; the site
 	$(BIN)/python -m pytest -m tools tests/tools $(ARGS)
 
 test-integrations: setup $(VENV)/tools/.installed ## images annotated inside CVAT and other labelling tools, on a real stack
@@ -125,12 +127,31 @@ fmt: setup ## format the code and apply the fixes of ruff and Biome
 	$(BIN)/ruff check --fix .
 	$(BIN)/python -m scripts.check_dashboard --fix
 
-generated: setup ## generate files from code: Triton's folders, complexity.json, docs/variants.md, api.d.ts, the chart's schema
+generated: setup ## generate files from code: Triton's folders, complexity.json, docs/variants.md, api.d.ts, the chart's schema, licences
 	$(BIN)/python -m samfleet.wire.model_config --write triton_models/repository
 	$(BIN)/python -m samfleet_models.tools.complexity --write services/samfleet/variants/complexity.json
 	$(BIN)/python -m samfleet.variants.document --write docs/variants.md
 	$(BIN)/python -m scripts.dashboard_types --write $(API_TYPES)
 	$(BIN)/python -m scripts.helm_chart --write
+	$(BIN)/python -m scripts.licences --write docs/licences.md
+
+locks: $(VENV)/supply/.installed ## renew deploy/locks/, the hashed lock files of the images
+	$(BIN)/python -m scripts.locks --uv $(VENV)/supply/bin/uv
+
+sbom: $(VENV)/supply/.installed ## bills of materials of the images in CycloneDX, into dist/sbom/
+	@mkdir -p dist/sbom
+	for lock in deploy/locks/*.txt; do \
+	  $(VENV)/supply/bin/cyclonedx-py requirements $$lock --pyproject pyproject.toml --mc-type application --sv 1.6 \
+	    --of JSON --output-reproducible --output-file dist/sbom/$$(basename $$lock .txt).cdx.json; \
+	done
+
+audit: $(VENV)/supply/.installed ## known vulnerabilities of the locked packages; asks a service on the internet
+	$(BIN)/python -m scripts.audit --pip-audit $(VENV)/supply/bin/pip-audit
+
+images: ## build the images with this commit in their labels; ARGS="triton-gpu" names others
+	deploy/make_secrets.sh
+	IMAGE_REVISION=$$(git rev-parse HEAD) IMAGE_SOURCE=$$(git config --get remote.origin.url || true) \
+	  docker compose --profile gpu build --build-arg SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) $(if $(ARGS),$(ARGS),api triton)
 
 migration: setup ## write a migration from the models: make migration name="add runs"
 	@$(BIN)/python -m scripts.new_migration "$(name)"
@@ -143,6 +164,11 @@ clean: ## remove .venv, caches and demo-output/; .samfleet/ with its data stays
 $(VENV)/tools/.installed: $(INSTALLED) Makefile
 	$(BIN)/python -m venv $(VENV)/tools
 	$(VENV)/tools/bin/python -m pip install -qq --disable-pip-version-check $(TOOLS) $(INTEGRATIONS)
+	@touch $@
+
+$(VENV)/supply/.installed: $(INSTALLED) Makefile
+	$(BIN)/python -m venv $(VENV)/supply
+	$(VENV)/supply/bin/python -m pip install -qq --disable-pip-version-check $(SUPPLY)
 	@touch $@
 
 $(VENV)/docs/.installed: $(INSTALLED) Makefile

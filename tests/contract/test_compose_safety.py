@@ -11,6 +11,7 @@ from pathlib import Path
 import yaml
 
 from fixtures.servers.compose_files import COMPOSE, ROOT, SERVICES, images
+from scripts.locks import LOCKS
 
 
 def test_secrets_reach_only_the_services_that_need_them() -> None:
@@ -130,11 +131,9 @@ def test_the_images_have_the_required_releases() -> None:
 
 def test_the_image_of_the_application_has_every_extra_that_a_server_uses() -> None:
     declared = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
-    dockerfile = (ROOT / "deploy" / "app.Dockerfile").read_text()
-    installed = re.search(r"samfleet-\*\.whl\)\[([a-z,-]+)\$\{EXTRAS:\+,\$EXTRAS\}\]", dockerfile)
-    assert installed
+    [lock] = [lock for lock in LOCKS if lock.name == "app"]
     elsewhere = {"charts", "demo", "dev", "formats", "local", "mcp", "triton", "triton-gpu", "video"}
-    assert set(installed[1].split(",")) == set(declared) - elsewhere
+    assert set(lock.extras) == set(declared) - elsewhere
     explained = (ROOT / "docs" / "operations.md").read_text()
-    for extra in set(installed[1].split(",")) - {"api", "cli", "worker"}:
+    for extra in set(lock.extras) - {"api", "cli", "worker"}:
         assert f"| `{extra}` | " in explained
