@@ -16,11 +16,13 @@ from samfleet_cli.local_stack.layout import StateDir
 EngineName = Literal["docker", "podman"]
 Run = Callable[[Sequence[str]], str | None]
 
-# A query that only an engine that can run containers answers: Docker's client also needs its server.
-_VERSION: dict[EngineName, tuple[str, ...]] = {
-    "docker": ("version", "--format", "{{.Server.Version}}"),
-    "podman": ("info", "--format", "{{.Version.Version}}"),
+# Version, and whether the engine runs without root. Only an engine that can run containers replies: Docker's client
+# asks its server.
+_FACTS: dict[EngineName, str] = {
+    "docker": "{{.ServerVersion}} {{.SecurityOptions}}",
+    "podman": "{{.Version.Version}} rootless={{.Host.Security.Rootless}}",
 }
+_ROOTLESS = ("name=rootless", "rootless=true")
 _QUERY_SECONDS = 20
 
 
@@ -38,12 +40,16 @@ class TritonImageMissing(SamfleetError):
 
 @dataclass(frozen=True, slots=True)
 class Engine:
-    """A container engine that responds. `has_image` says whether it has the image that was looked for."""
+    """A container engine that responds. `has_image` says whether it has the image that was looked for.
+
+    A rootless engine maps user ids: root of a container is the account that runs the engine.
+    """
 
     name: EngineName
     program: Path
     version: str
     has_image: bool = False
+    rootless: bool = False
 
     def __str__(self) -> str:
         return f"{self.name} {self.version}"
@@ -61,11 +67,12 @@ def ask(argv: Sequence[str]) -> str | None:
 def find_engines(image: str, run: Run = ask, which: Callable[[str], str | None] = shutil.which) -> list[Engine]:
     """Return the engines that respond, those with the image first, Docker before podman."""
     found = []
-    for name, query in _VERSION.items():
+    for name, query in _FACTS.items():
         program = which(name)
-        version = run((program, *query)) if program else None
-        if program and version:
-            engine = Engine(name, Path(program), version)
+        facts = run((program, "info", "--format", query)) if program else None
+        version = facts.partition(" ")[0] if facts else ""
+        if program and facts and version:
+            engine = Engine(name, Path(program), version, rootless=any(mark in facts for mark in _ROOTLESS))
             has_image = run((program, "image", "inspect", "--format", "{{.Id}}", image)) is not None
             found.append(replace(engine, has_image=has_image))
     return sorted(found, key=lambda engine: not engine.has_image)

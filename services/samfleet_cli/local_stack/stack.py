@@ -61,6 +61,7 @@ def prepare_start(settings: Settings, stack: StackSettings) -> None:
     error of a failed precondition.
     """
     from samfleet_cli.local_stack.preconditions import require_startable
+    from samfleet_cli.local_stack.triton_container import chosen_engine
 
     layout = StateDir(stack.state_dir.resolve())
     layout.create()
@@ -68,6 +69,8 @@ def prepare_start(settings: Settings, stack: StackSettings) -> None:
     with lock.exclude(layout.lock_file):
         clear_leftovers(layout)
         require_startable(layout, settings, stack)
+        if "pools" not in settings.model_fields_set:
+            chosen_engine(stack)  # raises an error if Triton is to run in a container and cannot
 
 
 def start_stack(

@@ -114,7 +114,7 @@ def container_name(state_dir: StateDir) -> str:
 
 def run_options(engine: Engine, ports: Mapping[str, int]) -> list[str]:
     """Return the options of `run` that close the container and publish its ports on the loopback."""
-    options = [
+    return [
         "--pull=never",
         "--init",
         "--read-only",
@@ -123,13 +123,19 @@ def run_options(engine: Engine, ports: Mapping[str, int]) -> list[str]:
         "--security-opt=no-new-privileges",
         "--security-opt=label=disable",  # SELinux would refuse the folders, or relabel them
         f"--shm-size={_SHARED_MEMORY}",
-        f"--user={os.geteuid()}:{os.getegid()}",
+        *_account(engine),
         f"--publish={LOOPBACK}:{ports['triton_grpc']}:{_GRPC}",
         f"--publish={LOOPBACK}:{ports['triton_metrics']}:{_METRICS}",
     ]
-    if engine.name == "podman" and os.geteuid() != 0:
-        options.append("--userns=keep-id")
-    return options
+
+
+def _account(engine: Engine) -> list[str]:
+    """Return the options with which the container has the rights of this account to its files, and no others."""
+    if not engine.rootless:
+        return [f"--user={os.geteuid()}:{os.getegid()}"]
+    if engine.name == "podman":
+        return [f"--user={os.geteuid()}:{os.getegid()}", "--userns=keep-id"]
+    return ["--user=0:0"]  # root in a container of Docker without root is this account
 
 
 def mounts(state_dir: StateDir, settings: Settings, stack: StackSettings, weights: Path) -> list[Mount]:

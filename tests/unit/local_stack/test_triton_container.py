@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import stat
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,7 @@ from samfleet_cli.local_stack.container_engine import (
 from samfleet_cli.local_stack.layout import StateDir
 from samfleet_cli.local_stack.part import PartSpec
 from samfleet_cli.local_stack.settings import StackSettings
+from samfleet_cli.local_stack.stack import prepare_start
 from samfleet_cli.local_stack.triton_container import chosen_engine, part
 
 IMAGE = "samfleet-triton-gpu:test"
@@ -167,11 +169,49 @@ def test_the_container_gets_the_gpus_unless_the_cpu_is_chosen(
     assert [word for word in options if "gpu" in word and not word.endswith(IMAGE)] == ([wanted] if wanted else [])
 
 
-def test_podman_without_root_keeps_the_user_id(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("engine", "rootless", "wanted"),
+    [
+        (DOCKER, False, ["--user=1000:1000"]),
+        (DOCKER, True, ["--user=0:0"]),  # which is the account outside
+        (PODMAN, False, ["--user=1000:1000"]),
+        (PODMAN, True, ["--user=1000:1000", "--userns=keep-id"]),
+    ],
+)
+def test_the_container_has_the_rights_of_the_account(
+    monkeypatch: pytest.MonkeyPatch, engine: Engine, rootless: bool, wanted: list[str]
+) -> None:
     monkeypatch.setattr("os.geteuid", lambda: 1000)
+    monkeypatch.setattr("os.getegid", lambda: 1000)
+    options = triton_container.run_options(replace(engine, rootless=rootless), PORTS)
 
-    assert "--userns=keep-id" in triton_container.run_options(PODMAN, PORTS)
-    assert "--userns=keep-id" not in triton_container.run_options(DOCKER, PORTS)
+    assert [word for word in options if word.startswith("--user")] == wanted
+
+
+@pytest.mark.parametrize(
+    ("facts", "version", "rootless"),
+    [
+        ({"docker": "28.2.2 [name=seccomp,profile=builtin name=rootless name=cgroupns]"}, "28.2.2", True),
+        ({"docker": "28.2.2 [name=apparmor name=seccomp,profile=builtin]"}, "28.2.2", False),
+        ({"podman": "4.3.1 rootless=true"}, "4.3.1", True),
+        ({"podman": "4.3.1 rootless=false"}, "4.3.1", False),
+    ],
+)
+def test_engines_without_root_are_recognized(facts: dict[str, str], version: str, rootless: bool) -> None:
+    (engine,) = _engines(facts)
+
+    assert (engine.version, engine.rootless) == (version, rootless)
+
+
+def test_a_start_that_cannot_succeed_is_refused_before_anything_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(triton_container, "find_engines", lambda _image: [])
+    wanted = StackSettings.model_validate({"state_dir": tmp_path / "state", "triton": "container"})
+
+    with pytest.raises(ContainerEngineMissing):
+        prepare_start(Settings(), wanted)
+    prepare_start(Settings(pools={"elsewhere": ("gpu:8001",)}), wanted)  # needs no container
 
 
 def test_a_recorded_container_is_removed_once(tmp_path: Path) -> None:
