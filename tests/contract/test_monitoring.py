@@ -155,3 +155,24 @@ def test_the_files_are_mounted_where_the_containers_expect_them() -> None:
     assert config["rule_files"] == ["/etc/prometheus/alerts.yml"]
     prometheus = COMPOSE["services"]["prometheus"]["volumes"]
     assert "./deploy/prometheus:/etc/prometheus:ro" in prometheus
+
+
+def test_grafana_shows_the_alerts_and_knows_the_interval_of_scrapes() -> None:
+    source = yaml.safe_load((GRAFANA / "provisioning" / "datasources" / "prometheus.yml").read_text())["datasources"][0]
+    config = yaml.safe_load((PROMETHEUS / "prometheus.yml").read_text())
+    assert source["jsonData"]["manageAlerts"] is True
+    assert source["jsonData"]["timeInterval"] == config["global"]["scrape_interval"]
+    variables = {variable["name"] for variable in DASHBOARD["templating"]["list"] if variable["type"] == "datasource"}
+    assert variables == {"datasource"}
+    used = {panel["datasource"]["uid"] for panel in DASHBOARD["panels"] if panel["type"] != "row"}
+    assert used == {"${datasource}"}
+    assert source["isDefault"] is True
+
+
+def test_grafana_keeps_nothing_and_downloads_nothing() -> None:
+    service = COMPOSE["services"]["grafana"]
+    assert "/var/lib/grafana" in service["tmpfs"]
+    assert service["environment"]["GF_PLUGINS_PREINSTALL_DISABLED"] == "true"
+    home = service["environment"]["GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH"]
+    mounts = dict(mount.split(":")[1::-1] for mount in service["volumes"])
+    assert (ROOT / mounts[str(Path(home).parent)] / Path(home).name).exists()
