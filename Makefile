@@ -23,6 +23,7 @@ TOOLS := supervision==0.31.2 datumaro==1.13.12 fiftyone==1.22.1 pycocotools==2.0
 INTEGRATIONS := --editable . $(patsubst %/pyproject.toml,--editable %,$(wildcard integrations/*/pyproject.toml))
 # Locks with hashes, bills of materials, and known vulnerabilities, in a separate environment too.
 SUPPLY := uv==0.13.9 cyclonedx-bom==7.5.0 pip-audit==2.10.1
+LOCKS ?= $(wildcard deploy/locks/*.txt)
 # The generator of the documentation site, in a separate environment too.
 DOCS := mkdocs-material==9.8.2 mkdocs==1.6.1
 API_TYPES := services/samfleet_api/dashboard/types/api.d.ts
@@ -140,8 +141,8 @@ locks: $(VENV)/supply/.installed ## renew deploy/locks/, the hashed lock files o
 
 sbom: $(VENV)/supply/.installed ## bills of materials of the images in CycloneDX, into dist/sbom/
 	@mkdir -p dist/sbom
-	for lock in deploy/locks/*.txt; do \
-	  $(VENV)/supply/bin/cyclonedx-py requirements $$lock --pyproject pyproject.toml --mc-type application --sv 1.6 \
+	for lock in $(LOCKS); do \
+	  PYTHONWARNINGS=ignore::UserWarning $(VENV)/supply/bin/cyclonedx-py requirements $$lock --pyproject pyproject.toml --mc-type application --sv 1.6 \
 	    --of JSON --output-reproducible --output-file dist/sbom/$$(basename $$lock .txt).cdx.json; \
 	done
 

@@ -37,6 +37,6 @@ def test_a_bill_has_every_package_with_its_hashes(bills: dict[str, str], lock: L
         assert any(reference.get("hashes") for reference in component["externalReferences"]), component["name"]
 
 
-def test_the_same_locks_make_the_same_bills(bills: dict[str, str]) -> None:
-    subprocess.run(("make", "sbom"), cwd=ROOT, check=True, capture_output=True)
-    assert {path.name: path.read_text(encoding="utf-8") for path in (ROOT / "dist" / "sbom").iterdir()} == bills
+def test_the_same_lock_makes_the_same_bill(bills: dict[str, str]) -> None:
+    subprocess.run(("make", "sbom", "LOCKS=deploy/locks/build.txt"), cwd=ROOT, check=True, capture_output=True)
+    assert (ROOT / "dist/sbom/build.cdx.json").read_text(encoding="utf-8") == bills["build.cdx.json"]
