@@ -7,7 +7,9 @@ state directory and nobody else does.
 
 from __future__ import annotations
 
+import csv
 import hashlib
+import io
 import os
 import sys
 from collections.abc import Mapping, Sequence
@@ -49,7 +51,11 @@ class Mount:
     writable: bool = False
 
     def __str__(self) -> str:
-        return f"type=bind,source={self.source},target={self.target}" + ("" if self.writable else ",readonly")
+        """Return the value of the option `--mount`, which engines read as a line of CSV: paths may have commas."""
+        fields = ["type=bind", f"source={self.source}", f"target={self.target}"]
+        line = io.StringIO()
+        csv.writer(line, lineterminator="").writerow(fields if self.writable else [*fields, "readonly"])
+        return line.getvalue()
 
 
 def image_of(stack: StackSettings) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import stat
 from collections.abc import Callable, Sequence
@@ -25,7 +26,7 @@ from samfleet_cli.local_stack.layout import StateDir
 from samfleet_cli.local_stack.part import PartSpec
 from samfleet_cli.local_stack.settings import StackSettings
 from samfleet_cli.local_stack.stack import prepare_start
-from samfleet_cli.local_stack.triton_container import chosen_engine, part
+from samfleet_cli.local_stack.triton_container import Mount, chosen_engine, part
 
 IMAGE = "samfleet-triton-gpu:test"
 PORTS = {"triton_grpc": 18001, "triton_metrics": 18002}
@@ -125,6 +126,13 @@ def test_only_the_cache_of_compiled_code_is_writable(tmp_path: Path) -> None:
     repository = next(mount for mount in mounts if "target=/opt/samfleet/repository" in mount)
     folder = Path(repository.partition("source=")[2].partition(",")[0])
     assert "max_batch_size: 4" in (folder / "mobile_sam" / "config.pbtxt").read_text(encoding="utf-8")
+
+
+def test_paths_with_commas_and_quotes_stay_one_field() -> None:
+    mount = str(Mount(Path('/photographs, "new"'), "/weights"))
+
+    (fields,) = csv.reader([mount])
+    assert fields == ["type=bind", 'source=/photographs, "new"', "target=/weights", "readonly"]
 
 
 def test_the_secret_is_in_a_file_that_only_the_owner_reads(tmp_path: Path) -> None:
