@@ -83,7 +83,7 @@ def remove_job(engine: Engine, store: ObjectStore, job_id: uuid.UUID, *, grace: 
             session.execute(delete(Export).where(Export.run_id == run_id))
             session.execute(update(Run).where(Run.id == run_id).values(parts=0, part_bytes=0))
         _check(deadline)
-        _delete_rows(engine, ImageResult, ImageResult.run_id == run_id, deadline)
+        delete_rows(engine, ImageResult, ImageResult.run_id == run_id, deadline)
     with transaction(engine) as session:
         _keep_figures(session, run_ids)
         _remove_again(session, [run_prefix(run_id) for run_id in run_ids], grace)
@@ -101,7 +101,7 @@ def remove_dataset(
     _check(deadline)
     _drop_contents(engine, store, dataset_id, deadline)
     for table in (DatasetAnnotation, DatasetDetection, DatasetPrompts, DatasetImage):
-        _delete_rows(engine, table, table.dataset_id == dataset_id, deadline)
+        delete_rows(engine, table, table.dataset_id == dataset_id, deadline)
     with transaction(engine) as session:
         _remove_again(session, [dataset_prefix(dataset_id)], grace)
         session.execute(delete(Dataset).where(Dataset.id == dataset_id))
@@ -135,7 +135,8 @@ def remove_again(engine: Engine, store: ObjectStore, limit: int) -> int:
     return len(due)
 
 
-def _delete_rows(engine: Engine, table: type[Base], condition: Any, deadline: float) -> None:
+def delete_rows(engine: Engine, table: type[Base], condition: Any, deadline: float) -> None:
+    """Delete rows in batches, one transaction each. Raises `OutOfTime` at `deadline` (by `time.monotonic`)."""
     place: Any = literal_column("ctid")
     batch = select(place).select_from(table).where(condition).limit(ROWS_AT_ONCE)
     while True:
