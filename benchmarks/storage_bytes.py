@@ -15,6 +15,7 @@ from typing import Any
 
 from sqlalchemy import Engine, text
 
+from benchmarks.environment import circumstances
 from samfleet.config import Settings
 from samfleet.db.models import Base
 from samfleet.db.session import connect, read_only
@@ -81,6 +82,7 @@ def measure(engine: Engine, storage_url: str, s3_endpoint_url: str | None) -> di
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.storage_bytes", description=__doc__)
     parser.add_argument("--settings", action="store_true", help="measure the installation that the settings name")
+    parser.add_argument("--note", default="", help="what the installation has computed, for the result")
     options = parser.parse_args()
     settings = Settings()
     database_url, storage_url = settings.database_url, settings.storage_url
@@ -90,7 +92,8 @@ def main() -> None:
             parser.error("no stack runs here; start one with `samfleet up`, or give --settings")
         database_url, storage_url = info.database_url, info.storage_url
     engine = connect(database_url)
-    print(json.dumps(measure(engine, storage_url, settings.s3_endpoint_url), indent=2))
+    found = measure(engine, storage_url, settings.s3_endpoint_url)
+    print(json.dumps({"circumstances": circumstances(options.note), **found}, indent=2))
     engine.dispose()
 
 

@@ -29,6 +29,7 @@ from samfleet.jobs.clean import CleanLimits, clean
 from samfleet.jobs.delete import delete_job
 from samfleet.jobs.named_objects import named_objects
 from samfleet.jobs.queue import MemoryTaskQueue
+from samfleet.process_identity import ProcessIdentity
 from samfleet.storage.file_store import FileStore
 from samfleet_cli.backups import write
 from samfleet_cli.backups.archive import ArchiveWriter, read_archive
@@ -38,6 +39,8 @@ from samfleet_cli.backups.errors import (
     BackupObjectsMissing,
     DatabaseToolFailed,
     NothingToBackUp,
+    PartIsElsewhere,
+    StackUnsupervised,
     TargetInUse,
 )
 from samfleet_cli.backups.postgres_tools import dump_database, serving
@@ -47,6 +50,9 @@ from samfleet_cli.local_stack import lock
 from samfleet_cli.local_stack.layout import StateDir
 from samfleet_cli.local_stack.leftovers import leftovers
 from samfleet_cli.local_stack.lock import StackAlreadyRuns
+from samfleet_cli.local_stack.part import PartState, PartStatus
+from samfleet_cli.local_stack.processes import MARKER
+from samfleet_cli.local_stack.state import StackInfo, StackState, write_state
 
 WITHOUT_GRACE = CleanLimits(grace=timedelta(0), unsealed_after=timedelta(days=7), orphans_every=timedelta(0))
 SECRET = "the key of this test"
@@ -130,6 +136,7 @@ def backup(stack: StateDir, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_a_restored_stack_has_the_same_rows_objects_and_keys(stack: StateDir, backup: Path, tmp_path: Path) -> None:
+    (tmp_path / "new.restoring" / "storage").mkdir(parents=True)  # what a killed restore has left
     contents = restore(backup, tmp_path / "new")
     assert contents == verify(backup)
     restored = StateDir(tmp_path / "new")
@@ -252,6 +259,27 @@ def test_a_directory_without_a_stack_is_no_source(tmp_path: Path) -> None:
     with pytest.raises(NothingToBackUp):
         back_up(tmp_path / "state", tmp_path / "file", BackupOptions())
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_stack_without_a_supervisor_is_refused_and_goes_on(stack: StateDir, tmp_path: Path) -> None:
+    with subprocess.Popen(("sleep", "60"), env={MARKER: str(stack.root)}) as left:
+        with pytest.raises(StackUnsupervised, match="1 processes"):
+            back_up(stack.root, tmp_path / "file", BackupOptions())
+        assert left.poll() is None
+        left.kill()
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("part", ["postgres", "storage"])
+def test_a_part_elsewhere_is_named(stack: StateDir, tmp_path: Path, part: str) -> None:
+    own = StateDir(tmp_path / "state")
+    own.create()
+    status = PartStatus(part, PartState.EXTERNAL, None, 0, None, "", "db.example:5432")
+    info = StackInfo(own.root, "", "", "", "", "", {})
+    write_state(own.state_file, StackState(ProcessIdentity(1, 0, ""), info, {}, [status]))
+    with pytest.raises(PartIsElsewhere, match=f"{part} of this stack is at db.example:5432"):
+        back_up(own.root, tmp_path / "file", BackupOptions())
+    assert not (tmp_path / "file").exists()
 
 
 def test_a_backup_of_an_earlier_schema_is_migrated(cluster: StateDir, tmp_path: Path) -> None:
