@@ -131,7 +131,7 @@ class SamNetwork(nn.Module):
                 raise RuntimeError("int8 needs the scalings of a calibration")
             quantise_layers(fused, self._scalings)
         elif compilation == "none":
-            use_kernels(fused, dtype)
+            fused = use_kernels(fused, dtype)
         if self.device.type == "cuda" and dtype is not torch.float32:
             self.image_encoder.to("cpu")  # its running parts were copied; it would occupy gigabytes of the GPU
 

@@ -15,18 +15,22 @@ from samfleet_models.modeling.kernel_layers.inverted_residual import KernelInver
 from samfleet_models.modeling.kernel_layers.transformer_block import KernelBlock
 
 
-def use_kernels(encoder: nn.Module, dtype: torch.dtype) -> None:
-    """Replace what this process's kernels can compute in a fused encoder that computes in `dtype`.
+def use_kernels(encoder: nn.Module, dtype: torch.dtype) -> nn.Module:
+    """Return a fused encoder that computes in `dtype`, with what this process's kernels can compute replaced.
 
-    They compute float32 on a CPU; other modules stay.
+    They compute float32 on a CPU. Other modules stay, and `encoder` changes.
     """
     kernels = chosen()
     if kernels is None or dtype != torch.float32:
-        return
+        return encoder
     for name, module in reversed(list(encoder.named_modules())):  # inner ones first: places in a sequence change
         replaced = _replaced(module, kernels)
-        if replaced is not None:
-            encoder.set_submodule(name, replaced)
+        if replaced is None:
+            continue
+        if not name:
+            return replaced
+        encoder.set_submodule(name, replaced)
+    return encoder
 
 
 def _replaced(module: nn.Module, kernels: Kernels) -> nn.Module | None:

@@ -13,7 +13,9 @@ from fixtures.models.random_parameters import noise, randomised
 from samfleet.variants.catalogue import get_variant
 from samfleet.variants.execution import Execution
 from samfleet_kernels.library import Kernels, choose, chosen, counted
-from samfleet_models.modeling.fusion import ChannelNorm, FusedConvolution, FusedLinear
+from samfleet_models.modeling.fusion import ChannelNorm, FusedConvolution, FusedLinear, fuse_pair
+from samfleet_models.modeling.image_encoders.tiny_vit import MBConv
+from samfleet_models.modeling.image_encoders.tiny_vit_fused import FusedMBConv
 from samfleet_models.modeling.kernel_layers.convolution_pair import KernelConvolutionPair
 from samfleet_models.modeling.kernel_layers.inverted_residual import KernelInvertedResidual
 from samfleet_models.modeling.kernel_layers.replacement import use_kernels
@@ -68,7 +70,7 @@ def test_every_block_of_mobile_sam_has_a_kernel(kernels: Kernels) -> None:
         network = build_network(OFFICIAL)
     assert isinstance(network, SamNetwork)
     fused = network.fused_encoder()
-    use_kernels(fused, torch.float32)
+    assert use_kernels(fused, torch.float32) is fused
     own = [type(part) for part in fused.modules()]
     assert own.count(KernelInvertedResidual) == 2 + 3
     assert own.count(KernelBlock) == 2 + 6 + 2
@@ -90,5 +92,13 @@ def test_only_float32_that_is_not_compiled_runs_on_kernels() -> None:
 def test_modules_without_kernels_stay(kernels: Kernels) -> None:
     layers = nn.Sequential(nn.Conv2d(3, 16, 1), nn.GELU(), nn.Linear(16, 16))
     before = dict(layers.named_modules())
-    use_kernels(layers, torch.float32)
+    assert use_kernels(layers, torch.float32) is layers
     assert dict(layers.named_modules()) == before
+
+
+def test_an_encoder_that_is_a_sequence_is_replaced_itself(kernels: Kernels) -> None:
+    block = MBConv(16)
+    fused = nn.Sequential(FusedMBConv(block), *(fuse_pair(part, "gelu") for part in (block.conv1, block.conv2)))
+    fused.append(fuse_pair(block.conv3))
+    replaced = use_kernels(fused, torch.float32)
+    assert [type(part) for part in replaced.children()] == [KernelInvertedResidual] * 2
