@@ -117,13 +117,22 @@ static Array draw(const Set &set, SamfleetDrawingSizes sizes, bool terms) {
     return out;
 }
 
-// One mask of noise; its bits, and the numbers of pixels decided and not.
-static Array pack(const Set &set, SamfleetMaskSizes sizes) {
+// One mask of noise, with `means` above all thresholds on one side and below them on the other, and weights that are
+// positive and add up to 1; its bits, and the numbers of pixels decided and not.
+static Array pack(const Set &set, SamfleetMaskSizes sizes, bool means) {
     state = 3;
     Array memory(set.mask_memory(&sizes)), logits = random_array(sizes.low_height * sizes.low_stride, 1);
-    auto axis = [](int64_t outputs, int64_t inputs, int64_t taps, std::vector<int32_t> &first) {
+    for (size_t i = 0; i < logits.size(); i++)
+        logits[i] += !means ? 0 : (int64_t)i % sizes.low_stride > sizes.low_width / 2 ? 4.f : -4.f;
+    auto axis = [&](int64_t outputs, int64_t inputs, int64_t taps, std::vector<int32_t> &first) {
         for (int64_t i = 0; i < outputs; i++) first.push_back((int32_t)(i * inputs / outputs));
-        return random_array(outputs * taps, 1);
+        Array weights = random_array(outputs * taps, 1);
+        for (int64_t i = 0; means && i < outputs; i++) {
+            float sum = 0;
+            for (int64_t tap = 0; tap < taps; tap++) sum += fabsf(weights[i * taps + tap]);
+            for (int64_t tap = 0; tap < taps; tap++) weights[i * taps + tap] = fabsf(weights[i * taps + tap]) / sum;
+        }
+        return weights;
     };
     std::vector<int32_t> y_first, x_first;
     Array y_weights = axis(sizes.height, sizes.low_height, sizes.y_taps, y_first);
@@ -158,10 +167,12 @@ int main() {
                      (int)sizes.rows, (int)sizes.pixels, sizes.refined ? ", refined" : "");
             failures += each_set(SETS, what, [&](const Set &set) { return draw(set, sizes, terms); });
         }
-    const SamfleetMaskSizes masks[] = {{1, 1, 1, 1, 1, 1, 1, 1}, {61, 33, 17, 15, 16, 4, 3, 64}, {8, 300, 5, 64, 70, 2, 4, 2}};
-    for (const auto &sizes : masks) {
-        snprintf(what, sizeof what, "a mask of %d x %d pixels", (int)sizes.height, (int)sizes.width);
-        failures += each_set(SETS, what, [&](const Set &set) { return pack(set, sizes); });
-    }
+    const SamfleetMaskSizes masks[] = {{1, 1, 1, 1, 1, 1, 1, 1}, {61, 33, 17, 15, 16, 4, 3, 64}, {8, 300, 5, 64, 70, 2, 4, 2},
+                                       {203, 150, 17, 15, 16, 4, 3, 64}};
+    for (const auto &sizes : masks)
+        for (bool means : {false, true}) {
+            snprintf(what, sizeof what, "a mask of %d x %d pixels", (int)sizes.height, (int)sizes.width);
+            failures += each_set(SETS, what, [&](const Set &set) { return pack(set, sizes, means); });
+        }
     return failures > 0;
 }

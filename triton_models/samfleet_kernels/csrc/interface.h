@@ -118,7 +118,7 @@ struct SamfleetMask {
     const float *x_weights;              // [width, x_taps]
     double thresholds[3];                // the last is that of the bits
     double error;
-    uint8_t *bits;                       // out, zeros before: pixels certainly above the last threshold, x * height + y
+    uint8_t *bits;                       // out: pixels certainly above the last threshold, x * height + y; bytes behind them stay
     int64_t *certain, *possible;         // out [3], zeros before: pixels certainly and possibly above each threshold
     int64_t *unsure;                     // out [3, most_unsure]: number of the threshold, x, y
     int64_t *unsure_count;               // out, 0 before; may exceed most_unsure

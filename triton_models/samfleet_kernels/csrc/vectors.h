@@ -48,6 +48,22 @@ INLINE void store(float *to, Vector x) { memcpy(to, &x, sizeof x); }
 INLINE Vector broadcast(float x) { return x - Vector{}; }
 
 INLINE Vector greater(Vector a, Vector b) { return a > b ? a : b; }
+INLINE Vector lesser(Vector a, Vector b) { return a < b ? a : b; }
+
+// Bit i is set where a[i] > b[i].
+INLINE uint32_t lanes_above(Vector a, Vector b) {
+#if defined(__AVX512F__)
+    return _mm512_cmp_ps_mask((__m512)a, (__m512)b, _CMP_GT_OQ);
+#elif defined(__AVX2__)
+    return (uint32_t)__builtin_ia32_movmskps256((Vector)(a > b));
+#elif defined(__SSE__)
+    return (uint32_t)__builtin_ia32_movmskps((Vector)(a > b));
+#else
+    uint32_t bits = 0;
+    for (int lane = 0; lane < LANES; lane++) bits |= (uint32_t)(a[lane] > b[lane]) << lane;
+    return bits;
+#endif
+}
 
 INLINE float sum_of(Vector x) {
     float sum = 0;

@@ -8,6 +8,7 @@ from __future__ import annotations
 import ctypes
 
 import numpy as np
+from numpy.typing import NDArray
 
 from samfleet.masks.runs import packed_bytes
 from samfleet_kernels.library import Kernels
@@ -29,12 +30,13 @@ class FusedSketcher:
         self._size, self._error = frame.original, interpolation_error(low, frame)
         self._sizes = MaskSizes(*frame.original, low_height, low_width, low[1], y.taps, x.taps, UNSURE_PIXELS)
         self._memory = np.empty(kernels.mask_floats(self._sizes), dtype=np.float32)
+        self._bits: NDArray[np.uint8] | None = None  # of a mask that was dropped, for the next one; zeros behind it
 
     def sketch(self, row: int, thresholds: Thresholds, least: float | None) -> Sketch | int | None:
         """Return the sketch of a mask, None if it cannot pass, or its row if too many pixels are unsure."""
         y, x = self._axes
         height, width = self._size
-        bits = np.zeros(packed_bytes(height * width), dtype=np.uint8)
+        bits = self._bits = np.zeros(packed_bytes(height * width), np.uint8) if self._bits is None else self._bits
         certain, possible = np.zeros((2, len(thresholds)), dtype=np.int64)
         unsure = np.empty((3, UNSURE_PIXELS), dtype=np.int64)
         count = ctypes.c_int64(0)
@@ -58,6 +60,7 @@ class FusedSketcher:
             return None
         if count.value > UNSURE_PIXELS:
             return row
+        self._bits = None
         return Sketch(row, certain, bits, unsure[:, : count.value].copy())
 
 
