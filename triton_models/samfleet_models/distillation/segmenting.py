@@ -26,7 +26,7 @@ class EncodedImage:
         processor = network.processor
         self._network = network
         self._clock = StageClock(network.device)
-        self._image = LoadedImage(pixels, processor.resize(pixels), processor.frame(*pixels.shape[:2]))
+        self._image = LoadedImage(processor.resize(pixels), processor.frame(*pixels.shape[:2]), pixels)
         (self._features,) = network.embed([self._image.resized], self._clock)
 
     @property

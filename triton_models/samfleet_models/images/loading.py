@@ -9,7 +9,7 @@ from samfleet.errors import InvalidInput, SamfleetError
 from samfleet.masks.rle import run_lengths
 from samfleet.variants.budget import check_request
 from samfleet.variants.conventions import Conventions
-from samfleet.variants.task import EverythingParameters, PromptMask, TaskInvalid
+from samfleet.variants.task import EverythingParameters, PromptMask, TaskInvalid, TaskParameters
 from samfleet.wire.messages import SegmentRequest
 from samfleet_models.device.memory import NotEnoughMemory, attempt
 from samfleet_models.images.decode import PixelBudget, read_image
@@ -39,11 +39,22 @@ class Processor(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class LoadedImage:
-    """An upright image, HWC uint8 RGB, a copy resized for the network, and its frame."""
+    """An upright image resized for the network, and its frame.
 
-    pixels: Pixels
+    `kept` is the image itself, HWC uint8 RGB, for tasks that read it again; None for all others, because those of a
+    batch would occupy 3 bytes a pixel until the last mask.
+    """
+
     resized: Resized
     frame: ImageFrame
+    kept: Pixels | None = None
+
+    @property
+    def pixels(self) -> Pixels:
+        """The image itself; a task for which `reads_again` is false has none."""
+        if self.kept is None:
+            raise RuntimeError("this task reads its image again, so `reads_again` must be true for it")
+        return self.kept
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +98,13 @@ def _read(request: SegmentRequest, processor: Processor, limits: Limits) -> Load
     for prompt in request.prompts:
         if prompt.mask is not None:
             _check_mask(prompt.mask, (height, width))
-    return LoadedImage(pixels, processor.resize(pixels), processor.frame(height, width))
+    kept = pixels if reads_again(request.task) else None
+    return LoadedImage(processor.resize(pixels), processor.frame(height, width), kept)
+
+
+def reads_again(task: TaskParameters) -> bool:
+    """Test whether a task reads the image itself after its first encoding: for crops, or for a detector."""
+    return isinstance(task, EverythingParameters) and (task.crop_n_layers > 0 or task.sampler == "object_aware")
 
 
 def _check_mask(mask: PromptMask, size: tuple[int, int]) -> None:

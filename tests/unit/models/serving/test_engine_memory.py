@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import weakref
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import Tensor
@@ -10,10 +13,14 @@ from fixtures.images.encoded_images import bright_square
 from fixtures.models.engine_requests import BOX, EVERYTHING, POINT, POINTS, prompts_request, segment
 from fixtures.models.mobile_sam_engine import sam_network
 from fixtures.models.tiny_variant import tiny, tiny_engine
+from samfleet.variants.task import EverythingParameters
 from samfleet.wire.messages import SegmentRequest
 from samfleet_models.decoder.folded import ScoredPrompts
 from samfleet_models.decoder.image_context import ImageContext
 from samfleet_models.decoder.interface import DrawnMasks
+from samfleet_models.images import loading
+from samfleet_models.images.decode import PixelBudget, read_image
+from samfleet_models.images.transforms import Pixels
 from samfleet_models.modeling.common import Features
 from samfleet_models.networks.sam import IMAGES_PER_PASS
 from samfleet_models.serving.engine import ENCODED_AT_A_TIME, Engine
@@ -40,6 +47,30 @@ def test_a_batch_too_large_for_the_memory_is_encoded_one_by_one(
     replies = segment(tiny_engine, [prompts_request(POINT), prompts_request(BOX)])
     assert sizes == [2, 1, 1]
     assert [reply.masks[0].area for reply in replies] == pytest.approx([masks[0].area for masks in expected], abs=2)
+
+
+@pytest.mark.parametrize(("task", "kept"), [(EVERYTHING, False), (replace(EVERYTHING, crop_n_layers=1), True)])
+def test_only_tasks_with_crops_keep_an_image_while_it_is_encoded(
+    tiny_engine: Engine, monkeypatch: pytest.MonkeyPatch, task: EverythingParameters, kept: bool
+) -> None:
+    images: list[weakref.ref[Pixels]] = []
+    alive: list[bool] = []
+    encode = sam_network(tiny_engine).encode
+
+    def read(data: bytes, max_pixels: int, budget: PixelBudget) -> Pixels:
+        image = read_image(data, max_pixels, budget)
+        images.append(weakref.ref(image))
+        return image
+
+    def looked(pixels: Tensor) -> Features:
+        alive.append(images[0]() is not None)
+        return encode(pixels)
+
+    monkeypatch.setattr(loading, "read_image", read)
+    monkeypatch.setattr(sam_network(tiny_engine), "encode", looked)
+    (reply,) = segment(tiny_engine, [SegmentRequest(bright_square(40, 30), task)])
+    assert reply.report.error_code is None
+    assert alive[0] == kept
 
 
 @pytest.mark.parametrize("stage", ["score", "draw"])

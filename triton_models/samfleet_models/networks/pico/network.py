@@ -86,7 +86,7 @@ class RegionNetwork(UndecodedNetwork):
             yield Pause()
             part = regions[start : start + self.regions_per_pass]
             with clock.measure("decode"):
-                logits = dict(self._of(image.pixels, part))
+                logits = dict(self._of(cast("Pixels", image.resized), part))  # as it is: `WholeImage`
             with clock.measure("postprocess"):
                 for row, region in enumerate(part):
                     own = logits.get(row, torch.zeros(side, side))
