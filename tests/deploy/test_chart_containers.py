@@ -15,6 +15,7 @@ import pytest
 from fixtures.servers.compose_files import ROOT, SERVICES
 from fixtures.servers.helm_chart import EXAMPLES, Container, container, containers, objects, pods, render, values_of
 from samfleet.config import Settings
+from samfleet.secret_files import SECRETS
 from samfleet.variants.catalogue import get_record
 from samfleet_api.app import create_app
 from samfleet_cli.local_stack.settings import StackSettings
@@ -78,10 +79,10 @@ def test_a_gate_of_int8_is_calibrated_first() -> None:
     [gate] = [one for one in containers(found) if one.facts["name"] == "gate"]
     *_, calibration = gate.pod["spec"]["initContainers"]
     assert calibrate._parser().parse_args(calibration["args"]).images == Path("/images")
-    assert calibration["command"] == ["python", "-m", calibrate.__name__]
+    assert calibration["command"] == ["python3", "-m", calibrate.__name__]
     options = measure_gate._parser().parse_args(gate.facts["args"])
     assert (options.variant, options.precision, options.grid) == ("sam_vit_b", "int8", 8)
-    assert gate.facts["command"] == ["python", "-m", measure_gate.__name__]
+    assert gate.facts["command"] == ["python3", "-m", measure_gate.__name__]
     for facts in (calibration, gate.facts):
         [gates] = [mount for mount in facts["volumeMounts"] if mount["mountPath"] == "/var/lib/samfleet/gates"]
         assert not gates.get("readOnly")
@@ -160,13 +161,20 @@ def test_every_setting_of_a_part_in_the_compose_file_is_in_the_chart(example: st
     for name, part in (("api", "api"), ("control", "control"), ("worker", "worker")):
         for one in containers(objects(example)):
             if one.facts["name"] == name:
-                fixed = {n for n, value in SERVICES[part]["environment"].items() if not re.search(r":-\}$", str(value))}
+                variables = SERVICES[part]["environment"].items()
+                fixed = {secret_of(n) for n, value in variables if not re.search(r":-\}$", str(value))}
                 optional = {
                     "SAMFLEET_ACCEPT_LICENSES", "SAMFLEET_DATASET_ROOTS", "SAMFLEET_LOG_FORMAT", "SAMFLEET_LOG_LEVEL",
                     "SAMFLEET_S3_ENDPOINT_URL", "SAMFLEET_SITE_KEY_FILE", "SAMFLEET_VARIANTS_DIR",
-                    "SAMFLEET_WORKER_CONCURRENCY", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY",
+                    "SAMFLEET_WORKER_CONCURRENCY", "AWS_SHARED_CREDENTIALS_FILE",
                 }  # fmt: skip
                 assert fixed - optional <= set(one.env), one.name
+
+
+def secret_of(variable: str) -> str:
+    """Return the variable with the value of a secret, for one that names its file."""
+    name = variable.removesuffix("_FILE")
+    return name if name.removeprefix("SAMFLEET_").lower() in SECRETS else variable
 
 
 def secret_keys(example: str) -> Iterator[tuple[str, str, str]]:

@@ -1,7 +1,3 @@
-{{- define "samfleet.tritonPython" -}}
-{{ ternary "python3" "python" (eq .device "cuda") }}
-{{- end -}}
-
 {{/* Image, user, environment, resources and mounts of Triton and of a gate on the same device: dict "root" "pool". */}}
 {{- define "samfleet.tritonContainer" -}}
 {{- $cuda := eq .pool.device "cuda" -}}
