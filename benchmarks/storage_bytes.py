@@ -28,8 +28,11 @@ SIZES = text("""
     SELECT relname, pg_relation_size(oid) AS heap, pg_indexes_size(oid) AS indexes, pg_total_relation_size(oid) AS total
     FROM pg_class WHERE relname = ANY(:tables) AND relkind = 'r'
 """)
-MASKS = text("SELECT coalesce(sum(mask_count), 0)::bigint FROM image_results")
-PARTS = text("SELECT count(part_key), coalesce(sum(part_bytes), 0)::bigint FROM shards")
+PARTS = text("""
+    SELECT variant, sum(succeeded + failed)::bigint AS results, sum(masks)::bigint AS masks,
+      sum(part_bytes)::bigint AS bytes, sum(parts)::bigint AS objects
+    FROM runs WHERE part_bytes > 0 GROUP BY variant ORDER BY variant
+""")
 EXPORTS = text("""
     SELECT format, count(*), sum(bytes)::bigint, sum(runs.masks)::bigint FROM exports JOIN runs ON runs.id = run_id
     WHERE bytes IS NOT NULL GROUP BY format ORDER BY format
@@ -58,21 +61,23 @@ def measure(engine: Engine, storage_url: str, s3_endpoint_url: str | None) -> di
     counted = Comparison()
     missing = sum(1 for _ in missing_objects(engine, open_store(storage_url, s3_endpoint_url=s3_endpoint_url), counted))
     with read_only(engine) as session:
-        masks = session.execute(MASKS).scalar_one()
-        parts, part_bytes = session.execute(PARTS).one()
+        parts = session.execute(PARTS).all()
         exports = session.execute(EXPORTS).all()
         database = session.execute(text("SELECT pg_database_size(current_database())")).scalar_one()
-    results = tables.get("image_results", {}).get("rows", 0)
     return {
         "database_bytes": database,
         "tables": tables,
         "objects": counted.named - missing,
         "object_bytes": counted.named_bytes,
         "parts": {
-            "objects": parts,
-            "bytes_per_result": round(part_bytes / results, 1) if results else None,
-            "masks_per_result": round(masks / results, 2) if results else None,
-            "bytes_per_mask": round(part_bytes / masks, 1) if masks else None,
+            run.variant: {
+                "objects": run.objects,
+                "results": run.results,
+                "masks": run.masks,
+                "bytes_per_result": round(run.bytes / run.results, 1),
+                "bytes_per_mask": round(run.bytes / run.masks, 1) if run.masks else None,
+            }
+            for run in parts
         },
         "exports": {name: {"files": count, "bytes_per_mask": round(size / of, 1) if of else None}
                     for name, count, size, of in exports},

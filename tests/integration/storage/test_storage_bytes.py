@@ -23,10 +23,13 @@ def test_bytes_per_row_mask_and_export_are_measured(engine: Engine, tmp_path: Pa
     parts = sum(size for key, size in sizes.items() if "/parts/" in key)
     assert (found["objects"], found["object_bytes"]) == (len(sizes), sum(sizes.values()))
     assert found["parts"] == {
-        "objects": 2,
-        "bytes_per_result": round(parts / 8, 1),
-        "masks_per_result": 2.0,
-        "bytes_per_mask": round(parts / 16, 1),
+        run.variant: {
+            "objects": 2,
+            "results": 8,
+            "masks": 16,
+            "bytes_per_result": round(parts / 8, 1),
+            "bytes_per_mask": round(parts / 16, 1),
+        }
     }
     assert found["exports"] == {"coco": {"files": 1, "bytes_per_mask": round((sum(sizes.values()) - parts) / 16, 1)}}
     results = found["tables"]["image_results"]
