@@ -35,34 +35,35 @@ def operations(kernel: Kernel, sizes: Sizes | DrawingSizes) -> int:
     if isinstance(sizes, DrawingSizes):
         each = _drawing(sizes.rows, sizes.masks) + (_refining() if sizes.refined else 0)
         return int(sizes.pixels * each)
-    pairs = HEADS * sizes.tokens
-    each = {"first": _first, "second": _second, "third": _third}[kernel](pairs)
+    each = {"first": _first, "second": _second, "third": _third}[kernel](sizes.tokens)
     return int(sizes.prompts * sizes.pixels * each)
 
 
-def _narrow(pairs: int) -> int:
-    """Return the operations of the products over a head's channels, for one image token and all pairs."""
-    return 2 * pairs * CHANNELS
+def _narrow(rows: int) -> int:
+    """Return the operations of the products over a head's channels, for one image token and all rows."""
+    return 2 * rows * CHANNELS
 
 
 def _symmetric(rows: int) -> int:
     return rows * (rows + 1)
 
 
-def _first(pairs: int) -> int:
-    return 2 * _narrow(pairs)  # logits and weighted values
+def _first(tokens: int) -> int:
+    return 2 * _narrow(HEADS * tokens)  # logits and weighted values
 
 
-def _second(pairs: int) -> int:
+def _second(tokens: int) -> int:
+    pairs, each = HEADS * tokens, HEADS * (tokens - 1)
     narrow = 5 * _narrow(pairs)  # two logits, one of them in two parts; echoes; weighted values
-    wide = 2 * 2 * pairs * pairs  # the logits' third part; the gathered factors
-    return narrow + wide + _symmetric(pairs)
+    wide = 2 * pairs * (each + 1) + 2 * pairs * each  # the logits' third part; the gathered factors
+    return narrow + wide + _symmetric(each + 1)
 
 
-def _third(pairs: int) -> int:
-    rows = 2 * pairs + 1
+def _third(tokens: int) -> int:
+    pairs, each = HEADS * tokens, HEADS * (tokens - 1)
+    rows = 2 * each + 2
     narrow = 8 * _narrow(pairs)  # three logits, two of them in two parts; echoes of two layers; weighted values
-    wide = 2 * pairs * pairs + 2 * 2 * pairs * rows  # the two logits' third parts; the gathered factors
+    wide = 2 * pairs * (each + 1 + rows) + 2 * pairs * 2 * each  # the two logits' third parts; the gathered factors
     return narrow + wide + _symmetric(rows)
 
 

@@ -61,7 +61,7 @@ static Array products_of(int64_t prompts, int64_t rows) {
 
 static Array run(const Set &set, SamfleetSizes sizes, float strength) {
     state = 1;
-    int64_t pairs = 8 * sizes.tokens, rows = 2 * pairs + 1, tiles = (sizes.pixels + 63) / 64;
+    int64_t pairs = 8 * sizes.tokens, rows = 2 * pairs - 14, one = rows / 2, tiles = (sizes.pixels + 63) / 64;
     int64_t narrow = sizes.prompts * pairs * 16, wide = sizes.prompts * pairs;
     auto table = [&] { return random_array(tiles * 128 * 64, strength); };
     auto heads = [&] { return random_array(narrow, 1); };
@@ -71,9 +71,9 @@ static Array run(const Set &set, SamfleetSizes sizes, float strength) {
     set.first(&sizes, &first, memory.data());
     Array result = seen;
 
-    Array early = heads(), echo = random_array(narrow, 1.f / 256), square = products_of(sizes.prompts, pairs);
-    Array against = random_array(wide * pairs, strength), early_queries = table(), echoes = table(), places = table();
-    Array norms = random_array(sizes.pixels, 1), scale(sizes.prompts * sizes.pixels), gathered(wide * pairs);
+    Array early = heads(), echo = random_array(narrow, 1.f / 256), square = products_of(sizes.prompts, one);
+    Array against = random_array(wide * one, strength), early_queries = table(), echoes = table(), places = table();
+    Array norms = random_array(sizes.pixels, 1), scale(sizes.prompts * sizes.pixels), gathered(wide * one);
     for (auto &norm : norms) norm = 4 + norm;
     SamfleetSecond second{early.data(), echo.data(), square.data(), queries.data(), against.data(),
                           early_queries.data(), echoes.data(), keys.data(), places.data(), values.data(),

@@ -1,18 +1,23 @@
 // The steps of a sweep on one tile of 64 image tokens of one prompt.
 #pragma once
+#include "operands.h"
 #include "softmax.h"
 
 namespace {
 
-// Logits of one head: (queries · scaled) * scale + queries · plain + against · factors. Null terms are left out.
+// Logits of one head: (queries · table * inner + against · factors) * outer + queries · plain. What is null is left out.
 struct Logits {
-    int64_t head, tokens;
-    const float *queries;            // packed [J, 16]
-    const float *scaled, *scale;     // table of the tile, [64]
-    const float *plain;              // table of the tile
-    const float *against, *factors;  // packed [J, depth], [depth, 64]
-    int64_t depth;
-    float *out;                      // [J, 64]
+    int64_t tokens;
+    const float *queries;             // packed [J, 16]
+    const float *table;               // of the tile
+    float *out;                       // [J, 64]
+    const float *inner = nullptr;     // [64]
+    const float *against = nullptr;   // packed [J, depth]
+    const float *factors = nullptr;   // [depth, 64]
+    int64_t depth = 0;
+    const float *outer = nullptr;     // [64]
+    const float *plain = nullptr;     // table of the tile
+    int64_t head = 0;
 
     template <int R>
     void run(int64_t first) const {
@@ -20,10 +25,11 @@ struct Logits {
         for (int64_t column = 0; column < TILE; column += CHUNK) {
             Sums<R, COLUMNS> sums;
             sums.clear();
-            sums.add(queries + row * CHANNELS, scaled + rows + column, TILE, CHANNELS);
-            if (scale) sums.scale(scale + column);
-            if (plain) sums.add(queries + row * CHANNELS, plain + rows + column, TILE, CHANNELS);
+            sums.add(queries + row * CHANNELS, table + rows + column, TILE, CHANNELS);
+            if (inner) sums.scale(inner + column);
             if (against) sums.add(against + row * depth, factors + column, TILE, depth);
+            if (outer) sums.scale(outer + column);
+            if (plain) sums.add(queries + row * CHANNELS, plain + rows + column, TILE, CHANNELS);
             sums.write(out + row * TILE + column, TILE);
         }
     }
@@ -33,43 +39,59 @@ INLINE void all_heads(Logits work) {
     for (work.head = 0; work.head < HEADS; work.head++) each_panel(work.tokens, work);
 }
 
-// Adds to `variance` the terms of one head: factors * (values · echoes * scale + triangle · factors), summed over rows.
+// Adds to `variance` the terms of some rows: factors * (values · echoes * scale + triangle · factors), summed over them.
 struct Variance {
-    int64_t tokens, size;      // size: all rows of the factors
+    int64_t size;              // of all rows of the factors
     const float *scale;        // [64] or null
     const float *factors;      // [size, 64]
     float *variance;           // [64]
-    const float **triangle;    // next packed panel
-    const float *values;       // packed [J, 16] of the layer
-    const float *echoes;       // table of the tile
-    int64_t head, offset;      // offset: first row of the layer in the factors
+    const float *triangle;     // next packed panel
+    const float *values = nullptr, *echoes = nullptr;  // packed [rows, depth], and [depth, 64] of the tile's table
+    int64_t depth = 0;
+    int64_t row = 0;           // of the factors, the next one
 
     template <int R>
-    void run(int64_t first) const {
-        int64_t row = head * tokens + first, rows = head * CHANNELS * TILE, own = offset + row;
+    void run(int64_t first) {
+        int64_t own = row + first;
         for (int64_t column = 0; column < TILE; column += CHUNK) {
             Sums<R, COLUMNS> sums;
             sums.clear();
-            sums.add(values + row * CHANNELS, echoes + rows + column, TILE, CHANNELS);
+            sums.add(values + first * depth, echoes + column, TILE, depth);
             if (scale) sums.scale(scale + column);
-            sums.add(*triangle, factors + own * TILE + column, TILE, size - own);
+            sums.add(triangle, factors + own * TILE + column, TILE, size - own);
             sums.dot(factors + own * TILE + column, TILE, variance + column);
         }
-        *triangle += R * (size - own);
+        triangle += R * (size - own);
+    }
+
+    // The rows of a layer's heads, `others` of each, the first of them at `row`.
+    INLINE void heads(int64_t others, const float *packed, const float *table) {
+        depth = CHANNELS;
+        for (int64_t head = 0; head < HEADS; head++, row += others) {
+            values = packed + head * others * CHANNELS;
+            echoes = table + head * CHANNELS * TILE;
+            each_panel(others, *this);
+        }
+    }
+
+    // The row of a layer that has no factor of its own in a head.
+    INLINE void constant(const float *packed, const float *table) {
+        depth = WIDTH;
+        values = packed;
+        echoes = table;
+        run<1>(0);
+        row++;
     }
 };
-
-INLINE void all_heads(Variance work) {
-    for (work.head = 0; work.head < HEADS; work.head++) each_panel(work.tokens, work);
-}
 
 // seen [J, 16] += weights [J, 64] · values, one head at a time. A tile is summed on its own first: adding thousands of
 // tokens to one sum would lose three times as much to rounding.
 struct Seeing {
-    int64_t head, tokens;
+    int64_t tokens;
     const float *weights;
     const float *values;  // transposed table of the tile
     float *seen;
+    int64_t head = 0;
 
     template <int R>
     void run(int64_t first) const {
@@ -95,9 +117,9 @@ INLINE void see(Seeing work) {
     for (work.head = 0; work.head < HEADS; work.head++) each_panel(work.tokens, work);
 }
 
-// gathered [rows, padded] += factors [rows, 64] · weights [64, padded].
+// gathered [J, padded] += weights [J, 64] · factors [64, padded].
 struct Gathering {
-    const float *factors, *weights;
+    const float *weights, *factors;
     int64_t padded;
     float *gathered;
 
@@ -106,7 +128,7 @@ struct Gathering {
         Sums<R, C> sums;
         float *to = gathered + row * padded + column;
         sums.clear();
-        sums.add_strided(factors + row * TILE, 1, TILE, weights + column, padded, TILE);
+        sums.add_strided(weights + row * TILE, 1, TILE, factors + column, padded, TILE);
         sums.add_matrix(to, padded);
         sums.write(to, padded);
     }
@@ -114,10 +136,13 @@ struct Gathering {
     template <int R>
     void run(int64_t row) const {
         int64_t column = 0;
-        for (; column + CHUNK <= padded; column += CHUNK) part<R, COLUMNS>(row, column);
+        for (; column + LANES * GATHERED_COLUMNS <= padded; column += LANES * GATHERED_COLUMNS)
+            part<R, GATHERED_COLUMNS>(row, column);
         for (; column < padded; column += LANES) part<R, 1>(row, column);
     }
 };
+
+INLINE void gather(const Gathering &work, int64_t pairs) { each_panel<GATHERED_ROWS>(pairs, work); }
 
 // scale = 1 / sqrt(max(variance, 0) + epsilon), which keeps NaN.
 INLINE void inverse_deviation(const float *variance, float epsilon, float *scale) {

@@ -1,6 +1,9 @@
 // The C interface of the kernels. All arrays are float32 and contiguous; no alignment is required.
 //
 // Sizes: P prompts of T tokens, H = 8 heads of 16 channels, J = 8 T pairs (head, token), N image tokens in tiles of 64.
+// The last token of each head has no factor (`samfleet_models.decoder.token_rows`): the first layer has F = 8 (T - 1)
+// factors and a constant, E = F + 1 rows, both layers have K = 2 F + 2. Values of tokens are those of the last one of a
+// head, and what the others differ from it.
 // A table is [tiles, 128, 64]: for each tile the channels of all heads of its image tokens. A transposed table is
 // [tiles, 64, 128]. Columns behind the last image token are ignored. `samfleet_models.decoder.two_way_pass` states the
 // algebra; its names are used here.
@@ -11,8 +14,8 @@
 
 extern "C" {
 
-// With `by_tile` the factors [P, 2 J + 1, N] of the third sweep are [P, tiles, 2 J + 1, 64] instead: a tile is one block
-// of memory then, and what is behind the last image token is written too.
+// With `by_tile` the factors [P, K, N] of the third sweep are [P, tiles, K, 64] instead: a tile is one block of memory
+// then, and what is behind the last image token is written too.
 struct SamfleetSizes {
     int64_t prompts, tokens, pixels, by_tile;
 };
@@ -29,15 +32,15 @@ struct SamfleetFirst {
 struct SamfleetSecond {
     const float *early_keys;   // [P, J, 16]
     const float *echo_values;  // [P, J, 16] times 2 / 256
-    const float *products;     // G / 256 [P, J, J], symmetric
+    const float *products;     // G / 256 [P, E, E], symmetric
     const float *queries;      // [P, J, 16]
-    const float *against;      // [P, J, J]: the queries against the updates
+    const float *against;      // [P, J, E]: the queries against the updates
     const float *early_queries, *echoes, *keys, *position_keys;  // tables
     const float *values;       // transposed table
     const float *norms;        // [N]
     float epsilon;
     float *scale;              // out r0 [P, N]
-    float *gathered;           // out [P, J, J]
+    float *gathered;           // out [P, J, E]
     float *seen;               // out [P, J, 16]
 };
 
@@ -46,22 +49,22 @@ struct SamfleetThird {
     const float *early_keys;   // [P, J, 16]
     const float *late_keys;    // [P, J, 16]
     const float *early_values, *late_values;  // [P, J, 16] times 2 / 256
-    const float *late_against; // [P, J, J]
-    const float *products;     // W W^T / 256 [P, 2 J + 1, 2 J + 1], symmetric
+    const float *late_against; // [P, J, E]
+    const float *products;     // W W^T / 256 [P, K, K], symmetric
     const float *queries;      // [P, J, 16]
-    const float *against;      // [P, J, 2 J + 1]
+    const float *against;      // [P, J, K]
     const float *early_queries, *late_queries, *position_queries, *early_echoes, *late_echoes, *keys, *position_keys;
     const float *values;       // transposed table; the others are tables
     const float *shift;        // [N]
     const float *norms;        // [N]
     float epsilon;
-    float *image;              // out r1 B [P, 2 J + 1, N], or by tile
+    float *image;              // out r1 B [P, K, N], or by tile
     float *scale;              // in r0, out r1 r0 [P, N]
-    float *gathered;           // out [P, J, 2 J + 1]
+    float *gathered;           // out [P, J, K]
     float *seen;               // out [P, J, 16]
 };
 
-// K = 2 J + 1 factors, N image tokens in rows of `side`, M masks. With `together` the norm is one over all channels and
+// K factors, N image tokens in rows of `side`, M masks. With `together` the norm is one over all channels and
 // pixels, else over the channels of each pixel. With `refined` there is a refining mask.
 struct SamfleetDrawingSizes {
     int64_t rows, pixels, side, masks, together, refined;

@@ -114,10 +114,11 @@ INLINE void read_row(const float *from, int64_t valid, float *to) {
     memcpy(to, from, sizeof(float) * valid);
 }
 
-// Calls work.run<R>(first) for panels of at most ROWS rows of nearly equal size, from the first row to the last.
-template <class Work>
-INLINE void each_panel(int64_t rows, const Work &work) {
-    int64_t panels = (rows + ROWS - 1) / ROWS;
+// Calls work.run<R>(first) for panels of at most MOST rows of nearly equal size, from the first row to the last.
+template <int MOST = ROWS, class Work>
+INLINE void each_panel(int64_t rows, Work &&work) {
+    static_assert(MOST == 6 || MOST == 8, "these are the sizes that the switch has");
+    int64_t panels = (rows + MOST - 1) / MOST;
     for (int64_t panel = 0; panel < panels; panel++) {
         int64_t first = rows * panel / panels, size = rows * (panel + 1) / panels - first;
         switch (size) {
@@ -126,7 +127,9 @@ INLINE void each_panel(int64_t rows, const Work &work) {
             case 3: work.template run<3>(first); break;
             case 4: work.template run<4>(first); break;
             case 5: work.template run<5>(first); break;
-            default: work.template run<6>(first); break;
+            case 6: work.template run<6>(first); break;
+            case 7: work.template run<MOST == 8 ? 7 : 6>(first); break;
+            default: work.template run<MOST>(first); break;
         }
     }
 }
@@ -142,30 +145,6 @@ struct Packing {
         float *panel = packed + first * (to - from);
         for (int64_t k = from; k < to; k++)
             for (int row = 0; row < R; row++) *panel++ = matrix[(first + row) * ld + k];
-    }
-};
-
-// Packs a matrix whose rows belong to heads: the panels of each head on their own, T rows each.
-INLINE void pack_heads(const float *matrix, int64_t tokens, int64_t columns, float *packed) {
-    for (int64_t head = 0; head < HEADS; head++) {
-        int64_t start = head * tokens * columns;
-        each_panel(tokens, Packing{matrix + start, columns, 0, columns, packed + start});
-    }
-}
-
-// Packs the quadratic form of a symmetric matrix [size, size]: for each panel the columns from its first row on, those
-// above the diagonal doubled and those below it zero.
-struct TrianglePacking {
-    const float *matrix;
-    int64_t offset, size;
-    float **packed;
-
-    template <int R>
-    void run(int64_t row) const {
-        int64_t first = offset + row;
-        for (int64_t k = first; k < size; k++)
-            for (int64_t own = first; own < first + R; own++)
-                *(*packed)++ = k < own ? 0.f : (k == own ? 1.f : 2.f) * matrix[own * size + k];
     }
 };
 

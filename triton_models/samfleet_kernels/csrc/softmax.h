@@ -5,11 +5,13 @@
 
 namespace {
 
-// Softmax over the T rows of each head of `logits` [J, 64], in place.
-INLINE void softmax_over_tokens(float *logits, int64_t tokens) {
+// Softmax over the T rows of each head of `logits` [J, 64], which are overwritten. Only the weights of the first T - 1
+// are written, to `weights` [8 (T - 1), 64]: the last one is what they lack to 1.
+INLINE void softmax_over_tokens(float *logits, int64_t tokens, float *weights) {
     for (int64_t head = 0; head < HEADS; head++)
         for (int64_t column = 0; column < TILE; column += LANES) {
             float *at = logits + head * tokens * TILE + column;
+            float *to = weights + head * (tokens - 1) * TILE + column;
             Vector most = load(at), sum = Vector{};
             for (int64_t row = 1; row < tokens; row++) most = greater(load(at + row * TILE), most);
             for (int64_t row = 0; row < tokens; row++) {
@@ -18,7 +20,7 @@ INLINE void softmax_over_tokens(float *logits, int64_t tokens) {
                 store(at + row * TILE, weight);
             }
             sum = 1.f / sum;
-            for (int64_t row = 0; row < tokens; row++) store(at + row * TILE, load(at + row * TILE) * sum);
+            for (int64_t row = 0; row < tokens - 1; row++) store(to + row * TILE, load(at + row * TILE) * sum);
         }
 }
 
@@ -29,14 +31,17 @@ struct ImageSoftmax {
     float *reference;      // [J]
     float *total;          // [J, LANES]
     float *seen;           // [J, 16]: weighted values of the image
-    float *gathered;       // [rows, padded]: weighted factors of the prompt, transposed; none if rows is 0
-    int64_t pairs, rows, padded;
+    float *constants[2];   // [J, LANES] for each layer's constant row: its weighted factor; null behind the layers
+    float *gathered;       // [J, padded]: weighted factors of the prompt
+    int64_t pairs, padded;
 
     void begin() const {
         for (int64_t row = 0; row < pairs; row++) reference[row] = -INFINITY;
         memset(total, 0, sizeof(float) * pairs * LANES);
         memset(seen, 0, sizeof(float) * pairs * CHANNELS);
-        if (rows) memset(gathered, 0, sizeof(float) * rows * padded);
+        for (float *sums : constants)
+            if (sums) memset(sums, 0, sizeof(float) * pairs * LANES);
+        memset(gathered, 0, sizeof(float) * pairs * padded);
     }
 
     // Replace `logits` [J, 64] by weights; those of the columns from `valid` on are 0.
@@ -57,21 +62,46 @@ struct ImageSoftmax {
         }
     }
 
+    // scaled [J, 64] = weights * factor, the factor [64] of a layer's constant row, whose sums it adds. Both may be one.
+    void gather_constant(int layer, const float *weights, const float *factor, float *scaled) const {
+        for (int64_t row = 0; row < pairs; row++) {
+            Vector sum = load(constants[layer] + row * LANES);
+            for (int64_t column = 0; column < TILE; column += LANES) {
+                Vector weight = load(weights + row * TILE + column) * load(factor + column);
+                sum += weight;
+                store(scaled + row * TILE + column, weight);
+            }
+            store(constants[layer] + row * LANES, sum);
+        }
+    }
+
     void move(int64_t row, float top) const {
         float factor = reference[row] == -INFINITY ? 0.f : expf(reference[row] - top);
         reference[row] = top;
+        scale_row(row, factor);
         for (int64_t lane = 0; lane < LANES; lane++) total[row * LANES + lane] *= factor;
-        for (int64_t channel = 0; channel < CHANNELS; channel++) seen[row * CHANNELS + channel] *= factor;
-        for (int64_t other = 0; other < rows; other++) gathered[other * padded + row] *= factor;
     }
 
-    // Divide by the sums of the weights and write the gathered factors to `out` [J, rows].
-    void end(float *out) const {
+    void scale_row(int64_t row, float factor) const {
+        for (int64_t channel = 0; channel < CHANNELS; channel++) seen[row * CHANNELS + channel] *= factor;
+        for (float *sums : constants)
+            for (int64_t lane = 0; sums && lane < LANES; lane++) sums[row * LANES + lane] *= factor;
+        for (int64_t other = 0; other < padded; other++) gathered[row * padded + other] *= factor;
+    }
+
+    // Divide by the sums of the weights and write the gathered factors to `out` [J, columns]: those of `each` rows of a
+    // layer, the constants, and those of the second layer.
+    void end(float *out, int64_t each, int64_t columns) const {
         for (int64_t row = 0; row < pairs; row++) {
-            float inverse = 1.f / sum_of(load(total + row * LANES));
-            for (int64_t channel = 0; channel < CHANNELS; channel++) seen[row * CHANNELS + channel] *= inverse;
-            for (int64_t other = 0; other < rows; other++)
-                out[row * rows + other] = gathered[other * padded + row] * inverse;
+            scale_row(row, 1.f / sum_of(load(total + row * LANES)));
+            float *to = out + row * columns;
+            const float *from = gathered + row * padded;
+            if (!columns) continue;
+            memcpy(to, from, sizeof(float) * each);
+            to += each;
+            for (float *sums : constants)
+                if (sums) *to++ = sum_of(load(sums + row * LANES));
+            if (constants[1]) memcpy(to, from + each, sizeof(float) * each);
         }
     }
 };

@@ -20,15 +20,16 @@
 
 namespace {
 
-// LANES numbers to a register; a product keeps ROWS x COLUMNS registers of sums, as many as the registers allow.
+// LANES numbers to a register; a product keeps ROWS x COLUMNS registers of sums, as many as the registers allow. Those
+// over the image, whose columns are no whole tile, keep GATHERED_ROWS x GATHERED_COLUMNS.
 #if defined(__AVX512F__)
-constexpr int LANES = 16, ROWS = 6, COLUMNS = 4;
+constexpr int LANES = 16, ROWS = 6, COLUMNS = 4, GATHERED_ROWS = 8, GATHERED_COLUMNS = 3;
 #elif defined(__AVX2__)
-constexpr int LANES = 8, ROWS = 6, COLUMNS = 2;
+constexpr int LANES = 8, ROWS = 6, COLUMNS = 2, GATHERED_ROWS = 6, GATHERED_COLUMNS = 2;
 #elif defined(__aarch64__)
-constexpr int LANES = 4, ROWS = 6, COLUMNS = 4;
+constexpr int LANES = 4, ROWS = 6, COLUMNS = 4, GATHERED_ROWS = 6, GATHERED_COLUMNS = 4;
 #else
-constexpr int LANES = 4, ROWS = 6, COLUMNS = 2;
+constexpr int LANES = 4, ROWS = 6, COLUMNS = 2, GATHERED_ROWS = 6, GATHERED_COLUMNS = 2;
 #endif
 
 typedef float Vector __attribute__((vector_size(LANES * 4)));

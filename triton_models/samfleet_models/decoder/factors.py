@@ -21,9 +21,11 @@ class Factors:
 
     In the terms of `samfleet_models.decoder.two_way_pass`, `image` is (r₁ B)ᵀ [P, 2 J + 1, N], `tokens` is
     W [P, 2 J + 1, 256] and `scale` is r₁ r₀ [P, 1, N]; during the second layer they do not contain r₁ yet. `image` has
-    the type of scoring and is in a workspace: the next pass overwrites it. The others are float32. For the kernels,
-    `image` may be [P, tiles, 2 J + 1, 64] instead, filled up behind the last image token; `tokens` are then the values
-    [P, 2 H, T, 16] of both layers, from which `samfleet_models.decoder.token_rows` forms W's products.
+    the type of scoring and is in a workspace: the next pass overwrites it. The others are float32.
+
+    The CPU kernels have the K = 2 F + 2 rows of `samfleet_models.decoder.token_rows.DifferenceRows` instead of 2 J + 1.
+    Their `image` may be [P, tiles, K, 64], filled up behind the last image token; `tokens` are then the operands [P, 2
+    H, T, 16] of these rows.
     """
 
     image: Tensor
@@ -39,10 +41,11 @@ class Factors:
         pixels: int,
         dtype: torch.dtype = torch.float32,
         *,
+        differences: bool = False,
         by_tile: bool = False,
     ) -> Factors:
-        """Return uninitialised factors for `pairs` (J) of heads and tokens."""
-        rows = 2 * pairs + 1
+        """Return uninitialised factors for `pairs` (J) of heads and tokens; those by tile are of differences."""
+        rows = 2 * (pairs - HEADS) + 2 if differences or by_tile else 2 * pairs + 1
         shape = (prompts, -(-pixels // TILE), rows, TILE) if by_tile else (prompts, rows, pixels)
         tokens = (2 * HEADS, pairs // HEADS, CHANNELS) if by_tile else (rows, DIM)
         image = workspace.take("image", *shape, dtype=dtype)

@@ -26,7 +26,7 @@ from samfleet_models.decoder.image_context import ImageContext
 from samfleet_models.decoder.numerics import Affine, centred
 from samfleet_models.decoder.output_upscaling import SUBPIXELS, Norm, PixelTerms, PromptNorm, by_pixel
 from samfleet_models.decoder.tables import address, tiles
-from samfleet_models.decoder.token_rows import TokenRows
+from samfleet_models.decoder.token_rows import DifferenceRows, TokenRows
 from samfleet_models.decoder.workspace import Workspace
 from samfleet_models.modeling.hq_mask_decoder import RefinedMaskDecoder
 from samfleet_models.modeling.mask_decoder import MASKS, ImageFeatures, MaskDecoder
@@ -57,7 +57,7 @@ class FusedDrawing:
         first = _before(up_scaling.norm, up_scaling.first)
         return cls(
             first=first,
-            rows=TokenRows.of(weights).under(first),
+            rows=DifferenceRows.of(weights).under(first),
             bias=_before(up_scaling.norm, up_scaling.first_bias),
             norm=up_scaling.norm,
             second=up_scaling.second,

@@ -26,7 +26,10 @@ from samfleet_models.modeling.transformer import TwoWayTransformer
 
 @dataclass(frozen=True, slots=True)
 class SweepOperands:
-    """Operands of P prompts; those by head are [P, H, T, 16]."""
+    """Operands of P prompts; those by head are [P, H, T, 16].
+
+    k₁ and k are the numbers of rows of the first layer and of both (`samfleet_models.decoder.token_rows`).
+    """
 
     def rows(self, rows: slice) -> Self:
         """Return the operands of some prompts, without a copy."""
@@ -39,7 +42,7 @@ class SweepOperands:
 
 @dataclass(frozen=True, slots=True)
 class SecondOperands(SweepOperands):
-    """`products` are G / 256 [P, J, J], `against` the queries against the updates [P, J, J]."""
+    """`products` are G / 256 [P, k₁, k₁], `against` the queries against the updates [P, J, k₁]."""
 
     early_keys: Tensor
     early_values: Tensor  # times `TWICE_A_MEAN`
@@ -50,9 +53,9 @@ class SecondOperands(SweepOperands):
 
 @dataclass(frozen=True, slots=True)
 class ThirdOperands(SweepOperands):
-    """`products` are W Wᵀ / 256 [P, 2 J + 1, 2 J + 1], `against` the queries against W [P, J, 2 J + 1].
+    """`products` are W Wᵀ / 256 [P, k, k], `against` the queries against W [P, J, k].
 
-    `late_against` [P, J, J] are the late keys against the early updates.
+    `late_against` [P, J, k₁] are the late keys against the early updates.
     """
 
     early_keys: Tensor
@@ -69,11 +72,15 @@ class SweptPass(ABC):
     """One pass of P prompts through the transformer; `contexts` has the image of each prompt."""
 
     def __init__(
-        self, transformer: TwoWayTransformer, weights: FoldedWeights, contexts: Sequence[ImageContext]
+        self,
+        transformer: TwoWayTransformer,
+        weights: FoldedWeights,
+        contexts: Sequence[ImageContext],
+        rows: TokenRows,
     ) -> None:
         self._transformer = transformer
         self._weights = weights
-        self._rows = TokenRows.of(weights)
+        self._rows = rows
         self._groups = list(image_groups(contexts, len(contexts)))
         self._pixels = contexts[0].size
 
@@ -85,16 +92,16 @@ class SweptPass(ABC):
         tokens = first.norm2(tokens + self._attend_image(tokens + prompt))
         tokens = first.feed_forward(tokens)
         early_keys = split_heads(weights.to_tokens[0].key(tokens + prompt))
-        early_values = split_heads(weights.to_tokens[0].value(tokens))
-        updates = each_head(early_values, weights.to_tokens[0].out).flatten(1, 2)  # V₀ [P, J, 256]
+        early_values = self._rows.operands(split_heads(weights.to_tokens[0].value(tokens)))
+        updates = self._rows.first(each_head(early_values, weights.to_tokens[0].out))  # V₀ [P, k₁, 256]
         tokens = second.attend_to_each_other(tokens, prompt)
         doubled = early_values * TWICE_A_MEAN
         tokens = second.norm2(tokens + self._update_first(tokens + prompt, early_keys, doubled, updates, factors))
         tokens = second.feed_forward(tokens)
         late_keys = split_heads(weights.to_tokens[1].key(tokens + prompt))
-        late_values = split_heads(weights.to_tokens[1].value(tokens))
+        late_values = self._rows.operands(split_heads(weights.to_tokens[1].value(tokens)))
         both = torch.cat([early_values, late_values], 1)
-        rows = self._rows(both)  # W [P, 2 J + 1, 256]
+        rows = self._rows(both)  # W [P, k, 256]
         factors.tokens.copy_(both if factors.by_tile else rows)
         values = (doubled, late_values * TWICE_A_MEAN)
         final = self._update_second(tokens + prompt, (early_keys, late_keys), values, (updates, rows), factors)
@@ -116,8 +123,8 @@ class SweptPass(ABC):
         place = self._weights.to_image[SECOND]
         queries = split_heads(place.query(query_tokens))
         against = _against(queries, place, updates)
-        products = mean_products(updates)  # G / 256 [P, J, J]
-        gathered, seen = torch.empty_like(products), torch.empty_like(queries)
+        products = mean_products(updates)  # G / 256 [P, k₁, k₁]
+        gathered, seen = torch.empty_like(against), torch.empty_like(queries)
         operands = SecondOperands(early_keys, doubled, products, queries, against)
         for rows, context in self._groups:
             self._second(context, operands.rows(rows), factors.group(rows), gathered[rows], seen[rows])
@@ -133,7 +140,7 @@ class SweptPass(ABC):
     ) -> Tensor:
         """Second image-to-token attention, which completes `factors`, and final token-to-image attention.
 
-        `added` are V₀ [P, J, 256] and W [P, 2 J + 1, 256].
+        `added` are V₀ [P, k₁, 256] and W [P, k, 256].
         """
         updates, added_rows = added
         place = self._weights.to_image[FINAL]
@@ -157,17 +164,17 @@ class SweptPass(ABC):
     def _second(
         self, context: ImageContext, operands: SecondOperands, factors: Factors, gathered: Tensor, seen: Tensor
     ) -> None:
-        """Write r₀ where `_third` reads it, and of the attention `gathered` [P, J, J] and `seen` [P, H, T, 16]."""
+        """Write r₀ where `_third` reads it, and of the attention `gathered` [P, J, k₁] and `seen` [P, H, T, 16]."""
 
     @abstractmethod
     def _third(
         self, context: ImageContext, operands: ThirdOperands, factors: Factors, gathered: Tensor, seen: Tensor
     ) -> None:
-        """Complete `factors`; write `gathered` [P, J, 2 J + 1] and `seen` [P, H, T, 16] of the attention."""
+        """Complete `factors`; write `gathered` [P, J, k] and `seen` [P, H, T, 16] of the attention."""
 
 
 def _against(queries: Tensor, place: ToImage, rows: Tensor) -> Tensor:
-    """Return [P, J, k]: `queries` against the keys of the token factors `rows` [P, k, 256]."""
+    """Return [P, J, n]: `queries` against the keys of `rows` [P, n, 256]."""
     return torch.bmm(each_head(queries, place.key_heads).flatten(1, 2), rows.transpose(1, 2))
 
 

@@ -11,6 +11,7 @@ from samfleet_models.decoder.factors import Factors
 from samfleet_models.decoder.folded_weights import FoldedWeights
 from samfleet_models.decoder.image_context import ImageContext
 from samfleet_models.decoder.swept_pass import SecondOperands, SweptPass, ThirdOperands
+from samfleet_models.decoder.token_rows import TokenRows
 from samfleet_models.decoder.two_way_pass import FINAL, SECOND
 from samfleet_models.decoder.workspace import Workspace
 from samfleet_models.modeling.transformer import TwoWayTransformer
@@ -33,7 +34,7 @@ class TritonPass(SweptPass):
         workspace: Workspace,
         launcher: Launcher,
     ) -> None:
-        super().__init__(transformer, weights, contexts)
+        super().__init__(transformer, weights, contexts, TokenRows.of(weights))
         self._launcher = launcher
         self._dtype = contexts[0].shift.dtype
         self._workspace = workspace

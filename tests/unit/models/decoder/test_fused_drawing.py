@@ -16,6 +16,7 @@ from samfleet_kernels.library import Kernels
 from samfleet_models.decoder.fused_drawing import FusedDrawing
 from samfleet_models.decoder.hq_mask_logits import RefinedDrawing
 from samfleet_models.decoder.mask_logits import PlainDrawing
+from samfleet_models.decoder.token_rows import DifferenceRows
 from samfleet_models.modeling.hq_mask_decoder import RefinedMaskDecoder
 from samfleet_models.modeling.mask_decoder import MaskDecoder
 
@@ -51,7 +52,7 @@ def both(decoder: MaskDecoder, case: DrawingCase, kernels: Kernels) -> tuple[Ten
 def test_logits_equal_those_of_torch(
     head: MaskDecoder, kernels: Kernels, side: int, tokens: int, counts: list[int]
 ) -> None:
-    case = DrawingCase(head, side, tokens, counts, skips=head.shape.object_score)
+    case = DrawingCase(head, side, tokens, counts, skips=head.shape.object_score, rows=DifferenceRows)
     found, expected = both(head, case, kernels)
     torch.testing.assert_close(found, expected, atol=TOLERANCE * expected.abs().max().item(), rtol=0)
 
@@ -60,7 +61,7 @@ def test_logits_equal_those_of_torch(
 @pytest.mark.parametrize("side", [2, 67])
 def test_rows_of_image_tokens_longer_and_shorter_than_a_tile_are_refined(kernels: Kernels, side: int) -> None:
     _, decoder, _ = pair(KINDS["hq"], 8)
-    found, expected = both(decoder, DrawingCase(decoder, side, 6, [2], skips=False), kernels)
+    found, expected = both(decoder, DrawingCase(decoder, side, 6, [2], skips=False, rows=DifferenceRows), kernels)
     torch.testing.assert_close(found, expected, atol=TOLERANCE * expected.abs().max().item(), rtol=0)
 
 
@@ -68,7 +69,7 @@ def test_rows_of_image_tokens_longer_and_shorter_than_a_tile_are_refined(kernels
 def test_a_norm_over_all_pixels_keeps_the_variance_of_numbers_far_from_zero(kernels: Kernels) -> None:
     """The mean is 1,000 deviations: a sum of squares in float32 would have no digit of the variance."""
     _, decoder, _ = pair(KINDS["efficient"], 8)
-    case = DrawingCase(decoder, 11, 7, [2], skips=False)
+    case = DrawingCase(decoder, 11, 7, [2], skips=False, rows=DifferenceRows)
     far = replace(case.weights.up_scaling, first_bias=torch.full((256,), 1e4))
     case.weights = replace(case.weights, up_scaling=far)
     found, expected = both(decoder, case, kernels)
@@ -80,7 +81,7 @@ def test_a_norm_over_all_pixels_keeps_the_variance_of_numbers_far_from_zero(kern
 def test_extreme_numbers_are_activated_like_those_of_torch(
     decoder: MaskDecoder, kernels: Kernels, strength: float
 ) -> None:
-    case = DrawingCase(decoder, 9, 7, [2], skips=False)
+    case = DrawingCase(decoder, 9, 7, [2], skips=False, rows=DifferenceRows)
     case.factors.image.mul_(strength)
     found, expected = both(decoder, case, kernels)
     torch.testing.assert_close(found, expected, atol=TOLERANCE * expected.abs().max().item(), rtol=0)
@@ -90,7 +91,7 @@ def test_extreme_numbers_are_activated_like_those_of_torch(
 def test_numbers_that_are_not_finite_reach_the_pixels_of_their_token_only(
     decoder: MaskDecoder, kernels: Kernels
 ) -> None:
-    case = DrawingCase(decoder, 9, 7, [2], skips=False)
+    case = DrawingCase(decoder, 9, 7, [2], skips=False, rows=DifferenceRows)
     case.factors.image[0, 5, 9 * 3 + 4] = torch.nan
     found, _ = both(decoder, case, kernels)
     assert not found[:, 12:16, 16:20].isfinite().any()

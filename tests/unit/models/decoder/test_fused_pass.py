@@ -18,7 +18,7 @@ from samfleet_models.decoder.factors import Factors
 from samfleet_models.decoder.folded_weights import FoldedWeights
 from samfleet_models.decoder.fused_pass import FusedPass
 from samfleet_models.decoder.tables import ByHead, ByTile
-from samfleet_models.decoder.token_rows import TokenRows
+from samfleet_models.decoder.token_rows import DifferenceRows
 from samfleet_models.decoder.two_way_pass import TwoWayPass
 from samfleet_models.decoder.workspace import Workspace
 from samfleet_models.modeling.mask_decoder import MaskDecoder
@@ -55,14 +55,15 @@ def test_tokens_and_factors_equal_those_of_torch(
     for layout, by_tile in ((ByHead(), False), (ByTile(), False), (ByTile(), True)):
         contexts = contexts_of(weights, images, positions, layout)
         own = [contexts[owner] for owner in owners]
-        factors = Factors.taken(Workspace(CPU), prompts, HEADS * tokens, pixels, by_tile=by_tile)
-        if isinstance(layout, ByTile):
+        compiled = isinstance(layout, ByTile)
+        factors = Factors.taken(Workspace(CPU), prompts, HEADS * tokens, pixels, differences=compiled, by_tile=by_tile)
+        if compiled:
             final = FusedPass(decoder.transformer, weights, own, Workspace(CPU), kernels).run(prompt, factors)
         else:
             final = TwoWayPass(decoder.transformer, weights, own, Workspace(CPU), 64).run(prompt, factors)
         image = factors.image.transpose(1, 2).flatten(2)[..., :pixels] if by_tile else factors.image
-        rows = TokenRows.of(weights)(factors.tokens) if by_tile else factors.tokens
-        results.append((final, image, factors.scale, rows))
+        rows = DifferenceRows.of(weights)(factors.tokens) if by_tile else factors.tokens
+        results.append((final, image.transpose(1, 2) @ rows, factors.scale))
     for found, expected, same in zip(results[1], results[0], results[2], strict=True):
         assert_close(found, expected)
         assert torch.equal(found, same)
@@ -95,6 +96,6 @@ def test_numbers_that_are_not_finite_reach_the_result(decoder: MaskDecoder, kern
         prompt = torch.randn(2, 7, DIM)
         prompt[1, 3, 5] = torch.nan
         contexts = contexts_of(weights, [torch.randn(70, DIM)], torch.randn(70, DIM), ByTile())
-        factors = Factors.taken(Workspace(CPU), 2, HEADS * 7, 70)
+        factors = Factors.taken(Workspace(CPU), 2, HEADS * 7, 70, differences=True)
         final = FusedPass(decoder.transformer, weights, contexts * 2, Workspace(CPU), kernels).run(prompt, factors)
     assert [bool(rows.isfinite().all()) for rows in final] == [True, False]
