@@ -121,10 +121,10 @@ class Case:
         self._workspace = Workspace(device)
 
     def context(self, dtype: torch.dtype) -> ImageContext:
-        weights = self._weights[dtype]
-        positions = Positions.of(weights, self._positions, ByHead())
+        weights, layout = self._weights[dtype], ByHead(dtype)
+        positions = Positions.of(weights, self._positions, layout)
         terms = weights.up_scaling.terms
-        return ImageContext.of(weights, positions, self._features, self._dense, Types(dtype, dtype), ByHead(), terms)
+        return ImageContext.of(weights, positions, self._features, self._dense, Types(dtype, dtype), layout, terms)
 
     def scored(self, context: ImageContext, launcher: Launcher | None) -> tuple[Tensor, Factors]:
         """Return final tokens and factors, by the kernels or, without a launcher, by torch."""

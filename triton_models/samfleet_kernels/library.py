@@ -15,10 +15,18 @@ from samfleet_kernels.operations import Kernel, Operations, operations
 from samfleet_kernels.sources import library_path
 from samfleet_kernels.structures import STRUCTURES, DrawingSizes, Mask, MaskSizes, Sizes
 
-Instructions = Literal["avx512", "avx2", "baseline", "neon"]
+Instructions = Literal["avx512bf16", "avx512", "avx2", "baseline", "neon"]
+BFLOAT16: Instructions = "avx512bf16"  # used by executions that ask for it, not by `Choice`
+_WIDTH_OF_BFLOAT16: Instructions = "avx512"
 Choice = Literal["auto", "off", "avx512", "avx2", "baseline", "neon", "triton"]
 CHOICES: tuple[str, ...] = get_args(Choice)
-_BITS: dict[Instructions, int] = {"avx512": 4, "avx2": 2, "baseline": 1, "neon": 8}  # of `samfleet_supported`
+_BITS: dict[Instructions, int] = {
+    "avx512bf16": 16,
+    "avx512": 4,
+    "avx2": 2,
+    "baseline": 1,
+    "neon": 8,
+}  # of `samfleet_supported`
 # Measured faster than torch's operators, AVX2 also against those limited to AVX2 (ADR 60); `auto` takes the first that
 # it can. The plain x86-64 form is slower than torch, and NEON has never been measured.
 _MEASURED: tuple[Instructions, ...] = ("avx512", "avx2")
@@ -36,6 +44,11 @@ class Kernels:
 
     instructions: Instructions
     _library: ctypes.CDLL
+
+    @property
+    def bfloat16(self) -> bool:
+        """True if the sweeps' products take operands in bfloat16, also those from tables."""
+        return self.instructions == BFLOAT16
 
     def memory_floats(self, tokens: int) -> int:
         """Return how many float32 of memory a call for prompts of `tokens` needs."""
@@ -119,7 +132,14 @@ def _library() -> ctypes.CDLL | None:
 
 
 def supported() -> tuple[Instructions, ...]:
-    """Return the compiled instruction sets that this processor supports, the widest first; empty without a library."""
+    """Return the compiled instruction sets for float32 that this processor supports, the widest first.
+
+    Empty without a library.
+    """
+    return tuple(name for name in _usable() if name != BFLOAT16)
+
+
+def _usable() -> tuple[Instructions, ...]:
     library = _library()
     if library is None:
         return ()
@@ -169,6 +189,14 @@ def choice() -> str:
 def chosen() -> Kernels | None:
     """Return the kernels that this process uses on a CPU; None for torch's operators."""
     return find(_Process.choice)
+
+
+def chosen_for_bfloat16() -> Kernels | None:
+    """Return the kernels whose products take bfloat16; None if this process or its processor does not use AVX-512."""
+    own, library = chosen(), _library()
+    if own is None or own.instructions != _WIDTH_OF_BFLOAT16 or library is None or BFLOAT16 not in _usable():
+        return None
+    return Kernels(BFLOAT16, library)
 
 
 @contextmanager

@@ -14,8 +14,10 @@ FLAGS = (
     *("-fno-exceptions", "-fno-rtti", "-fPIC"),
 )
 # Flags of each instruction set, by name.
+_AVX512 = ("-mavx512f", "-mavx512dq", "-mavx2", "-mfma")
 X86: dict[str, tuple[str, ...]] = {
-    "avx512": ("-mavx512f", "-mavx512dq", "-mavx2", "-mfma"),
+    "avx512bf16": (*_AVX512, "-mavx512bw", "-mavx512vl", "-mavx512bf16"),
+    "avx512": _AVX512,
     "avx2": ("-mavx2", "-mfma"),
     "baseline": (),
 }

@@ -9,8 +9,8 @@ from typing import Literal, cast, get_args
 
 from samfleet.errors import InvalidInput
 
-Precision = Literal["fp32", "bf16", "fp16", "tf32", "tf32x3", "int8"]
-Products = Literal["ieee", "tf32", "tf32x3"]  # of float32 operands; "ieee" keeps all bits of the mantissa
+Precision = Literal["fp32", "bf16", "fp16", "tf32", "tf32x3", "bf16_products", "int8"]
+Products = Literal["ieee", "tf32", "tf32x3", "bf16"]  # of float32 operands; "ieee" keeps all bits of the mantissa
 Compilation = Literal["none", "compile", "cuda_graphs"]
 
 ALL_OTHERS = "*"
@@ -46,8 +46,10 @@ class Execution:
 
     @property
     def products(self) -> Products:
-        """Rounding of the float32 operands of products: to TF32, to sums of three products in TF32, or none."""
+        """Rounding of the float32 operands of products: to TF32, to sums of three products in it, to bf16, or none."""
         match self.precision:
+            case "bf16_products":
+                return "bf16"
             case "tf32" | "tf32x3" as rounded:
                 return rounded
             case _:

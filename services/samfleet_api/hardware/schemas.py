@@ -17,7 +17,9 @@ class HardwareName(BaseModel):
     id: uuid.UUID
     device_name: str
     device_kind: str
-    precision: str = Field(description="Arithmetic precision: `fp32`, `bf16`, `fp16`, `tf32`, `tf32x3` or `int8`.")
+    precision: str = Field(
+        description="Arithmetic precision: `fp32`, `bf16`, `fp16`, `tf32`, `tf32x3`, `bf16_products` or `int8`."
+    )
     compilation: str = Field(description="Compilation of the image encoder: `none`, `compile` or `cuda_graphs`.")
 
 

@@ -7,7 +7,9 @@ from samfleet.variants.execution import Execution, ExecutionInvalid, Executions
 KNOWN = ("mobile_sam", "sam_vit_b")
 
 
-@pytest.mark.parametrize("text", ["fp32", "bf16", "int8", "fp16+compile", "fp32+cuda_graphs", "tf32x3+compile"])
+@pytest.mark.parametrize(
+    "text", ["fp32", "bf16", "int8", "fp16+compile", "fp32+cuda_graphs", "tf32x3+compile", "bf16_products"]
+)
 def test_an_execution_round_trips_through_its_text(text: str) -> None:
     assert str(Execution.parse(text)) == text
 
@@ -19,9 +21,9 @@ def test_only_plain_fp32_is_the_reference() -> None:
     assert not Execution.parse("tf32x3").is_reference
 
 
-def test_only_tf32_rounds_operands_of_float32() -> None:
-    texts = ("fp32", "bf16", "tf32", "tf32x3+compile")
-    assert [Execution.parse(text).products for text in texts] == ["ieee", "ieee", "tf32", "tf32x3"]
+def test_tf32_and_bf16_products_round_operands_of_float32() -> None:
+    texts = ("fp32", "bf16", "tf32", "tf32x3+compile", "bf16_products")
+    assert [Execution.parse(text).products for text in texts] == ["ieee", "ieee", "tf32", "tf32x3", "bf16"]
 
 
 @pytest.mark.parametrize(
@@ -43,7 +45,10 @@ def test_a_setting_assigns_every_variant_its_execution(setting: str, mobile_sam:
 @pytest.mark.parametrize(
     ("setting", "message"),
     [
-        ("int4", "precision 'int4' of execution 'int4' is unknown; it is one of fp32, bf16, fp16, tf32, tf32x3, int8"),
+        (
+            "int4",
+            "precision 'int4' of execution 'int4' is unknown; it is one of fp32, bf16, fp16, tf32, tf32x3, bf16_pro",
+        ),
         ("int8+compile", "int8 cannot be combined with compile; write `int8`"),
         ("bf16+jit", "compilation 'jit' of execution 'bf16\\+jit' is unknown; it is one of none, compile, cuda_graphs"),
         ("bf16+", "compilation '' of"),

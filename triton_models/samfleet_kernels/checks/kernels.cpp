@@ -2,6 +2,8 @@
 // instruction sets with each other. Exit code 1 if results are not finite or differ.
 #include "comparison.h"
 
+#include <string.h>
+
 #define DECLARE(name)                                                                          \
     int64_t samfleet_memory_##name(int64_t);                                                   \
     void samfleet_first_##name(const SamfleetSizes *, const SamfleetFirst *, float *);         \
@@ -19,6 +21,7 @@ extern "C" {
 #if defined(__aarch64__)
 DECLARE(neon)
 #else
+DECLARE(avx512bf16)
 DECLARE(avx512)
 DECLARE(avx2)
 DECLARE(baseline)
@@ -43,6 +46,7 @@ static const Set SETS[] = {
     SET(neon, SAMFLEET_NEON),
 #else
     SET(baseline, SAMFLEET_BASELINE), SET(avx2, SAMFLEET_AVX2), SET(avx512, SAMFLEET_AVX512),
+    SET(avx512bf16, SAMFLEET_AVX512BF16),
 #endif
 };
 
@@ -59,15 +63,38 @@ static Array products_of(int64_t prompts, int64_t rows) {
     return made;
 }
 
+static bool in_bfloat16(const Set &set) { return set.bit == SAMFLEET_AVX512BF16; }
+
+// Tables [tiles, rows, columns] as the kernels take them: those of AVX512-BF16 have two rows beside each other, here with
+// the low bits cut off.
+static Array operands(const Set &set, const Array &table, int64_t rows, int64_t columns) {
+    if (!in_bfloat16(set)) return table;
+    Array made;
+    for (size_t tile = 0; tile < table.size(); tile += rows * columns)
+        for (int64_t row = 0; row < rows; row += 2)
+            for (int64_t column = 0; column < columns; column++) {
+                uint32_t low, high;
+                memcpy(&low, &table[tile + row * columns + column], sizeof low);
+                memcpy(&high, &table[tile + (row + 1) * columns + column], sizeof high);
+                uint32_t both = low >> 16 | (high & 0xFFFF0000u);
+                float bits;
+                memcpy(&bits, &both, sizeof bits);
+                made.push_back(bits);
+            }
+    return made;
+}
+
 static Array run(const Set &set, SamfleetSizes sizes, float strength) {
     state = 1;
     int64_t pairs = 8 * sizes.tokens, rows = 2 * pairs - 14, one = rows / 2, tiles = (sizes.pixels + 63) / 64;
     int64_t narrow = sizes.prompts * pairs * 16, wide = sizes.prompts * pairs;
-    auto table = [&] { return random_array(tiles * 128 * 64, strength); };
+    auto random_table = [&] { return random_array(tiles * 128 * 64, strength); };
+    auto table = [&] { return operands(set, random_table(), 128, 64); };
     auto heads = [&] { return random_array(narrow, 1); };
     Array memory(set.memory(sizes.tokens));
-    Array queries = heads(), keys = table(), values = table(), seen(narrow);
-    SamfleetFirst first{queries.data(), keys.data(), values.data(), seen.data()};
+    Array queries = heads(), first_keys = random_table(), values = operands(set, random_table(), 64, 128), seen(narrow);
+    Array keys = operands(set, first_keys, 128, 64);
+    SamfleetFirst first{queries.data(), first_keys.data(), values.data(), seen.data()};
     set.first(&sizes, &first, memory.data());
     Array result = seen;
 

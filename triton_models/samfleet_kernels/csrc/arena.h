@@ -17,10 +17,13 @@ struct Arena {
     float *base;
     int64_t used;
 
-    float *take(int64_t count) {
+    // Room for numbers of 32 bits.
+    template <class Number = float>
+    Number *take(int64_t count) {
+        static_assert(sizeof(Number) == sizeof(float), "the arena counts in floats");
         float *start = base ? base + used : nullptr;
         used += (count + LINE - 1) / LINE * LINE;
-        return start;
+        return (Number *)start;
     }
 };
 

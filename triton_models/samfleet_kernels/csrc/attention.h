@@ -6,36 +6,47 @@
 namespace {
 
 // Logits of one head: (queries · table * inner + against · factors) * outer + queries · plain. What is null is left out.
+// Of the factors, those of the layers' constant rows stay numbers: their logits are large, and rounded to bfloat16 they
+// left errors of 1 % in the tokens.
+template <class Number>
 struct Logits {
     int64_t tokens;
-    const float *queries;             // packed [J, 16]
-    const float *table;               // of the tile
+    const Number *queries;            // packed [J, 16]
+    const Number *table;              // of the tile
     float *out;                       // [J, 64]
     const float *inner = nullptr;     // [64]
-    const float *against = nullptr;   // packed [J, depth]
-    const float *factors = nullptr;   // [depth, 64]
+    const Operand *against = nullptr;  // packed [J, depth]
+    const Operand *factors = nullptr;  // [depth, 64]
     int64_t depth = 0;
+    const float *against_constants = nullptr;  // packed [J, layers]
+    const float *constants = nullptr;          // [layers, 64]
+    int64_t layers = 0;
     const float *outer = nullptr;     // [64]
-    const float *plain = nullptr;     // table of the tile
+    const Number *plain = nullptr;    // table of the tile
     int64_t head = 0;
 
     template <int R>
     void run(int64_t first) const {
-        int64_t row = head * tokens + first, rows = head * CHANNELS * TILE;
+        constexpr int64_t NARROW = CHANNELS / numbers_of<Number>();
+        int64_t row = head * tokens + first, rows = head * NARROW * TILE, wide = steps(depth);
         for (int64_t column = 0; column < TILE; column += CHUNK) {
             Sums<R, COLUMNS> sums;
             sums.clear();
-            sums.add(queries + row * CHANNELS, table + rows + column, TILE, CHANNELS);
+            sums.add(queries + row * NARROW, table + rows + column, TILE, NARROW);
             if (inner) sums.scale(inner + column);
-            if (against) sums.add(against + row * depth, factors + column, TILE, depth);
+            if (against) {
+                sums.add(against + row * wide, factors + column, TILE, wide);
+                sums.add(against_constants + row * layers, constants + column, TILE, layers);
+            }
             if (outer) sums.scale(outer + column);
-            if (plain) sums.add(queries + row * CHANNELS, plain + rows + column, TILE, CHANNELS);
+            if (plain) sums.add(queries + row * NARROW, plain + rows + column, TILE, NARROW);
             sums.write(out + row * TILE + column, TILE);
         }
     }
 };
 
-INLINE void all_heads(Logits work) {
+template <class Number>
+INLINE void all_heads(Logits<Number> work) {
     for (work.head = 0; work.head < HEADS; work.head++) each_panel(work.tokens, work);
 }
 
@@ -46,7 +57,7 @@ struct Variance {
     const float *factors;      // [size, 64]
     float *variance;           // [64]
     const float *triangle;     // next packed panel
-    const float *values = nullptr, *echoes = nullptr;  // packed [rows, depth], and [depth, 64] of the tile's table
+    const Operand *values = nullptr, *echoes = nullptr;  // packed [rows, depth], and [depth, 64] of the tile's table
     int64_t depth = 0;
     int64_t row = 0;           // of the factors, the next one
 
@@ -56,7 +67,7 @@ struct Variance {
         for (int64_t column = 0; column < TILE; column += CHUNK) {
             Sums<R, COLUMNS> sums;
             sums.clear();
-            sums.add(values + first * depth, echoes + column, TILE, depth);
+            sums.add(values + first * steps(depth), echoes + column, TILE, steps(depth));
             if (scale) sums.scale(scale + column);
             sums.add(triangle, factors + own * TILE + column, TILE, size - own);
             sums.dot(factors + own * TILE + column, TILE, variance + column);
@@ -64,18 +75,18 @@ struct Variance {
         triangle += R * (size - own);
     }
 
-    // The rows of a layer's heads, `others` of each, the first of them at `row`.
-    INLINE void heads(int64_t others, const float *packed, const float *table) {
+    // The rows of a layer's heads, `others` of each.
+    INLINE void heads(int64_t others, const Operand *packed, const Operand *table) {
         depth = CHANNELS;
         for (int64_t head = 0; head < HEADS; head++, row += others) {
-            values = packed + head * others * CHANNELS;
-            echoes = table + head * CHANNELS * TILE;
+            values = packed + head * others * steps(CHANNELS);
+            echoes = table + head * steps(CHANNELS) * TILE;
             each_panel(others, *this);
         }
     }
 
-    // The row of a layer that has no factor of its own in a head.
-    INLINE void constant(const float *packed, const float *table) {
+    // The constant row of a layer.
+    INLINE void constant(const Operand *packed, const Operand *table) {
         depth = WIDTH;
         values = packed;
         echoes = table;
@@ -88,8 +99,8 @@ struct Variance {
 // tokens to one sum would lose three times as much to rounding.
 struct Seeing {
     int64_t tokens;
-    const float *weights;
-    const float *values;  // transposed table of the tile
+    const Operand *weights;
+    const Operand *values;  // transposed table of the tile
     float *seen;
     int64_t head = 0;
 
@@ -101,11 +112,11 @@ struct Seeing {
         for (int64_t channel = 0; channel < CHANNELS; channel += SPAN * LANES) {
             Sums<R, SPAN> sums[PARTS];
             float *to = seen + row * CHANNELS + channel;
-            const float *own = weights + row * TILE, *from = values + head * CHANNELS + channel;
+            const Operand *own = weights + row * steps(TILE), *from = values + head * CHANNELS + channel;
             for (auto &part : sums) part.clear();
-            for (int64_t k = 0; k < TILE; k += PARTS)
+            for (int64_t k = 0; k < steps(TILE); k += PARTS)
                 for (int part = 0; part < PARTS; part++)
-                    sums[part].add_strided(own + k + part, 1, TILE, from + (k + part) * WIDTH, WIDTH, 1);
+                    sums[part].add_strided(own + k + part, 1, steps(TILE), from + (k + part) * WIDTH, WIDTH, 1);
             for (int part = 1; part < PARTS; part++) sums[0].add_sums(sums[part]);
             sums[0].add_matrix(to, CHANNELS);
             sums[0].write(to, CHANNELS);
@@ -119,7 +130,7 @@ INLINE void see(Seeing work) {
 
 // gathered [J, padded] += weights [J, 64] · factors [64, padded].
 struct Gathering {
-    const float *weights, *factors;
+    const Operand *weights, *factors;
     int64_t padded;
     float *gathered;
 
@@ -128,7 +139,7 @@ struct Gathering {
         Sums<R, C> sums;
         float *to = gathered + row * padded + column;
         sums.clear();
-        sums.add_strided(weights + row * TILE, 1, TILE, factors + column, padded, TILE);
+        sums.add_strided(weights + row * steps(TILE), 1, steps(TILE), factors + column, padded, steps(TILE));
         sums.add_matrix(to, padded);
         sums.write(to, padded);
     }

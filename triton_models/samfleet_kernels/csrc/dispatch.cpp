@@ -28,7 +28,11 @@ uint32_t samfleet_supported(void) {
     uint32_t state = saved_state();
     if ((b & avx2) && (state & AVX_STATE) == AVX_STATE) found |= SAMFLEET_AVX2;
     else return found;
-    if ((b & avx512f) && (b & avx512dq) && (state & AVX512_STATE) == AVX512_STATE) found |= SAMFLEET_AVX512;
+    if (!(b & avx512f) || !(b & avx512dq) || (state & AVX512_STATE) != AVX512_STATE) return found;
+    found |= SAMFLEET_AVX512;
+    const uint32_t avx512bw = 1u << 30, avx512vl = 1u << 31, avx512bf16 = 1u << 5;
+    if (!(b & avx512bw) || !(b & avx512vl) || !__get_cpuid_count(7, 1, &a, &b, &c, &d)) return found;
+    if (a & avx512bf16) found |= SAMFLEET_AVX512BF16;
     return found;
 #endif
 }

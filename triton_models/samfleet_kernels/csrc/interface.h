@@ -1,4 +1,7 @@
-// The C interface of the kernels. All arrays are float32 and contiguous; no alignment is required.
+// The C interface of the kernels. All arrays are contiguous, no alignment is required, and they are float32 but for the
+// tables of the sweeps, which are so with most instruction sets. With AVX512-BF16 products take operands in bfloat16, and
+// a table has two neighbours in their depth beside each other: [tiles, 64, 64, 2] of a table [tiles, 128, 64], and
+// [tiles, 32, 128, 2] of a transposed one, in both cases for the pairs of the middle dimension.
 //
 // Sizes: P prompts of T tokens, H = 8 heads of 16 channels, J = 8 T pairs (head, token), N image tokens in tiles of 64.
 // The last token of each head has no factor (`samfleet_models.decoder.token_rows`): the first layer has F = 8 (T - 1)
@@ -23,8 +26,8 @@ struct SamfleetSizes {
 // First token-to-image attention.
 struct SamfleetFirst {
     const float *queries;      // [P, J, 16]
-    const float *keys;         // table
-    const float *values;       // transposed table
+    const float *keys;         // table, always float32
+    const void *values;        // transposed table
     float *seen;               // out [P, J, 16]
 };
 
@@ -35,8 +38,8 @@ struct SamfleetSecond {
     const float *products;     // G / 256 [P, E, E], symmetric
     const float *queries;      // [P, J, 16]
     const float *against;      // [P, J, E]: the queries against the updates
-    const float *early_queries, *echoes, *keys, *position_keys;  // tables
-    const float *values;       // transposed table
+    const void *early_queries, *echoes, *keys, *position_keys;  // tables
+    const void *values;        // transposed table
     const float *norms;        // [N]
     float epsilon;
     float *scale;              // out r0 [P, N]
@@ -53,8 +56,8 @@ struct SamfleetThird {
     const float *products;     // W W^T / 256 [P, K, K], symmetric
     const float *queries;      // [P, J, 16]
     const float *against;      // [P, J, K]
-    const float *early_queries, *late_queries, *position_queries, *early_echoes, *late_echoes, *keys, *position_keys;
-    const float *values;       // transposed table; the others are tables
+    const void *early_queries, *late_queries, *position_queries, *early_echoes, *late_echoes, *keys, *position_keys;
+    const void *values;        // transposed table; the others are tables
     const float *shift;        // [N]
     const float *norms;        // [N]
     float epsilon;
@@ -128,7 +131,7 @@ struct SamfleetMask {
 };
 
 // Instruction sets that are compiled in and that this processor and its system support, as bits.
-enum { SAMFLEET_BASELINE = 1, SAMFLEET_AVX2 = 2, SAMFLEET_AVX512 = 4, SAMFLEET_NEON = 8 };
+enum { SAMFLEET_BASELINE = 1, SAMFLEET_AVX2 = 2, SAMFLEET_AVX512 = 4, SAMFLEET_NEON = 8, SAMFLEET_AVX512BF16 = 16 };
 uint32_t samfleet_supported(void);
 
 // Sizes of the six structures above, without those of sizes, and of those of encoder.h, in this order; the caller

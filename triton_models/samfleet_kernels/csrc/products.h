@@ -7,6 +7,44 @@ namespace {
 constexpr int64_t TILE = 64, HEADS = 8, CHANNELS = 16, WIDTH = HEADS * CHANNELS;
 constexpr int CHUNK = LANES * COLUMNS;
 
+// What a product takes of its operands at a time: a number, or with AVX512-BF16 two neighbours in the product's depth,
+// rounded to bfloat16. Sums are float32.
+#if defined(__AVX512BF16__)
+
+struct Pair {
+    uint32_t bits;  // the first number in the low half
+};
+typedef Pair Operand;
+constexpr int STEP = 2;
+
+INLINE __m512bh load(const Pair *from) { return (__m512bh)_mm512_loadu_si512(from); }
+
+INLINE Vector multiply_add(Vector sum, Pair a, __m512bh b) {
+    return (Vector)_mm512_dpbf16_ps((__m512)sum, b, (__m512bh)_mm512_set1_epi32((int)a.bits));
+}
+
+#else
+
+typedef float Operand;
+constexpr int STEP = 1;
+
+#endif
+
+INLINE Vector multiply_add(Vector sum, float a, Vector b) { return sum + a * b; }
+
+// How many numbers an operand has.
+template <class Number>
+constexpr int64_t numbers_of() {
+    return 1;
+}
+template <>
+constexpr int64_t numbers_of<Operand>() {
+    return STEP;
+}
+
+// Number of operands in a depth of so many numbers.
+constexpr int64_t steps(int64_t depth) { return (depth + STEP - 1) / STEP; }
+
 // Sums of R rows and C registers of columns.
 template <int R, int C>
 struct Sums {
@@ -19,23 +57,26 @@ struct Sums {
             for (int column = 0; column < C; column++) at[row][column] = Vector{};
     }
 
-    // Add left [depth, R] (packed) times right [depth, ld].
-    INLINE void add(const float *left, const float *right, int64_t ld, int64_t depth) {
+    // Add left [depth, R] (packed) times right [depth, ld]; the depth counts what a product takes at a time.
+    template <class Number>
+    INLINE void add(const Number *left, const Number *right, int64_t ld, int64_t depth) {
         add_strided(left, R, 1, right, ld, depth);
     }
 
     // Add left times right [depth, ld]; left is at [k * step + row * stride].
+    template <class Number>
     INLINE void add_strided(
-        const float *left, int64_t step, int64_t stride, const float *right, int64_t ld, int64_t depth) {
+        const Number *left, int64_t step, int64_t stride, const Number *right, int64_t ld, int64_t depth) {
         for (int64_t k = 0; k < depth; k++) {
-            Vector b[C];
+            decltype(load(right)) b[C];
 #pragma GCC unroll 8
             for (int column = 0; column < C; column++) b[column] = load(right + k * ld + column * LANES);
 #pragma GCC unroll 8
             for (int row = 0; row < R; row++) {
-                float a = left[k * step + row * stride];
+                Number a = left[k * step + row * stride];
 #pragma GCC unroll 8
-                for (int column = 0; column < C; column++) at[row][column] += a * b[column];
+                for (int column = 0; column < C; column++)
+                    at[row][column] = multiply_add(at[row][column], a, b[column]);
             }
         }
     }

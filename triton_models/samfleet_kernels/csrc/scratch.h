@@ -35,14 +35,20 @@ INLINE ImageSoftmax softmax_of(Arena &arena, Shape shape, int layers) {
 
 // What a tile needs, for the factors of `layers` layers.
 struct TileScratch {
-    float *factors, *logits, *weights, *turned;
+    float *factors, *logits, *weights;
+    Operand *summed, *left, *turned;  // the factors, the weights, and the factors over the image tokens as operands
 
     TileScratch() = default;
     TileScratch(Arena &arena, Shape shape, int layers) {
         factors = arena.take(layers * shape.early() * TILE);
         logits = arena.take(shape.pairs() * TILE);
         weights = arena.take(shape.pairs() * TILE);
-        turned = arena.take(TILE * padded(layers * shape.each()));
+        turned = arena.take<Operand>(steps(TILE) * padded(layers * shape.each()));
+        summed = left = nullptr;
+        if (STEP == 1) return;  // numbers are operands
+        summed = arena.take<Operand>(steps(layers * shape.each()) * TILE);
+        int64_t most = shape.pairs() > layers * shape.each() ? shape.pairs() : layers * shape.each();
+        left = arena.take<Operand>(most * steps(TILE));
     }
 };
 
@@ -60,17 +66,19 @@ struct FirstPrompt {
 
 struct SecondPrompt {
     static constexpr int LAYERS = 1;
-    float *keys, *values, *constant, *queries, *against, *triangle;
+    Operand *keys, *values, *constant, *queries, *against;
+    float *against_constant, *triangle;
     ImageSoftmax softmax;
 
     SecondPrompt() = default;
     SecondPrompt(Arena &arena, Shape shape) {
-        int64_t narrow = shape.pairs() * CHANNELS;
-        keys = arena.take(narrow);
-        values = arena.take(narrow);
-        constant = arena.take(WIDTH);
-        queries = arena.take(narrow);
-        against = arena.take(shape.pairs() * shape.early());
+        int64_t narrow = shape.pairs() * steps(CHANNELS);
+        keys = arena.take<Operand>(narrow);
+        values = arena.take<Operand>(narrow);
+        constant = arena.take<Operand>(steps(WIDTH));
+        queries = arena.take<Operand>(narrow);
+        against = arena.take<Operand>(shape.pairs() * steps(shape.each()));
+        against_constant = arena.take(shape.pairs());
         triangle = arena.take(triangle_size(shape.early()));
         softmax = softmax_of(arena, shape, LAYERS);
     }
@@ -78,21 +86,24 @@ struct SecondPrompt {
 
 struct ThirdPrompt {
     static constexpr int LAYERS = 2;
-    float *keys[2], *values[2], *constants[2];  // of the early and the late layer
-    float *late_against, *queries, *against, *triangle;
+    Operand *keys[2], *values[2], *constants[2];  // of the early and the late layer
+    Operand *late_against, *queries, *against;
+    float *late_against_constant, *against_constants, *triangle;
     ImageSoftmax softmax;
 
     ThirdPrompt() = default;
     ThirdPrompt(Arena &arena, Shape shape) {
-        int64_t narrow = shape.pairs() * CHANNELS;
+        int64_t narrow = shape.pairs() * steps(CHANNELS);
         for (int layer = 0; layer < LAYERS; layer++) {
-            keys[layer] = arena.take(narrow);
-            values[layer] = arena.take(narrow);
-            constants[layer] = arena.take(WIDTH);
+            keys[layer] = arena.take<Operand>(narrow);
+            values[layer] = arena.take<Operand>(narrow);
+            constants[layer] = arena.take<Operand>(steps(WIDTH));
         }
-        late_against = arena.take(shape.pairs() * shape.early());
-        queries = arena.take(narrow);
-        against = arena.take(shape.pairs() * shape.both());
+        late_against = arena.take<Operand>(shape.pairs() * steps(shape.each()));
+        queries = arena.take<Operand>(narrow);
+        against = arena.take<Operand>(shape.pairs() * steps(LAYERS * shape.each()));
+        late_against_constant = arena.take(shape.pairs());
+        against_constants = arena.take(LAYERS * shape.pairs());
         triangle = arena.take(triangle_size(shape.both()));
         softmax = softmax_of(arena, shape, LAYERS);
     }

@@ -1,12 +1,11 @@
 // Softmax over the tokens of a prompt, and over the image, tile by tile.
 #pragma once
 #include "products.h"
-#include "transpose.h"
 
 namespace {
 
-// Softmax over the T rows of each head of `logits` [J, 64], which are overwritten. Only the weights of the first T - 1
-// are written, to `weights` [8 (T - 1), 64]: the last one is what they lack to 1.
+// Softmax over the T rows of each head of `logits` [J, 64], which are overwritten. What the weights of the first T - 1
+// differ from that of the last is written to `weights` [8 (T - 1), 64]: they sum to 1, so that is all of them.
 INLINE void softmax_over_tokens(float *logits, int64_t tokens, float *weights) {
     for (int64_t head = 0; head < HEADS; head++)
         for (int64_t column = 0; column < TILE; column += LANES) {
@@ -20,7 +19,9 @@ INLINE void softmax_over_tokens(float *logits, int64_t tokens, float *weights) {
                 store(at + row * TILE, weight);
             }
             sum = 1.f / sum;
-            for (int64_t row = 0; row < tokens - 1; row++) store(to + row * TILE, load(at + row * TILE) * sum);
+            Vector last = load(at + (tokens - 1) * TILE);
+            for (int64_t row = 0; row < tokens - 1; row++)
+                store(to + row * TILE, (load(at + row * TILE) - last) * sum);
         }
 }
 
@@ -89,28 +90,17 @@ struct ImageSoftmax {
         for (int64_t other = 0; other < padded; other++) gathered[row * padded + other] *= factor;
     }
 
-    // Divide by the sums of the weights and write the gathered factors to `out` [J, columns]: those of `each` rows of a
-    // layer, the constants, and those of the second layer.
-    void end(float *out, int64_t each, int64_t columns) const {
+    // Divide by the sums of the weights and write the gathered factors to `out` [J, columns + layers]: `columns` of all
+    // layers, and their constants.
+    void end(float *out, int64_t columns) const {
         for (int64_t row = 0; row < pairs; row++) {
             scale_row(row, 1.f / sum_of(load(total + row * LANES)));
-            float *to = out + row * columns;
-            const float *from = gathered + row * padded;
-            if (!columns) continue;
-            memcpy(to, from, sizeof(float) * each);
-            to += each;
+            if (columns) memcpy(out, gathered + row * padded, sizeof(float) * columns);
+            out += columns;
             for (float *sums : constants)
-                if (sums) *to++ = sum_of(load(sums + row * LANES));
-            if (constants[1]) memcpy(to, from + each, sizeof(float) * each);
+                if (sums) *out++ = sum_of(load(sums + row * LANES));
         }
     }
 };
-
-// Transpose `from` [rows, 64] to `to` [64, ld]; rows is a multiple of 4.
-INLINE void transpose(const float *from, int64_t rows, float *to, int64_t ld) {
-    for (int64_t row = 0; row < rows; row += 4)
-        for (int64_t column = 0; column < TILE; column += 4)
-            transpose_four(from + row * TILE + column, TILE, to + column * ld + row, ld);
-}
 
 }  // namespace

@@ -11,7 +11,8 @@ namespace {
 struct Tile {
     int64_t number, start, valid;
 
-    const float *of(const float *table) const { return table + number * WIDTH * TILE; }
+    const float *numbers(const float *table) const { return table + number * WIDTH * TILE; }
+    const Operand *of(const void *table) const { return (const Operand *)table + number * steps(WIDTH) * TILE; }
 };
 
 template <class Prompt, class Sweep>
@@ -36,21 +37,22 @@ struct FirstSweep {
 
     void begin(FirstPrompt &own, int64_t prompt) const {
         int64_t narrow = prompt * shape.pairs() * CHANNELS;
-        pack_heads(at.queries + narrow, shape.tokens, CHANNELS, own.queries);
+        pack_numbers(at.queries + narrow, CHANNELS, shape.tokens, CHANNELS, own.queries);
         own.softmax.seen = at.seen + narrow;
         own.softmax.begin();
     }
 
     void step(TileScratch &scratch, FirstPrompt &own, int64_t, Tile tile) const {
-        all_heads(Logits{shape.tokens, own.queries, tile.of(at.keys), scratch.weights});
+        all_heads(Logits<float>{shape.tokens, own.queries, tile.numbers(at.keys), scratch.weights});
         own.softmax.weigh(scratch.weights, tile.valid);
-        see(Seeing{shape.tokens, scratch.weights, tile.of(at.values), own.softmax.seen});
+        const Operand *weights = over_tokens(scratch.weights, shape.pairs(), scratch.left);
+        see(Seeing{shape.tokens, weights, tile.of(at.values), own.softmax.seen});
     }
 
-    void end(FirstPrompt &own, int64_t) const { own.softmax.end(nullptr, 0, 0); }
+    void end(FirstPrompt &own, int64_t) const { own.softmax.end(nullptr, 0); }
 };
 
-// Factors of a tile, as rows: those of the early layer, its constant row, the other layer's constant row, its factors.
+// Factors of a tile, as rows: those of the early layer, those of the late one, and the layers' constants.
 struct SecondSweep {
     const SamfleetSecond &at;
     Shape shape;
@@ -58,10 +60,12 @@ struct SecondSweep {
 
     void begin(SecondPrompt &own, int64_t prompt) const {
         int64_t tokens = shape.tokens, narrow = prompt * shape.pairs() * CHANNELS, rows = shape.early();
-        pack_heads(at.early_keys + narrow, tokens, CHANNELS, own.keys);
+        pack_heads(at.early_keys + narrow, CHANNELS, tokens, CHANNELS, own.keys);
         pack_values(at.echo_values + narrow, tokens, own.values, own.constant);
-        pack_heads(at.queries + narrow, tokens, CHANNELS, own.queries);
-        pack_heads(at.against + prompt * shape.pairs() * rows, tokens, rows, own.against);
+        pack_heads(at.queries + narrow, CHANNELS, tokens, CHANNELS, own.queries);
+        const float *against = at.against + prompt * shape.pairs() * rows;
+        pack_heads(against, rows, tokens, shape.each(), own.against);
+        pack_numbers(against + shape.each(), rows, tokens, 1, own.against_constant);
         pack_triangle(at.products + prompt * rows * rows, shape.others(), 1, own.triangle);
         own.softmax.seen = at.seen + narrow;
         own.softmax.begin();
@@ -70,26 +74,29 @@ struct SecondSweep {
     void step(TileScratch &scratch, SecondPrompt &own, int64_t prompt, Tile tile) const {
         alignas(64) float variance[TILE], scale[TILE];
         float *factors = scratch.factors, *weights = scratch.weights, *constant = factors + shape.each() * TILE;
-        all_heads(Logits{shape.tokens, own.keys, tile.of(at.early_queries), scratch.logits});
+        all_heads(Logits<Operand>{shape.tokens, own.keys, tile.of(at.early_queries), scratch.logits});
         softmax_over_tokens(scratch.logits, shape.tokens, factors);
         for (int64_t column = 0; column < TILE; column++) constant[column] = 1;
         read_row(at.norms + tile.start, tile.valid, variance);
+        const Operand *summed = summed_over(factors, shape.each(), scratch.summed);
         Variance terms{shape.early(), nullptr, factors, variance, own.triangle};
         terms.heads(shape.others(), own.values, tile.of(at.echoes));
         terms.constant(own.constant, tile.of(at.echoes));
         inverse_deviation(variance, at.epsilon, scale);
         memcpy(at.scale + prompt * pixels + tile.start, scale, sizeof(float) * tile.valid);
-        all_heads(Logits{shape.tokens, own.queries, tile.of(at.keys), weights, nullptr, own.against, factors,
-                         shape.early(), scale, tile.of(at.position_keys)});
+        all_heads(Logits<Operand>{shape.tokens, own.queries, tile.of(at.keys), weights, nullptr, own.against, summed,
+                         shape.each(), own.against_constant, constant, 1, scale, tile.of(at.position_keys)});
         own.softmax.weigh(weights, tile.valid);
         own.softmax.gather_constant(0, weights, scale, weights);
-        transpose(factors, shape.each(), scratch.turned, own.softmax.padded);
-        gather(Gathering{weights, scratch.turned, own.softmax.padded, own.softmax.gathered}, shape.pairs());
-        see(Seeing{shape.tokens, weights, tile.of(at.values), own.softmax.seen});
+        int64_t padded = own.softmax.padded;
+        transpose(over_tokens(factors, shape.each(), scratch.left), shape.each(), scratch.turned, padded);
+        const Operand *left = over_tokens(weights, shape.pairs(), scratch.left);
+        gather(Gathering{left, scratch.turned, padded, own.softmax.gathered}, shape.pairs());
+        see(Seeing{shape.tokens, left, tile.of(at.values), own.softmax.seen});
     }
 
     void end(SecondPrompt &own, int64_t prompt) const {
-        own.softmax.end(at.gathered + prompt * shape.pairs() * shape.early(), shape.each(), shape.early());
+        own.softmax.end(at.gathered + prompt * shape.pairs() * shape.early(), shape.each());
     }
 };
 
@@ -101,59 +108,71 @@ struct ThirdSweep {
 
     void begin(ThirdPrompt &own, int64_t prompt) const {
         int64_t tokens = shape.tokens, narrow = prompt * shape.pairs() * CHANNELS, rows = shape.both();
-        pack_heads(at.early_keys + narrow, tokens, CHANNELS, own.keys[0]);
-        pack_heads(at.late_keys + narrow, tokens, CHANNELS, own.keys[1]);
+        pack_heads(at.early_keys + narrow, CHANNELS, tokens, CHANNELS, own.keys[0]);
+        pack_heads(at.late_keys + narrow, CHANNELS, tokens, CHANNELS, own.keys[1]);
         pack_values(at.early_values + narrow, tokens, own.values[0], own.constants[0]);
         pack_values(at.late_values + narrow, tokens, own.values[1], own.constants[1]);
-        pack_heads(at.queries + narrow, tokens, CHANNELS, own.queries);
-        pack_heads(at.late_against + prompt * shape.pairs() * shape.early(), tokens, shape.early(), own.late_against);
-        pack_heads(at.against + prompt * shape.pairs() * rows, tokens, rows, own.against);
+        pack_heads(at.queries + narrow, CHANNELS, tokens, CHANNELS, own.queries);
+        const float *late = at.late_against + prompt * shape.pairs() * shape.early();
+        const float *against = at.against + prompt * shape.pairs() * rows;
+        pack_heads(late, shape.early(), tokens, shape.each(), own.late_against);
+        pack_numbers(late + shape.each(), shape.early(), tokens, 1, own.late_against_constant);
+        pack_heads(against, rows, tokens, 2 * shape.each(), own.against);
+        pack_numbers(against + 2 * shape.each(), rows, tokens, 2, own.against_constants);
         pack_triangle(at.products + prompt * rows * rows, shape.others(), 2, own.triangle);
         own.softmax.seen = at.seen + narrow;
         own.softmax.begin();
     }
 
-    // Form B in `factors`, with r0 in `early`, and r1 in `second`.
-    void update(TileScratch &scratch, ThirdPrompt &own, Tile tile, const float *early, float *second) const {
+    // Form B in `factors`, with r0 in `early`, and r1 in `second`. Return B as operands.
+    const Operand *update(
+        TileScratch &scratch, ThirdPrompt &own, Tile tile, const float *early, float *second) const {
         alignas(64) float variance[TILE], shift[TILE];
-        float *factors = scratch.factors, *constants = factors + shape.each() * TILE, *late = constants + 2 * TILE;
-        all_heads(Logits{shape.tokens, own.keys[0], tile.of(at.early_queries), scratch.logits});
+        float *factors = scratch.factors, *late = factors + shape.each() * TILE, *constants = late + shape.each() * TILE;
+        all_heads(Logits<Operand>{shape.tokens, own.keys[0], tile.of(at.early_queries), scratch.logits});
         softmax_over_tokens(scratch.logits, shape.tokens, factors);
         scale_rows(factors, shape.each(), early, factors);
         memcpy(constants, early, sizeof(float) * TILE);
         for (int64_t column = 0; column < TILE; column++) constants[TILE + column] = 1;
-        all_heads(Logits{shape.tokens, own.keys[1], tile.of(at.late_queries), scratch.logits, early, own.late_against,
-                         factors, shape.early(), nullptr, tile.of(at.position_queries)});
+        const Operand *summed = summed_over(factors, shape.each(), scratch.summed);
+        all_heads(Logits<Operand>{shape.tokens, own.keys[1], tile.of(at.late_queries), scratch.logits, early, own.late_against,
+                         summed, shape.each(), own.late_against_constant, constants, 1, nullptr,
+                         tile.of(at.position_queries)});
         softmax_over_tokens(scratch.logits, shape.tokens, late);
         read_row(at.norms + tile.start, tile.valid, variance);
         read_row(at.shift + tile.start, tile.valid, shift);
         for (int64_t column = 0; column < TILE; column++)
             variance[column] = variance[column] * early[column] * early[column] + shift[column] * early[column];
+        summed_over(late, shape.each(), scratch.summed + steps(shape.each()) * TILE);
         Variance terms{shape.both(), early, factors, variance, own.triangle};
         terms.heads(shape.others(), own.values[0], tile.of(at.early_echoes));
+        terms.heads(shape.others(), own.values[1], tile.of(at.late_echoes));
         terms.constant(own.constants[0], tile.of(at.early_echoes));
         terms.constant(own.constants[1], tile.of(at.late_echoes));
-        terms.heads(shape.others(), own.values[1], tile.of(at.late_echoes));
         inverse_deviation(variance, at.epsilon, second);
+        return summed;
     }
 
     void step(TileScratch &scratch, ThirdPrompt &own, int64_t prompt, Tile tile) const {
         alignas(64) float early[TILE], second[TILE], scale[TILE];
-        float *factors = scratch.factors, *weights = scratch.weights, *turned = scratch.turned;
+        float *factors = scratch.factors, *weights = scratch.weights;
         read_row(at.scale + prompt * pixels + tile.start, tile.valid, early);
-        update(scratch, own, tile, early, second);
+        const Operand *summed = update(scratch, own, tile, early, second);
         scale_rows(second, 1, early, scale);
         memcpy(at.scale + prompt * pixels + tile.start, scale, sizeof(float) * tile.valid);
         write_image(scratch, prompt, tile, second);
-        all_heads(Logits{shape.tokens, own.queries, tile.of(at.keys), weights, early, own.against, factors,
-                         shape.both(), second, tile.of(at.position_keys)});
+        all_heads(Logits<Operand>{shape.tokens, own.queries, tile.of(at.keys), weights, early, own.against, summed,
+                         2 * shape.each(), own.against_constants, factors + 2 * shape.each() * TILE, 2, second,
+                         tile.of(at.position_keys)});
         own.softmax.weigh(weights, tile.valid);
         own.softmax.gather_constant(1, weights, second, weights);
-        transpose(factors, shape.each(), turned, own.softmax.padded);
-        transpose(factors + (shape.each() + 2) * TILE, shape.each(), turned + shape.each(), own.softmax.padded);
-        gather(Gathering{weights, turned, own.softmax.padded, own.softmax.gathered}, shape.pairs());
+        int64_t each = shape.each(), padded = own.softmax.padded;
+        transpose(over_tokens(factors, 2 * each, scratch.left), 2 * each, scratch.turned, padded);
+        const Operand *left = over_tokens(weights, shape.pairs(), scratch.left);
+        gather(Gathering{left, scratch.turned, padded, own.softmax.gathered}, shape.pairs());
         own.softmax.gather_constant(0, weights, early, weights);
-        see(Seeing{shape.tokens, weights, tile.of(at.values), own.softmax.seen});
+        left = over_tokens(weights, shape.pairs(), scratch.left);
+        see(Seeing{shape.tokens, left, tile.of(at.values), own.softmax.seen});
     }
 
     // Write r1 B.
@@ -172,7 +191,7 @@ struct ThirdSweep {
     }
 
     void end(ThirdPrompt &own, int64_t prompt) const {
-        own.softmax.end(at.gathered + prompt * shape.pairs() * shape.both(), shape.each(), shape.both());
+        own.softmax.end(at.gathered + prompt * shape.pairs() * shape.both(), 2 * shape.each());
     }
 };
 

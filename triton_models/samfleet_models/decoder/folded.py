@@ -24,7 +24,7 @@ from samfleet_models.decoder.image_context import ImageContext, Positions, image
 from samfleet_models.decoder.interface import DrawnMasks
 from samfleet_models.decoder.mask_logits import Drawing, PlainDrawing
 from samfleet_models.decoder.numerics import Types
-from samfleet_models.decoder.tables import ByHead, ByTile, Layout
+from samfleet_models.decoder.tables import ByHead, ByTile, Layout, PairsByTile
 from samfleet_models.decoder.threads import PromptThreads
 from samfleet_models.decoder.triton_drawing import TritonDrawing
 from samfleet_models.decoder.triton_pass import TritonPass
@@ -101,9 +101,10 @@ class FoldedDecoder:
         self._workspace = Workspace(device)
         self._threads = PromptThreads(device)
         self._captured: CapturedScoring | None = None
-        self._kernels = kernels_for(device, self._types.scoring)
+        require_products(products, device)
+        self._kernels = kernels_for(device, self._types.scoring, products)
         self._launcher = _launcher(device, products)
-        self._layout: Layout = ByTile() if self._kernels else ByHead()
+        self._layout = _layout(self._kernels, self._types.scoring)
         with torch.inference_mode():
             self._weights = FoldedWeights.of(mask_decoder, self._types.drawing)
             self._drawing = _drawing(mask_decoder, self._weights, self._types.drawing, self._kernels, self._launcher)
@@ -260,9 +261,14 @@ def _rows(prompts: Sequence[int], device: torch.device) -> slice | Tensor:
     return to_device(torch.tensor(prompts), device)
 
 
+def _layout(kernels: Kernels | None, scoring: torch.dtype) -> Layout:
+    if kernels is None:
+        return ByHead(scoring)
+    return PairsByTile() if kernels.bfloat16 else ByTile()
+
+
 def _launcher(device: torch.device, products: Products) -> Launcher | None:
     """Return the launcher of the GPU kernels; None if this process does not use them."""
-    require_products(products, device)
     if gpu_kernels(device.type) is None:
         return None
     from samfleet_models.gpu_kernels.launch import Launcher

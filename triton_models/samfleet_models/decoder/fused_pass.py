@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from samfleet_kernels.library import Kernels, chosen
+from samfleet.variants.execution import Products
+from samfleet_kernels.library import Kernels, chosen, chosen_for_bfloat16
 from samfleet_kernels.structures import First, Second, Sizes, Third
 from samfleet_models.decoder.factors import Factors
 from samfleet_models.decoder.folded_weights import FoldedWeights
@@ -20,9 +21,11 @@ from samfleet_models.decoder.workspace import Workspace
 from samfleet_models.modeling.transformer import TwoWayTransformer
 
 
-def kernels_for(device: torch.device, scoring: torch.dtype) -> Kernels | None:
+def kernels_for(device: torch.device, scoring: torch.dtype, products: Products = "ieee") -> Kernels | None:
     """Return the kernels that this process chose; None where they do not apply: other devices and types."""
-    return chosen() if device.type == "cpu" and scoring == torch.float32 else None
+    if device.type != "cpu" or scoring != torch.float32:
+        return None
+    return chosen_for_bfloat16() if products == "bf16" else chosen()
 
 
 class FusedPass(SweptPass):
@@ -48,7 +51,7 @@ class FusedPass(SweptPass):
         arrays = First(
             queries=address(queries),
             keys=address(context.keys[0]),
-            values=address(context.values[0]),
+            values=self._table(context.values[0]),
             seen=address(seen),
         )
         self._kernels.run("first", self._sizes(queries), arrays, address(self._memory))
@@ -62,11 +65,11 @@ class FusedPass(SweptPass):
             products=address(operands.products),
             queries=address(operands.queries),
             against=address(operands.against),
-            early_queries=address(context.queries[0]),
-            echoes=address(context.echoes[0]),
-            keys=address(context.keys[SECOND]),
-            position_keys=address(context.positions.keys[SECOND]),
-            values=address(context.values[SECOND]),
+            early_queries=self._table(context.queries[0]),
+            echoes=self._table(context.echoes[0]),
+            keys=self._table(context.keys[SECOND]),
+            position_keys=self._table(context.positions.keys[SECOND]),
+            values=self._table(context.values[SECOND]),
             norms=address(context.norms[0]),
             epsilon=self._weights.epsilons[0],
             scale=address(factors.scale),
@@ -87,14 +90,14 @@ class FusedPass(SweptPass):
             products=address(operands.products),
             queries=address(operands.queries),
             against=address(operands.against),
-            early_queries=address(context.queries[0]),
-            late_queries=address(context.queries[1]),
-            position_queries=address(context.positions.queries[1]),
-            early_echoes=address(context.echoes[1]),
-            late_echoes=address(context.echoes[2]),
-            keys=address(context.keys[FINAL]),
-            position_keys=address(context.positions.keys[FINAL]),
-            values=address(context.values[FINAL]),
+            early_queries=self._table(context.queries[0]),
+            late_queries=self._table(context.queries[1]),
+            position_queries=self._table(context.positions.queries[1]),
+            early_echoes=self._table(context.echoes[1]),
+            late_echoes=self._table(context.echoes[2]),
+            keys=self._table(context.keys[FINAL]),
+            position_keys=self._table(context.positions.keys[FINAL]),
+            values=self._table(context.values[FINAL]),
             shift=address(context.shift),
             norms=address(context.norms[1]),
             epsilon=self._weights.epsilons[1],
@@ -104,6 +107,9 @@ class FusedPass(SweptPass):
             seen=address(seen),
         )
         self._kernels.run("third", self._sizes(seen, by_tile=factors.by_tile), arrays, address(self._memory))
+
+    def _table(self, table: Tensor) -> int:
+        return address(table, torch.bfloat16 if self._kernels.bfloat16 else torch.float32)
 
     def _sizes(self, heads: Tensor, *, by_tile: bool = False) -> Sizes:
         """Return the sizes of a sweep of prompts [P, H, T, 16]."""

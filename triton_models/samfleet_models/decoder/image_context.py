@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-import torch
 from torch import Tensor
 
 from samfleet_models.decoder.folded_weights import FoldedWeights
@@ -23,7 +22,7 @@ class Positions:
     """Projected positions of the N image tokens, equal for all images of a size.
 
     `keys` of the three token-to-image attentions and `queries` of the two image-to-token ones, which include their
-    constants. They are tables of a `Layout`.
+    constants. They are tables of a `Layout`. The first of each are added to those of an image; the others are operands.
     """
 
     keys: tuple[Tensor, Tensor, Tensor]
@@ -37,12 +36,7 @@ class Positions:
             layout.channels(part.position_query.weight, features, part.position_query.bias)
             for part in weights.to_tokens
         )
-        return cls((first, second, final), (early, late))
-
-    def to(self, dtype: torch.dtype) -> Positions:
-        first, second, final = (keys.to(dtype) for keys in self.keys)
-        early, late = (queries.to(dtype) for queries in self.queries)
-        return Positions((first, second, final), (early, late))
+        return cls((first, layout.operand(second), layout.operand(final)), (early, layout.operand(late)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +47,7 @@ class ImageContext:
     in the first layer (positions included), of K₀ in the second and K₁ in the final attention; `echoes` are the images
     of K₀ and K₁ under the output projections that a variance needs: (K₀, first), (K₁, first), (K₁, second). `norms` [1,
     N] are |K₀|² and |K₁|², `shift` [1, N] is twice K₁ · shift; both are divided by the 256 channels. `norms` are
-    float32, `pixels` of the type of drawing, all others of that of scoring.
+    float32, `shift` of the type of scoring, `pixels` of that of drawing, all others operands of the layout.
     """
 
     positions: Positions
@@ -90,7 +84,8 @@ class ImageContext:
 
         `dense` is [1, 256], or [N, 256] for a mask prompt.
 
-        It is computed in float32 and kept in `types`; `layout` is that of `positions`, `terms` that of the drawing.
+        It is computed in float32. `layout` is that of `positions`, with operands for the scoring of `types`; `terms` is
+        that of the drawing.
         """
         tokens = (features.embedding[0].flatten(1).T + dense).contiguous()  # [N, 256]
         first, second, final = weights.to_image
@@ -100,15 +95,15 @@ class ImageContext:
 
         def of_tokens(matrix: Tensor, operand: Tensor, position: Tensor | None = None) -> Tensor:
             projected = layout.channels(matrix, operand)
-            return (projected if position is None else projected + position).to(types.scoring)
+            return layout.operand(projected if position is None else projected + position)
 
         def values(matrix: Tensor, operand: Tensor) -> Tensor:
-            return layout.values(matrix, operand).to(types.scoring)
+            return layout.operand(layout.values(matrix, operand))
 
         return cls(
-            positions=positions.to(types.scoring),
+            positions=positions,
             keys=(
-                of_tokens(first.key, tokens, positions.keys[0]),
+                layout.first_keys(layout.channels(first.key, tokens) + positions.keys[0]),
                 of_tokens(second.key, k0),
                 of_tokens(final.key, k1),
             ),

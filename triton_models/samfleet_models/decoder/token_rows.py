@@ -4,9 +4,9 @@ A row of W (`samfleet_models.decoder.two_way_pass`) is the 16 values of a head a
 last row is the constant `shift`. Its product with a matrix [256, E] needs the product of the head's matrix with that
 one, which is made once: then a row costs 16 E multiplications instead of 256 E.
 
-An image token's weights of the T tokens of a head sum to one. So T - 1 of them suffice: what the last token adds is
-added everywhere, and the others add what they differ from it. The CPU kernels compute with these `DifferenceRows`,
-which are one eighth fewer for a point of SAM.
+An image token's weights a of the T tokens of a head sum to one. So the sum of a · v over the tokens is the mean m of
+their values, plus the sum of (a - last a) · (v - m) over T - 1 of them. The CPU kernels compute with these
+`DifferenceRows`, which are one eighth fewer for a point of SAM.
 """
 
 from __future__ import annotations
@@ -54,21 +54,23 @@ class TokenRows:
 
 @dataclass(frozen=True, slots=True)
 class DifferenceRows(TokenRows):
-    """Rows whose factors are weights of all tokens but the last one of each head, and of one constant row per layer.
+    """Rows of all tokens but the last one of each head, without their mean, and one constant row per layer: the means.
 
-    With F = 8 (T - 1), the rows of both layers are [P, 2 F + 2, E]: F of the first, its constant, the second's constant
-    with `last`, and F of the second. The factor of a constant is what its layer multiplies all weights by.
+    With F = 8 (T - 1), the rows of both layers are [P, 2 F + 2, E]: F of each, the first's constant, and the second's
+    with `last`. The factor of a constant is what its layer multiplies all weights by. The last of the T operands is the
+    mean.
     """
 
     def operands(self, values: Tensor) -> Tensor:
-        last = values[:, :, -1:]
-        return torch.cat([values[:, :, :-1] - last, last], 2)
+        mean = values.mean(2, keepdim=True)
+        return torch.cat([values[:, :, :-1] - mean, mean], 2)
 
     def first(self, rows: Tensor) -> Tensor:
         """Return [P, F + 1, E]; the last row is the constant."""
         return torch.cat([rows[:, :, :-1].flatten(1, 2), rows[:, :, -1].sum(1, keepdim=True)], 1)
 
     def __call__(self, operands: Tensor) -> Tensor:
-        early, late = each_head(operands, self.matrices).chunk(2, 1)
-        constant = late[:, :, -1].sum(1, keepdim=True).add_(self.last)
-        return torch.cat([self.first(early), constant, late[:, :, :-1].flatten(1, 2)], 1)
+        rows = each_head(operands, self.matrices)
+        constants = torch.stack([layer[:, :, -1].sum(1) for layer in rows.chunk(2, 1)], 1)
+        constants[:, 1] += self.last
+        return torch.cat([rows[:, :, :-1].flatten(1, 2), constants], 1)

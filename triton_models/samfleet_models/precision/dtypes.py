@@ -17,6 +17,10 @@ In fp32 everything is float32, and on CUDA without TF32 (`samfleet_models.device
 tf32x3 everything is float32 too, but the products in the GPU kernels of the mask decoder
 (`samfleet_models.gpu_kernels`) take operands of 10 bits of mantissa (TF32), or add three such products (3xTF32), which
 keeps about 21 bits.
+
+In bf16_products everything is float32 too, but the sweeps of the CPU kernels (`samfleet_models.decoder.fused_pass`)
+round the operands of their products to bfloat16. Sums, softmax, LayerNorm and variances stay float32, and so does all
+that is computed between the sweeps, the image encoder, and the drawing of masks.
 """
 
 from __future__ import annotations
@@ -26,6 +30,7 @@ import torch
 from samfleet.errors import SamfleetError
 from samfleet.variants.execution import Execution, Precision, Products
 from samfleet_kernels.gpu import gpu_kernels
+from samfleet_kernels.library import chosen_for_bfloat16
 from samfleet_models.ops import integer_layers, onednn
 
 # In int8 everything that is no integer stays float32.
@@ -35,6 +40,7 @@ DTYPES: dict[Precision, torch.dtype] = {
     "fp16": torch.float16,
     "tf32": torch.float32,
     "tf32x3": torch.float32,
+    "bf16_products": torch.float32,
     "int8": torch.float32,
 }
 
@@ -52,7 +58,7 @@ def require_supported(precision: Precision, device: torch.device) -> None:
 
     Numbers are then converted for every product, which works but takes many times as long.
     """
-    if precision in {"tf32", "tf32x3"}:
+    if precision in {"tf32", "tf32x3", "bf16_products"}:
         require_products(Execution(precision).products, device)
         return
     dtype = DTYPES[precision]
@@ -74,8 +80,18 @@ def require_supported(precision: Precision, device: torch.device) -> None:
 
 
 def require_products(products: Products, device: torch.device) -> None:
-    """Raise `PrecisionUnsupported` for TF32 where decoders do not use the GPU kernels, which alone compute it."""
+    """Raise `PrecisionUnsupported` for products that only kernels compute, where decoders do not use them.
+
+    The GPU kernels compute in TF32, and the CPU kernels in bf16.
+    """
     if products == "ieee":
+        return
+    if products == "bf16":
+        if device.type != "cpu" or chosen_for_bfloat16() is None:
+            raise PrecisionUnsupported(
+                f"only the CPU kernels for AVX-512 compute products in bf16, on processors with AVX512-BF16, and "
+                f"decoders on {device} do not use them; leave SAMFLEET_KERNELS at auto, or serve in fp32"
+            )
         return
     if gpu_kernels(device.type) is None:
         raise PrecisionUnsupported(

@@ -9,12 +9,14 @@ import torch
 from torch import Tensor
 
 from fixtures.models.drawn_masks import decode_all
-from fixtures.models.kernels import contexts_of, decoder, kernels
+from fixtures.models.kernels import bfloat16_kernels, contexts_of, decoder, kernels
 from fixtures.models.tiny_variant import tiny
+from samfleet.variants.execution import Products
 from samfleet.variants.record import VariantRecord
 from samfleet_kernels.library import Kernels, choose
 from samfleet_models.checkpoints.loading import read_state
 from samfleet_models.decoder.factors import Factors
+from samfleet_models.decoder.folded import FoldedDecoder
 from samfleet_models.decoder.folded_weights import FoldedWeights
 from samfleet_models.decoder.fused_pass import FusedPass
 from samfleet_models.decoder.tables import ByHead, ByTile
@@ -26,9 +28,11 @@ from samfleet_models.modeling.transformer import DIM, HEADS
 from samfleet_models.networks.registry import build_network
 from samfleet_models.networks.sam import SamNetwork
 
-__all__ = ["decoder", "kernels", "tiny"]
+__all__ = ["bfloat16_kernels", "decoder", "kernels", "tiny"]
 
 TOLERANCE = 2e-4  # relative to the largest number of a result; logits in the hundreds amplify the rounding
+BFLOAT16_TOLERANCE = 0.02  # of a result's norm
+PRODUCTS: tuple[Products, Products] = ("ieee", "bf16")
 CPU = torch.device("cpu")
 
 
@@ -67,6 +71,31 @@ def test_tokens_and_factors_equal_those_of_torch(
     for found, expected, same in zip(results[1], results[0], results[2], strict=True):
         assert_close(found, expected)
         assert torch.equal(found, same)
+
+
+@torch.inference_mode()
+@pytest.mark.usefixtures("bfloat16_kernels")
+@pytest.mark.parametrize(("tokens", "prompts", "strength"), [(7, 3, 1), (6, 9, 1), (8, 17, 0.1), (13, 2, 3)])
+def test_products_in_bf16_stay_close_to_those_in_float32(
+    tiny: tuple[VariantRecord, Path], tokens: int, prompts: int, strength: float
+) -> None:
+    """Scores and tokens are off by what eight bits of mantissa lose; `tokens` include the five of the decoder."""
+    network = build_network(tiny[0])
+    network.load_state_dict(read_state(tiny[1]))
+    assert isinstance(network, SamNetwork)
+    generator = torch.Generator().manual_seed(tokens)
+    embedding = strength * torch.randn(1, DIM, 8, 8, generator=generator)
+    coords = 128 * torch.rand(prompts, tokens - 5, 2, generator=generator)
+    labels = torch.ones(prompts, tokens - 5, dtype=torch.int64)
+    results = []
+    for products in PRODUCTS:
+        folded = FoldedDecoder(network.prompt_encoder, network.mask_decoder, products=products)
+        scored = folded.score(folded.prepare((embedding,)), coords, labels)
+        results.append((scored.ious, scored.tokens))
+    for expected, found in zip(*results, strict=True):
+        assert found.isfinite().all()
+        error = (found - expected).norm() / expected.norm()
+        assert 0 < error < BFLOAT16_TOLERANCE
 
 
 @torch.inference_mode()

@@ -59,7 +59,7 @@ class Case:
     @torch.inference_mode()
     def passed(self, launcher: Launcher | None, scoring: torch.dtype = torch.float32) -> Results:
         """Return final tokens and factors, by the kernels or, without a launcher, by torch."""
-        one, other = contexts_of(self.weights, self.images, self.positions, ByHead(), scoring)
+        one, other = contexts_of(self.weights, self.images, self.positions, ByHead(scoring), scoring)
         prompts, tokens, _ = self.prompt.shape
         contexts = [one] * self.first_image + [other] * (prompts - self.first_image)
         pixels = one.size
