@@ -95,7 +95,7 @@ class WindowAttention(EncoderStructure):
 class FeedForward(EncoderStructure):
     kernel = "feed_forward"
     _fields_: ClassVar[Sequence[tuple[str, type]]] = [
-        *_numbers("images height width"),
+        *_numbers("images height width mixed normed"),
         ("epsilon", ctypes.c_float),
         ("mix", Depthwise),
         ("widen", Layer),
@@ -104,7 +104,8 @@ class FeedForward(EncoderStructure):
     ]
 
     def operations(self) -> int:
-        each = 2 * TAPS * self.widen.inner + self.widen.operations() + self.narrow.operations()
+        mixing = 2 * TAPS * self.widen.inner if self.mixed else 0
+        each = mixing + self.widen.operations() + self.narrow.operations()
         return int(self.images * self.height * self.width * each)
 
 

@@ -118,7 +118,7 @@ struct Attention {
 };
 
 struct Forward {
-    int64_t height, width, channels, hidden;
+    int64_t height, width, channels, hidden, mixed, normed;
 
     Array run(const Set &set) const {
         state = 3;
@@ -127,8 +127,8 @@ struct Forward {
         Array taps = random_array(9 * channels, 1), bias = random_array(channels, 1);
         Array x = random_array(images * height * width * channels, 1), out(x.size());
         int64_t next = 0;
-        SamfleetFeedForward arrays{images, height, width, 1e-5f, {taps.data(), bias.data()}, widen.layer(),
-                                   narrow.layer(), x.data(), out.data(), &next};
+        SamfleetFeedForward arrays{images, height, width, mixed, normed, 1e-5f, {taps.data(), bias.data()},
+                                   widen.layer(), narrow.layer(), x.data(), out.data(), &next};
         Array memory(set.forward_memory(&arrays));
         set.forward(&arrays, memory.data());
         return out;
@@ -162,7 +162,7 @@ int main() {
     const Residual residuals[] = {{1, 1, 16, 16, 16, 1, 1, 1}, {7, 5, 16, 48, 32, 2, 0, 2},
                                   {6, 45, 32, 1024, 32, 1, 1, 3}, {9, 12, 32, 1040, 48, 2, 0, 1}};
     const Attention attentions[] = {{16, 1, 1, 1, 1}, {64, 2, 49, 2, 14}, {96, 2, 15, 1, 17}, {128, 2, 16, 3, 7}};
-    const Forward forwards[] = {{1, 1, 16, 16}, {3, 19, 48, 96}, {2, 70, 32, 1600}};
+    const Forward forwards[] = {{1, 1, 16, 16, 1, 1}, {3, 19, 48, 96, 1, 0}, {2, 70, 32, 1600, 0, 1}, {1, 5, 16, 32, 0, 0}};
     const Pair pairs[] = {{1, 1, 3, 16, 16, 3, 2, 2, 1, 0, 1}, {19, 26, 3, 16, 48, 3, 2, 2, 1, 0, 2},
                           {9, 7, 5, 32, 16, 3, 1, 2, 0, 1, 3}, {6, 11, 32, 80, 48, 1, 1, 1, 0, 1, 2}};
     int failures = 0;

@@ -54,9 +54,11 @@ struct SamfleetWindowAttention {
     int64_t *next;
 };
 
-// A depth-wise convolution, then on its result y: y + narrow(GELU(widen(normalised y))).
+// A depth-wise convolution, then on its result y: y + narrow(GELU(widen(normalised y))). Without `mixed` y is x, and
+// without `normed` it is not normalised.
 struct SamfleetFeedForward {
     int64_t images, height, width;
+    int64_t mixed, normed;
     float epsilon;                  // of the LayerNorm, whose gain and shift are in `widen`
     SamfleetDepthwise mix;
     SamfleetLayer widen, narrow;

@@ -1,5 +1,5 @@
-// A depth-wise convolution and the feed-forward block behind it, some pixels of a line at a time, compiled once per
-// instruction set. Only the input and the output are in memory.
+// A feed-forward block with the depth-wise convolution before it, if any, some pixels of a line at a time, compiled once
+// per instruction set. Only the input and the output are in memory.
 #include "interface.h"
 #include "layers.h"
 
@@ -32,21 +32,42 @@ struct Scratch {
     }
 };
 
-// The pixels from `first` to `end` of a line of the image `x`.
-INLINE void feed_forward(const SamfleetFeedForward &at, const Shape &shape, const Scratch &scratch, const float *x,
-                         int64_t line, int64_t first, int64_t end, float *out) {
-    int64_t channels = shape.channels, columns = end - first;
-    auto neighbour = [&](int64_t y) {
-        return y < 0 || y >= at.height ? Line{scratch.zeros, 0} : Line{x + y * at.width * channels, channels};
-    };
-    Mixing mixing{at.mix, {neighbour(line - 1), neighbour(line), neighbour(line + 1)}, 0, at.width, channels, false};
-    mixing.run<1>(first, end, scratch.mixed);
-    for (int64_t row = 0; row < columns; row++)
-        normalise(scratch.mixed + row * channels, channels, at.epsilon, scratch.normal + row * channels);
-    multiply(scratch.normal, channels, columns, at.widen, scratch.hidden, shape.hidden, GELU);
-    multiply(scratch.hidden, shape.hidden, columns, at.narrow, out + (line * at.width + first) * channels, channels,
-             Ending{false, scratch.mixed, channels});
-}
+// Some pixels of an image.
+struct Pixels {
+    const SamfleetFeedForward &at;
+    const Shape &shape;
+    const Scratch &scratch;
+    const float *x;
+    int64_t line, first, end;
+
+    Line neighbour(int64_t y) const {
+        if (y < 0 || y >= at.height) return {scratch.zeros, 0};
+        return {x + y * at.width * shape.channels, shape.channels};
+    }
+
+    const float *mixed() const {
+        if (!at.mixed) return x + (line * at.width + first) * shape.channels;
+        Mixing mixing{at.mix, {neighbour(line - 1), neighbour(line), neighbour(line + 1)}, 0, at.width,
+                      shape.channels, false};
+        mixing.run<1>(first, end, scratch.mixed);
+        return scratch.mixed;
+    }
+
+    const float *normal(const float *rows) const {
+        if (!at.normed) return rows;
+        for (int64_t at_row = 0; at_row < (end - first) * shape.channels; at_row += shape.channels)
+            normalise(rows + at_row, shape.channels, at.epsilon, scratch.normal + at_row);
+        return scratch.normal;
+    }
+
+    void run(float *out) const {
+        int64_t channels = shape.channels, count = end - first;
+        const float *rows = mixed();
+        multiply(normal(rows), channels, count, at.widen, scratch.hidden, shape.hidden, GELU);
+        multiply(scratch.hidden, shape.hidden, count, at.narrow, out + (line * at.width + first) * channels, channels,
+                 Ending{false, rows, channels});
+    }
+};
 
 }  // namespace
 
@@ -66,8 +87,9 @@ void EXPORT(samfleet_feed_forward_)(const SamfleetFeedForward *at, float *memory
     each_item(at->next, shape.items, [&](int64_t item) {
         int64_t strip = item % shape.strips, line = item / shape.strips % at->height;
         int64_t image = item / shape.strips / at->height * at->height * at->width * shape.channels;
-        feed_forward(*at, shape, scratch, at->x + image, line, at->width * strip / shape.strips,
-                     at->width * (strip + 1) / shape.strips, at->out + image);
+        Pixels work{*at, shape, scratch, at->x + image, line, at->width * strip / shape.strips,
+                    at->width * (strip + 1) / shape.strips};
+        work.run(at->out + image);
     });
 }
 }

@@ -11,6 +11,7 @@ from samfleet_kernels.library import Kernels, chosen
 from samfleet_models.modeling.image_encoders.tiny_vit_fused import FusedBlock, FusedMBConv
 from samfleet_models.modeling.kernel_layers import inverted_residual, transformer_block
 from samfleet_models.modeling.kernel_layers.convolution_pair import KernelConvolutionPair, pair_at
+from samfleet_models.modeling.kernel_layers.feed_forward import mixer_at
 from samfleet_models.modeling.kernel_layers.inverted_residual import KernelInvertedResidual
 from samfleet_models.modeling.kernel_layers.transformer_block import KernelBlock
 
@@ -43,7 +44,7 @@ def _replaced(module: nn.Module, kernels: Kernels) -> nn.Module | None:
             return KernelBlock(module, kernels)
         case nn.Sequential():
             parts = list(_joined(list(module), kernels))
-            return nn.Sequential(*parts) if len(parts) < len(module) else None
+            return nn.Sequential(*parts) if parts != list(module) else None
     return None
 
 
@@ -61,6 +62,9 @@ def _first_of(parts: list[nn.Module], kernels: Kernels) -> tuple[nn.Module, int]
     three = tuple(parts[:3])
     if inverted_residual.fits(three):
         return KernelInvertedResidual(three, kernels, residual=False), len(three)
+    mixer = mixer_at(parts, kernels)
+    if mixer is not None:
+        return mixer
     pair = pair_at(parts)
     if pair is not None:
         return KernelConvolutionPair(*pair, kernels), sum(map(len, pair))

@@ -10,10 +10,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from samfleet_kernels import encoder_structures as structures
-from samfleet_kernels.encoder_structures import FeedForward, WindowAttention
+from samfleet_kernels.encoder_structures import WindowAttention
 from samfleet_kernels.library import Kernels
 from samfleet_models.modeling.image_encoders.tiny_vit_fused import FusedBlock
 from samfleet_models.modeling.image_encoders.tiny_vit_windows import FusedAttention, Region
+from samfleet_models.modeling.kernel_layers.feed_forward import KernelFeedForward
 from samfleet_models.modeling.kernel_layers.packed import (
     REGISTER,
     PackedDepthwise,
@@ -67,27 +68,13 @@ class KernelBlock(nn.Module):
 
     def __init__(self, block: FusedBlock, kernels: Kernels) -> None:
         super().__init__()
-        self.kernels, self.eps = kernels, block.eps
         self.attend = KernelWindowAttention(block.attend, kernels)
-        self.mix = PackedDepthwise.of(block.local_conv)
-        self.widen, self.narrow = (PackedLayer.of_linear(layer, kernels) for layer in (block.widen, block.narrow))
+        widen, narrow = (PackedLayer.of_linear(layer, kernels) for layer in (block.widen, block.narrow))
+        self.mix = KernelFeedForward(kernels, PackedDepthwise.of(block.local_conv), block.eps, widen, narrow)
 
     def forward(self, x: Tensor) -> Tensor:
         rows = self.attend(x.permute(0, 2, 3, 1))  # [B, H, W, C]
-        out = torch.empty_like(rows)
-        arrays = FeedForward(
-            images=len(rows),
-            height=rows.shape[1],
-            width=rows.shape[2],
-            epsilon=self.eps,
-            mix=self.mix.structure,
-            widen=self.widen.structure,
-            narrow=self.narrow.structure,
-            x=address(rows),
-            out=address(out),
-        )
-        run(self.kernels, arrays)
-        return out.permute(0, 3, 1, 2)
+        return self.mix(rows).permute(0, 3, 1, 2)
 
 
 def fits(block: FusedBlock) -> bool:
