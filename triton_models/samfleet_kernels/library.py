@@ -47,7 +47,7 @@ class Kernels:
 
     @property
     def bfloat16(self) -> bool:
-        """True if the sweeps' products take operands in bfloat16, also those from tables."""
+        """True if most products take operands in bfloat16, also those from the sweeps' tables."""
         return self.instructions == BFLOAT16
 
     def memory_floats(self, tokens: int) -> int:

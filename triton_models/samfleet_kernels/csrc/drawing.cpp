@@ -7,22 +7,32 @@
 #include "interface.h"
 #include "upscaling.h"
 #include "moments.h"
+#include "operands.h"
 #include "refining.h"
-#include "transpose.h"
 
 namespace {
 
-// Packs columns of `matrix` [depth, ld] as panels [depth, R] one after the other.
+constexpr int64_t CONSTANTS = 2;  // the last factors, which are large: they stay numbers where operands are rounded
+
+// Packs columns of `matrix` [depth, ld] as panels of operands [steps, R] one after the other, and those of the constants
+// behind it as panels [CONSTANTS, R].
 struct ColumnPacking {
     const float *matrix;
     int64_t ld, depth;
-    float *packed;
+    Operand *packed;
+    float *constants;
 
     template <int R>
     void run(int64_t first) const {
-        float *panel = packed + first * depth;
-        for (int64_t k = 0; k < depth; k++)
-            for (int row = 0; row < R; row++) *panel++ = matrix[k * ld + first + row];
+        Operand *panel = packed + first * steps(depth);
+        for (int64_t k = 0; k < depth; k += STEP)
+            for (int row = 0; row < R; row++) {
+                const float *own = matrix + k * ld + first + row;
+                *panel++ = operand(own[0], k + 1 < depth ? own[ld] : 0.f);
+            }
+        float *behind = constants + first * CONSTANTS;
+        for (int64_t k = depth; k < depth + CONSTANTS; k++)
+            for (int row = 0; row < R; row++) *behind++ = matrix[k * ld + first + row];
     }
 };
 
@@ -30,8 +40,9 @@ struct ColumnPacking {
 struct FirstConvolution {
     const float *base, *scale;       // table of the tile and sub-pixel, [64]
     const float *bias, *constants;   // [64] or null, table or null
-    const float *packed, *factors;   // packed [64, depth], [depth, 64]
+    const Operand *packed, *factors;  // packed [64, depth], [depth, 64]
     int64_t depth;
+    const float *packed_constants, *constant_factors;  // packed [64, CONSTANTS], [CONSTANTS, 64]
     float *hidden, *squares;
 
     template <int R>
@@ -43,7 +54,8 @@ struct FirstConvolution {
             sums.scale(scale + column);
             if (bias) sums.add_to_rows(bias + first);
             if (constants) sums.add_matrix(constants + at, TILE);
-            sums.add(packed + first * depth, factors + column, TILE, depth);
+            sums.add(packed + first * steps(depth), factors + column, TILE, steps(depth));
+            sums.add(packed_constants + first * CONSTANTS, constant_factors + column, TILE, CONSTANTS);
             sums.write(hidden + at, TILE);
             sums.dot_self(squares + column);
         }
@@ -51,14 +63,19 @@ struct FirstConvolution {
 };
 
 struct Scratch {
-    float *projected, *second, *kernels, *hidden, *features, *logits, *own, *drawn;
+    Operand *projected, *second, *summed, *activated;  // the last two: a tile's factors and hidden channels
+    float *constants, *kernels, *hidden, *features, *logits, *own, *drawn;
     Refining refining;
 
     Scratch(Arena arena, const SamfleetDrawingSizes &sizes, int64_t *used = nullptr)
         : refining(arena, sizes.refined ? sizes.side : 0) {
         int64_t blocks = sizes.together ? (sizes.pixels + TILE - 1) / TILE * SUBPIXELS : 1;
-        projected = arena.take(SUBPIXELS * HIDDEN * sizes.rows);
-        second = arena.take(SUBPIXELS * FEATURES * HIDDEN);
+        int64_t depth = steps(sizes.rows - CONSTANTS);
+        projected = arena.take<Operand>(SUBPIXELS * HIDDEN * depth);
+        second = arena.take<Operand>(SUBPIXELS * FEATURES * steps(HIDDEN));
+        summed = STEP == 1 ? nullptr : arena.take<Operand>(depth * TILE);
+        activated = STEP == 1 ? nullptr : arena.take<Operand>(steps(HIDDEN) * TILE);
+        constants = arena.take(SUBPIXELS * HIDDEN * CONSTANTS);
         kernels = arena.take(sizes.masks * FEATURES);
         hidden = arena.take(blocks * HIDDEN * TILE);
         features = arena.take(FEATURES * TILE);
@@ -77,11 +94,12 @@ struct Draw {
 
     void pack() const {
         for (int64_t sub = 0; sub < SUBPIXELS; sub++) {
-            int64_t rows = sizes.rows;
-            each_panel(HIDDEN, ColumnPacking{at.projected + sub * HIDDEN, SUBPIXELS * HIDDEN, rows,
-                                             scratch.projected + sub * HIDDEN * rows});
-            int64_t part = sub * FEATURES * HIDDEN;
-            each_panel(FEATURES, Packing{at.second + part, HIDDEN, 0, HIDDEN, scratch.second + part});
+            int64_t depth = sizes.rows - CONSTANTS;
+            each_panel(HIDDEN, ColumnPacking{at.projected + sub * HIDDEN, SUBPIXELS * HIDDEN, depth,
+                                             scratch.projected + sub * HIDDEN * steps(depth),
+                                             scratch.constants + sub * HIDDEN * CONSTANTS});
+            each_panel(FEATURES, OperandPacking{at.second + sub * FEATURES * HIDDEN, HIDDEN, HIDDEN,
+                                                scratch.second + sub * FEATURES * steps(HIDDEN)});
         }
         each_panel(sizes.masks, Packing{at.kernels, FEATURES, 0, FEATURES, scratch.kernels});
     }
@@ -90,10 +108,13 @@ struct Draw {
         pack();
         if (sizes.refined) scratch.refining.begin(at.refining);
         if (sizes.together)
-            for (int64_t part = 0; part * TILE < SUBPIXELS * whole_tiles(); part++) {
-                alignas(64) float squares[TILE] = {};
-                first_convolution(part, hidden_of(part), squares);
-                moments.add(hidden_of(part), valid_from(part / SUBPIXELS * TILE));
+            for (int64_t start = 0; start < sizes.pixels; start += TILE) {
+                const Operand *summed = factors_of(start);
+                for (int64_t part = start / TILE * SUBPIXELS, end = part + SUBPIXELS; part < end; part++) {
+                    alignas(64) float squares[TILE] = {};
+                    first_convolution(part, summed, hidden_of(part), squares);
+                    moments.add(hidden_of(part), valid_from(start));
+                }
             }
         for (int64_t start = 0; start < sizes.pixels; start += TILE) {
             tile(start);
@@ -102,36 +123,43 @@ struct Draw {
         if (sizes.refined) scratch.refining.add_to(at.out, sizes.masks);
     }
 
-    int64_t whole_tiles() const { return (sizes.pixels + TILE - 1) / TILE * TILE; }
-
     int64_t valid_from(int64_t start) const { return sizes.pixels - start < TILE ? sizes.pixels - start : TILE; }
+
+    // The factors of a tile, without those of the constant rows, as operands.
+    const Operand *factors_of(int64_t start) const {
+        return summed_over(at.image + start * sizes.rows, sizes.rows - CONSTANTS, scratch.summed);
+    }
 
     // The channels of a sub-pixel; `part` counts those of all tiles. With a norm over all of them, they are kept.
     float *hidden_of(int64_t part) const { return scratch.hidden + (sizes.together ? part * HIDDEN * TILE : 0); }
 
     void tile(int64_t start) const {
         int64_t valid = valid_from(start);
+        const Operand *summed = sizes.together ? nullptr : factors_of(start);
         for (int64_t sub = 0; sub < SUBPIXELS; sub++) {
             float *hidden = hidden_of(start / TILE * SUBPIXELS + sub);
-            normalised(start / TILE * SUBPIXELS + sub, hidden);
-            for (int64_t inner = 0; inner < SUBPIXELS; inner++) second_convolution(start, sub, inner, hidden);
+            normalised(start / TILE * SUBPIXELS + sub, summed, hidden);
+            const Operand *activated = summed_over(hidden, HIDDEN, scratch.activated);
+            for (int64_t inner = 0; inner < SUBPIXELS; inner++) second_convolution(start, sub, inner, activated);
         }
         for (int64_t mask = 0; mask < sizes.masks; mask++) write(mask, start, valid);
     }
 
     // Fill `hidden` with the channels of a sub-pixel before the norm, and add their squares.
-    void first_convolution(int64_t part, float *hidden, float *squares) const {
+    void first_convolution(int64_t part, const Operand *summed, float *hidden, float *squares) const {
         alignas(64) float scale[TILE];
         int64_t start = part / SUBPIXELS * TILE, sub = part % SUBPIXELS, block = part * HIDDEN * TILE;
         read_row(at.scale + start, valid_from(start), scale);
+        int64_t depth = sizes.rows - CONSTANTS;
         each_panel(HIDDEN, FirstConvolution{at.base + block, scale, at.bias ? at.bias + sub * HIDDEN : nullptr,
                                             at.constants ? at.constants + block : nullptr,
-                                            scratch.projected + sub * HIDDEN * sizes.rows,
-                                            at.image + start * sizes.rows, sizes.rows, hidden, squares});
+                                            scratch.projected + sub * HIDDEN * steps(depth), summed, depth,
+                                            scratch.constants + sub * HIDDEN * CONSTANTS,
+                                            at.image + start * sizes.rows + depth * TILE, hidden, squares});
     }
 
     // Fill `hidden` with the normalised and activated channels of a sub-pixel.
-    void normalised(int64_t part, float *hidden) const {
+    void normalised(int64_t part, const Operand *summed, float *hidden) const {
         alignas(64) float factors[TILE] = {};
         float shift = 0;
         if (sizes.together) {
@@ -139,22 +167,22 @@ struct Draw {
             shift = (float)(moments.mean * factor);
             for (float &column : factors) column = (float)factor;
         } else {
-            first_convolution(part, hidden, factors);
+            first_convolution(part, summed, hidden, factors);
             invert_deviations(factors, at.epsilon);
         }
         activate(hidden, factors, shift, at.norm_weight, at.norm_bias);
     }
 
     // Draw the pixel `inner` of a sub-pixel for all masks.
-    void second_convolution(int64_t start, int64_t sub, int64_t inner, const float *hidden) const {
+    void second_convolution(int64_t start, int64_t sub, int64_t inner, const Operand *activated) const {
         int64_t terms = ((start / TILE * SUBPIXELS + sub) * SUBPIXELS + inner) * FEATURES * TILE;
-        each_panel(FEATURES, Layer{scratch.second + inner * FEATURES * HIDDEN, hidden, HIDDEN,
-                                   at.second_bias + inner * FEATURES, at.terms ? at.terms + terms : nullptr,
-                                   scratch.features});
+        each_panel(FEATURES, Layer<Operand>{scratch.second + inner * FEATURES * steps(HIDDEN), activated,
+                                            steps(HIDDEN), at.second_bias + inner * FEATURES,
+                                            at.terms ? at.terms + terms : nullptr, scratch.features});
         for (int64_t at = 0; at < FEATURES * TILE; at += LANES)
             store(scratch.features + at, gelu(load(scratch.features + at)));
         each_panel(sizes.masks,
-                   Layer{scratch.kernels, scratch.features, FEATURES, nullptr, nullptr, scratch.logits});
+                   Layer<float>{scratch.kernels, scratch.features, FEATURES, nullptr, nullptr, scratch.logits});
         int64_t y = sub / 2 * 2 + inner / 2, x = sub % 2 * 2 + inner % 2;
         if (sizes.refined) refined(start, y, x, at.refining->image + terms);
         for (int64_t mask = 0; mask < sizes.masks; mask++)
@@ -164,7 +192,7 @@ struct Draw {
 
     // Add the refining mask's product with the image's own features [32, 64], and take the prompt's for the rest of it.
     void refined(int64_t start, int64_t y, int64_t x, const float *image) const {
-        each_panel(1, Layer{scratch.refining.kernel, image, FEATURES, at.refining->constant, nullptr, scratch.own});
+        each_panel(1, Layer<float>{scratch.refining.kernel, image, FEATURES, at.refining->constant, nullptr, scratch.own});
         for (int64_t at = 0; at < sizes.masks * TILE; at += LANES)
             store(scratch.logits + at, load(scratch.logits + at) + load(scratch.own + at % TILE));
         scratch.refining.take(start, valid_from(start), y, x, scratch.features);

@@ -67,7 +67,7 @@ struct SamfleetThird {
     float *seen;               // out [P, J, 16]
 };
 
-// K factors, N image tokens in rows of `side`, M masks. With `together` the norm is one over all channels and
+// K >= 2 factors, the last two of constant rows, N image tokens in rows of `side`, M masks. With `together` the norm is one over all channels and
 // pixels, else over the channels of each pixel. With `refined` there is a refining mask.
 struct SamfleetDrawingSizes {
     int64_t rows, pixels, side, masks, together, refined;

@@ -134,7 +134,7 @@ struct Refining {
             float *own = hidden + y * HIDDEN * TILE;
             invert_deviations(squares + y * TILE, at->epsilon);
             activate(own, squares + y * TILE, 0, at->norm_weight, at->norm_bias);
-            each_panel(TAPS, Layer{taps, own, HIDDEN, nullptr, nullptr, tapped});
+            each_panel(TAPS, Layer<float>{taps, own, HIDDEN, nullptr, nullptr, tapped});
             for (int64_t tap = 0; tap < TAPS; tap++)
                 memcpy(plane_of(y, tap, x) + column, tapped + tap * TILE, sizeof(float) * valid);
         }

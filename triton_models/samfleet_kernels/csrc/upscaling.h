@@ -8,8 +8,9 @@ constexpr int64_t SUBPIXELS = 4, HIDDEN = 64, FEATURES = 32, PIXELS = SUBPIXELS 
 constexpr int64_t CELL = 4;  // an image token is CELL x CELL pixels of a mask
 
 // out [rows, 64] = packed · operand + bias + terms.
+template <class Number>
 struct Layer {
-    const float *packed, *operand;  // packed [rows, depth], [depth, 64]
+    const Number *packed, *operand;  // packed [rows, depth], [depth, 64]; the depth counts what a product takes at a time
     int64_t depth;
     const float *bias, *terms;      // [rows] or null, [rows, 64] or null
     float *out;

@@ -37,7 +37,7 @@ FEATURES = DIM // 8  # channels from which a mask is drawn
 
 @dataclass(frozen=True, slots=True)
 class FusedDrawing:
-    """Draws in float32 on a CPU, from factors by tile.
+    """Draws on a CPU, from factors by tile; with kernels for bfloat16 most products round their operands to it.
 
     `first` [256, 4 * 64] and `bias` [4 * 64] act before the `norm`; `rows` are W's under `first`. HQ-SAM's `refining`
     reads the second halves of its kernels [k, 32 + 32].

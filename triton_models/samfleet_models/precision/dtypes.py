@@ -18,9 +18,10 @@ tf32x3 everything is float32 too, but the products in the GPU kernels of the mas
 (`samfleet_models.gpu_kernels`) take operands of 10 bits of mantissa (TF32), or add three such products (3xTF32), which
 keeps about 21 bits.
 
-In bf16_products everything is float32 too, but the sweeps of the CPU kernels (`samfleet_models.decoder.fused_pass`)
-round the operands of their products to bfloat16. Sums, softmax, LayerNorm and variances stay float32, and so does all
-that is computed between the sweeps, the image encoder, and the drawing of masks.
+In bf16_products everything is float32 too, but the CPU kernels that score prompts and draw masks
+(`samfleet_models.decoder.fused_pass` and `fused_drawing`) round the operands of most of their products to bfloat16.
+Sums, softmax, LayerNorm and variances stay float32, and so does all that is computed between the sweeps, and the image
+encoder.
 """
 
 from __future__ import annotations

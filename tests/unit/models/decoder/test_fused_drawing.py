@@ -10,9 +10,9 @@ from torch import Tensor
 
 from fixtures.models.decoder_heads import KINDS, pair
 from fixtures.models.drawing_case import DrawingCase
-from fixtures.models.kernels import decoder, kernels
+from fixtures.models.kernels import bfloat16_kernels, decoder, kernels
 from fixtures.models.tiny_variant import tiny
-from samfleet_kernels.library import Kernels
+from samfleet_kernels.library import Kernels, chosen_for_bfloat16
 from samfleet_models.decoder.fused_drawing import FusedDrawing
 from samfleet_models.decoder.hq_mask_logits import RefinedDrawing
 from samfleet_models.decoder.mask_logits import PlainDrawing
@@ -20,9 +20,10 @@ from samfleet_models.decoder.token_rows import DifferenceRows
 from samfleet_models.modeling.hq_mask_decoder import RefinedMaskDecoder
 from samfleet_models.modeling.mask_decoder import MaskDecoder
 
-__all__ = ["decoder", "kernels", "tiny"]
+__all__ = ["bfloat16_kernels", "decoder", "kernels", "tiny"]
 
 TOLERANCE = 1e-5  # relative to the largest logit
+BFLOAT16_TOLERANCE = 0.01  # of the logits' norm
 
 
 HEADS = ["sam", "sam2", "hq", "efficient"]
@@ -74,6 +75,19 @@ def test_a_norm_over_all_pixels_keeps_the_variance_of_numbers_far_from_zero(kern
     case.weights = replace(case.weights, up_scaling=far)
     found, expected = both(decoder, case, kernels)
     torch.testing.assert_close(found, expected, atol=1e-3 * expected.abs().max().item(), rtol=0)
+
+
+@torch.inference_mode()
+@pytest.mark.usefixtures("bfloat16_kernels")
+@pytest.mark.parametrize(("side", "tokens", "counts"), [(8, 7, [3]), (1, 1, [1]), (11, 13, [1, 3, 2])])
+def test_logits_with_products_in_bf16_stay_close_to_those_of_torch(
+    head: MaskDecoder, side: int, tokens: int, counts: list[int]
+) -> None:
+    rounded = chosen_for_bfloat16()
+    assert rounded is not None
+    case = DrawingCase(head, side, tokens, counts, skips=head.shape.object_score, rows=DifferenceRows)
+    found, expected = both(head, case, rounded)
+    assert 0 < (found - expected).norm() / expected.norm() < BFLOAT16_TOLERANCE
 
 
 @torch.inference_mode()
