@@ -4,8 +4,9 @@
 
 namespace {
 
-// Softmax over the T rows of each head of `logits` [J, 64], which are overwritten. What the weights of the first T - 1
-// differ from that of the last is written to `weights` [8 (T - 1), 64]: they sum to 1, so that is all of them.
+// Softmax over the T rows of each head of `logits` [J, 64], which are overwritten. The weights of the first T - 1 are
+// written to `weights` [8 (T - 1), 64]: they sum to 1, so that is all of them. For products in bfloat16 it is what they
+// differ from the last one (`MeanRows` in `samfleet_models.decoder.token_rows`).
 INLINE void softmax_over_tokens(float *logits, int64_t tokens, float *weights) {
     for (int64_t head = 0; head < HEADS; head++)
         for (int64_t column = 0; column < TILE; column += LANES) {
@@ -19,7 +20,7 @@ INLINE void softmax_over_tokens(float *logits, int64_t tokens, float *weights) {
                 store(at + row * TILE, weight);
             }
             sum = 1.f / sum;
-            Vector last = load(at + (tokens - 1) * TILE);
+            Vector last = STEP == 1 ? Vector{} : load(at + (tokens - 1) * TILE);
             for (int64_t row = 0; row < tokens - 1; row++)
                 store(to + row * TILE, (load(at + row * TILE) - last) * sum);
         }

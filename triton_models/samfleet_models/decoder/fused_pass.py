@@ -15,7 +15,7 @@ from samfleet_models.decoder.folded_weights import FoldedWeights
 from samfleet_models.decoder.image_context import ImageContext
 from samfleet_models.decoder.swept_pass import SecondOperands, SweptPass, ThirdOperands
 from samfleet_models.decoder.tables import address
-from samfleet_models.decoder.token_rows import DifferenceRows
+from samfleet_models.decoder.token_rows import DifferenceRows, MeanRows
 from samfleet_models.decoder.two_way_pass import FINAL, SECOND
 from samfleet_models.decoder.workspace import Workspace
 from samfleet_models.modeling.transformer import TwoWayTransformer
@@ -39,7 +39,7 @@ class FusedPass(SweptPass):
         workspace: Workspace,
         kernels: Kernels,
     ) -> None:
-        super().__init__(transformer, weights, contexts, DifferenceRows.of(weights))
+        super().__init__(transformer, weights, contexts, (MeanRows if kernels.bfloat16 else DifferenceRows).of(weights))
         self._workspace = workspace
         self._kernels = kernels
 

@@ -4,9 +4,10 @@ A row of W (`samfleet_models.decoder.two_way_pass`) is the 16 values of a head a
 last row is the constant `shift`. Its product with a matrix [256, E] needs the product of the head's matrix with that
 one, which is made once: then a row costs 16 E multiplications instead of 256 E.
 
-An image token's weights a of the T tokens of a head sum to one. So the sum of a · v over the tokens is the mean m of
-their values, plus the sum of (a - last a) · (v - m) over T - 1 of them. The CPU kernels compute with these
-`DifferenceRows`, which are one eighth fewer for a point of SAM.
+An image token's weights a of the T tokens of a head sum to one. So the sum of a · v over them is the last value l,
+plus the sum of a · (v - l) over the others; or the mean m, plus the sum of (a - last a) · (v - m). The CPU kernels
+compute with these rows, which are one eighth fewer for a point of SAM: `DifferenceRows` lose less to rounding in
+float32, `MeanRows` with products in bfloat16.
 """
 
 from __future__ import annotations
@@ -54,16 +55,19 @@ class TokenRows:
 
 @dataclass(frozen=True, slots=True)
 class DifferenceRows(TokenRows):
-    """Rows of all tokens but the last one of each head, without their mean, and one constant row per layer: the means.
+    """Rows of all tokens but the last one of each head, minus it, and one constant row per layer: the last tokens.
 
     With F = 8 (T - 1), the rows of both layers are [P, 2 F + 2, E]: F of each, the first's constant, and the second's
-    with `last`. The factor of a constant is what its layer multiplies all weights by. The last of the T operands is the
-    mean.
+    with `last`. The factor of a constant is what its layer multiplies all weights by. The last of the T operands is
+    that of the constant.
     """
 
     def operands(self, values: Tensor) -> Tensor:
-        mean = values.mean(2, keepdim=True)
-        return torch.cat([values[:, :, :-1] - mean, mean], 2)
+        return self._minus(values, values[:, :, -1:])
+
+    @staticmethod
+    def _minus(values: Tensor, constant: Tensor) -> Tensor:
+        return torch.cat([values[:, :, :-1] - constant, constant], 2)
 
     def first(self, rows: Tensor) -> Tensor:
         """Return [P, F + 1, E]; the last row is the constant."""
@@ -74,3 +78,11 @@ class DifferenceRows(TokenRows):
         constants = torch.stack([layer[:, :, -1].sum(1) for layer in rows.chunk(2, 1)], 1)
         constants[:, 1] += self.last
         return torch.cat([rows[:, :, :-1].flatten(1, 2), constants], 1)
+
+
+@dataclass(frozen=True, slots=True)
+class MeanRows(DifferenceRows):
+    """Rows with the mean over all tokens in place of the last; their factors are differences from the last weight."""
+
+    def operands(self, values: Tensor) -> Tensor:
+        return self._minus(values, values.mean(2, keepdim=True))
