@@ -77,7 +77,7 @@ def sweep(engine: Engine, queue: TaskQueue, store: ObjectStore, limits: SweepLim
     with transaction(engine) as session:
         finishes = _resend_finishes(session, queue, limits.resend_after)
     dispatched = 0
-    for run_id in _runs_with_ready_shards(engine):
+    for run_id in _runs_to_dispatch(engine, limits.shards_in_flight):
         with transaction(engine) as session:
             dispatched += dispatch_run(session, queue, run_id, limits.shards_in_flight)
     with transaction(engine) as session:
@@ -163,14 +163,24 @@ def _resend_finishes(session: Session, queue: TaskQueue, after: timedelta) -> in
     return len(sent)
 
 
-def _runs_with_ready_shards(engine: Engine) -> list[uuid.UUID]:
+def _runs_to_dispatch(engine: Engine, shards_in_flight: int) -> list[uuid.UUID]:
+    """Return the running runs with shards to queue and fewer in flight than the limit.
+
+    Nearly all running runs have their shards in flight. A transaction for each of thousands would take longer than the
+    time between two sweeps.
+    """
     ready = exists().where(
         Shard.run_id == Run.id,
         Shard.state == ShardState.PENDING,
         or_(Shard.not_before.is_(None), Shard.not_before <= func.now()),
     )
+    states = ShardState.QUEUED, ShardState.LEASED
+    in_flight = select(func.count()).where(Shard.run_id == Run.id, Shard.state.in_(states)).scalar_subquery()
+    has_room = in_flight < shards_in_flight
     with transaction(engine) as session:
-        return list(session.scalars(select(Run.id).where(Run.state == RunState.RUNNING, ready).order_by(Run.id)))
+        return list(
+            session.scalars(select(Run.id).where(Run.state == RunState.RUNNING, ready, has_room).order_by(Run.id))
+        )
 
 
 def _untidy_runs(engine: Engine, limits: SweepLimits) -> list[uuid.UUID]:

@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import timedelta
 from threading import Barrier
 
-from sqlalchemy import Engine, func, select, text, update
+from sqlalchemy import Engine, event, func, select, text, update
 from structlog.contextvars import bound_contextvars
 
 from fixtures.worker.job_rows import MINUTE, claim_one, make_dataset, make_job, record_one, reload, shards_of, start_job
@@ -104,6 +104,21 @@ def test_a_shard_is_dispatched_when_its_back_off_ends(engine: Engine) -> None:
         with transaction(engine) as session:
             session.execute(update(Shard).values(not_before=None))
         sweep(engine, queue, MemoryStore(), LIMITS)
+
+
+def test_full_runs_cost_a_sweep_no_transaction_each(engine: Engine) -> None:
+    queue = MemoryTaskQueue()
+    start_job(engine, queue, 12, in_flight=2)
+    transactions: list[str] = []
+    event.listen(engine, "begin", lambda _: transactions.append("begin"))
+    sweep(engine, queue, MemoryStore(), LIMITS)
+    with_one = len(transactions)
+    for images in (13, 14, 15):
+        start_job(engine, queue, images, in_flight=2)
+    transactions.clear()
+    assert sweep(engine, queue, MemoryStore(), LIMITS) == NOTHING
+    assert len(transactions) == with_one
+    assert sweep(engine, queue, MemoryStore(), replace(LIMITS, shards_in_flight=3)).shards_dispatched == 4
 
 
 def test_concurrent_sweeps_do_the_work_once(engine: Engine) -> None:
