@@ -28,7 +28,7 @@ def submit(session: Session, queue: TaskQueue, job: JobSpec) -> None:
     session.add(dataset)
     session.flush()
     row = Job(id=job.id, tenant_id=job.tenant.id, dataset_id=dataset.id, task={}, image_count=job.images)
-    row.request_sha256, row.sent_at = "0" * 64, func.now()
+    row.request_sha256, row.sent_at, row.created_at = "0" * 64, func.now(), func.now()
     session.add(row)
     session.flush()
     session.add(Run(id=run_of(job.id), job_id=job.id, variant=job.variant, pool=job.pool, task={}, total=job.images))

@@ -26,6 +26,7 @@ ProcessCollector(registry=REGISTRY)  # CPU seconds, memory, file descriptors, st
 HTTP_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)  # cached read … large upload
 TRITON_SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)  # box on a GPU … SegEvery on a CPU
 WORK_SECONDS = (0.1, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1800)  # a shard of 32 images, or a sweep
+WAIT_SECONDS = (1, 5, 15, 60, 120, 300, 600, 1800, 3600, 14_400)  # free worker … busy pool; 300 is the objective
 LOAD_SECONDS = (0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600)  # cached weights … compilation
 
 # API
@@ -93,6 +94,13 @@ IMAGES = Counter(
 )
 IMAGE_FAILURES = Counter(
     "samfleet_image_failures", "Images recorded as failed, by the code of the error.", ("code",), registry=REGISTRY
+)
+FIRST_IMAGES = Histogram(
+    "samfleet_first_images_seconds",
+    "Time from the submission of a job to the record of the first images of each of its runs.",
+    ("pool",),
+    buckets=WAIT_SECONDS,
+    registry=REGISTRY,
 )
 MASKS = Counter("samfleet_masks", "Masks recorded.", ("variant", "pool"), registry=REGISTRY)
 STAGES = Summary(

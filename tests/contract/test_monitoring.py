@@ -45,8 +45,9 @@ TRITON = {
 }
 FOREIGN = {"up": set[str](), "process_resident_memory_bytes": set[str](), "process_cpu_seconds_total": set[str]()}
 OF_EVERY_TARGET = {"job", "instance"}
-SELECTOR = re.compile(r"\b([a-z_]+_[a-z_]+|up)\b(?:\{([^}]*)\})?(?!\s*\()")
+SELECTOR = re.compile(r"\b([a-z_]+_[a-z0-9_:]+|up)\b(?:\{([^}]*)\})?(?!\s*\()")
 WORDS = {"histogram_quantile", "label_values"}
+RULES = [rule for group in yaml.safe_load((PROMETHEUS / "alerts.yml").read_text())["groups"] for rule in group["rules"]]
 
 
 def series() -> dict[str, set[str]]:
@@ -62,13 +63,14 @@ def series() -> dict[str, set[str]]:
                 found[described.name + suffix] = labels
             if described.type == "histogram":
                 found[f"{described.name}_bucket"] = labels | {"le"}
-    return found
+    recorded = {rule["record"]: set(rule.get("labels", {})) for rule in RULES if "record" in rule}
+    return found | recorded
 
 
 def expressions() -> Iterator[tuple[str, str]]:
-    for group in yaml.safe_load((PROMETHEUS / "alerts.yml").read_text())["groups"]:
-        for rule in group["rules"]:
-            yield rule["alert"], rule["expr"]
+    for rule in RULES:
+        if not rule["expr"].startswith("vector("):  # a constant
+            yield rule.get("alert") or rule["record"], rule["expr"]
     for panel in DASHBOARD["panels"]:
         for target in panel.get("targets", ()):
             yield panel["title"], target["expr"]
@@ -108,8 +110,8 @@ def test_a_metric_that_does_not_exist_is_detected() -> None:
 
 def test_alerts_have_a_summary() -> None:
     names = []
-    for group in yaml.safe_load((PROMETHEUS / "alerts.yml").read_text())["groups"]:
-        for rule in group["rules"]:
+    for rule in RULES:
+        if "alert" in rule:
             names.append(rule["alert"])
             assert rule["labels"]["severity"] in {"critical", "warning"}
             assert rule["annotations"]["summary"]

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from sqlalchemy import ColumnElement, delete, exists, func, select, update
 from sqlalchemy.orm import Session
 
+from samfleet.db.clock import now
 from samfleet.db.copy import copy_rows
 from samfleet.db.models import DatasetImage, ImageResult, Job, Outcome, Run, RunState, Shard, ShardState
+from samfleet.db.session import after_commit
 from samfleet.jobs.claim import ClaimedShard, LeaseLost
 from samfleet.jobs.dispatch import dispatch_run
 from samfleet.jobs.hardware import KnownHardware, remember_hardware
@@ -19,6 +22,7 @@ from samfleet.jobs.reuse import ReusedImage, count_reused, reused_row
 from samfleet.jobs.settle import FAILURE_RATE_EXCEEDED, fail_run
 from samfleet.jobs.stall import get_on
 from samfleet.jobs.states import OPEN_SHARDS, lock_run, move_run
+from samfleet.metrics import FIRST_IMAGES
 from samfleet.rollups.store import add_shard
 from samfleet.wire.stages import BACKEND_STAGES
 
@@ -48,6 +52,8 @@ def record(
     hardware = remember_hardware(session, (outcome.report.hardware for outcome in outcomes if outcome.report))
     stored = {"part_key": part_key, "store_ms": store_ms}
     job, run = locked
+    if run.succeeded + run.failed == 0:
+        _observe_first_images(session, job, run)
     replaced = _replace(session, job, claimed, part_key) if claimed.previous_part else {}
     lines = {**{image.dataset_image_id: place for place, image in enumerate(claimed.images)}, **replaced}
     rows = [{**_row(claimed, one, lines[one.image.dataset_image_id], hardware), **stored} for one in outcomes]
@@ -63,6 +69,13 @@ def record(
     if not claimed.previous_part:  # else the rollups are rebuilt when the run ends
         add_shard(session, job, run, claimed.shard_id, rows)
     _advance_run(session, queue, job, run, shards_in_flight)
+
+
+def _observe_first_images(session: Session, job: Job, run: Run) -> None:
+    """Observe after the commit how long the run's first images took; those of a retry are not the first."""
+    if not run.retries:
+        seconds = (now(session) - job.created_at).total_seconds()
+        after_commit(session, partial(FIRST_IMAGES.labels(run.pool).observe, seconds))
 
 
 def _count(run: Run, outcomes: Sequence[ImageOutcome], failed: int, *, replaced: int) -> None:

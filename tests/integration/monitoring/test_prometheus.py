@@ -67,4 +67,6 @@ def test_it_evaluates_all_alerts_without_an_error(prometheus: httpx.Client) -> N
 
     until(lambda: all(rule["health"] != "unknown" for rule in rules()), seconds=30)
     assert {rule["health"] for rule in rules()} == {"ok"}
-    assert [rule["name"] for rule in rules()] == [rule["alert"] for group in RULES for rule in group["rules"]]
+    assert [rule["name"] for rule in rules()] == [
+        rule.get("alert") or rule["record"] for group in RULES for rule in group["rules"]
+    ]

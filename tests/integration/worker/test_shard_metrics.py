@@ -41,6 +41,22 @@ def test_recorded_images_are_counted_once(engine: Engine) -> None:
     assert change("samfleet_shards_in_progress", **OURS) == 0
 
 
+def test_the_first_images_of_a_run_are_observed_once(engine: Engine) -> None:
+    services = make_services(engine, MemorySegmenter())
+    run = start_job(engine, services.queue, 12, uris=upload(services, 12))
+    waited = timedelta(seconds=100)
+    with transaction(engine) as session:
+        session.execute(update(Job).where(Job.id == run.job_id).values(created_at=Job.created_at - waited))
+    shards = shards_of(engine, run)
+    assert len(shards) > 1
+    with sampled() as change:
+        for shard in shards:
+            segment_shard(services, shard.id)
+    assert change("samfleet_first_images_seconds_count", pool="default") == 1
+    assert change("samfleet_first_images_seconds_bucket", pool="default", le="60.0") == 0
+    assert change("samfleet_first_images_seconds_bucket", pool="default", le="300.0") == 1
+
+
 @pytest.mark.parametrize(
     ("error", "outcome"),
     [
