@@ -22,9 +22,9 @@ from samfleet.db.session import transaction
 
 
 class Taken(NamedTuple):
-    """One call of a step: the open shards at the time, and seconds of wall time and of each side's processor time."""
+    """One call of a step: the open images at the time, and seconds of wall time and of each side's processor time."""
 
-    open_shards: int
+    open_images: int
     wall: float
     python: float
     database: float
@@ -54,7 +54,7 @@ class Meters:
     statements: Counter[str] = field(default_factory=Counter)
     transactions: Counter[str] = field(default_factory=Counter)
     times: dict[str, list[Taken]] = field(default_factory=lambda: defaultdict(list))
-    open_shards: int = 0  # at the time of a step, for its growth with the queue
+    open_images: int = 0  # at the time of a step, for its growth with the queue
     backends: Backends = field(default_factory=Backends)
     _step: str = "other"
 
@@ -72,7 +72,7 @@ class Meters:
             yield
         finally:
             wall, python = time.perf_counter() - start, time.process_time() - python
-            self.times[name].append(Taken(self.open_shards, wall, python, self.backends.seconds() - database))
+            self.times[name].append(Taken(self.open_images, wall, python, self.backends.seconds() - database))
             self._step = outer
 
     @contextmanager
@@ -90,7 +90,7 @@ class Meters:
             "statements_per_call": round(self.statements[name] / len(taken), 2),
             "transactions_per_call": round(self.transactions[name] / len(taken), 2),
             **times(taken),
-            "by_open_shards": _growth(taken),
+            "by_open_images": _growth(taken),
         }
 
     def _count(self, *_: Any) -> None:
@@ -112,12 +112,12 @@ def times(taken: Sequence[Taken]) -> dict[str, float]:
 
 
 def _growth(taken: Sequence[Taken]) -> list[dict[str, float]]:
-    """Return the database's processor time in each quarter of the calls, ordered by the open shards at their time."""
+    """Return the database's processor time in each quarter of the calls, ordered by the open images at their time."""
     ordered = sorted(taken)
     quarters = [ordered[len(ordered) * q // 4 : len(ordered) * (q + 1) // 4] for q in range(4)]
     return [
         {
-            "open_shards": part[len(part) // 2].open_shards,
+            "open_images": part[len(part) // 2].open_images,
             "database_cpu_ms": round(1e3 * sum(one.database for one in part) / len(part), 3),
         }
         for part in quarters

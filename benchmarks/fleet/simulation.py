@@ -103,6 +103,7 @@ class Simulation:
         self.account(self.pools[job.pool])
         self.service.plan(job_id)
         self.fairness.opened(job.pool, job.tenant.id, job.images)
+        self.service.meters.open_images += job.images
 
     def _finish(self, run_id: uuid.UUID) -> None:
         if self.service.finish(run_id):
@@ -182,6 +183,7 @@ class Simulation:
         worker.holds.remove(hold)
         if self.service.record(hold.claimed, hold.images):
             self.journal.recorded(self._job(hold), hold.claimed, self.events.now)
+            self.service.meters.open_images -= hold.images
         else:
             self.journal.events["records_refused"] += 1
         if worker.suspect is not None and not worker.holds:

@@ -43,6 +43,7 @@ def test_no_image_is_lost_or_doubled(simulated: dict[str, Any]) -> None:
     assert all(events.get(kind, 0) > 0 for kind in ("worker_dies", "spot_notice", "worker_hangs", "pool_leaves"))
     assert events["sweep_leases_expired"] > 0
     assert events["records_refused"] > 0  # workers that hung recorded after another worker
+    assert simulated["steps"]["claim"]["by_open_images"][-1]["open_images"] > 0
     assert simulated["simulated_seconds"] > simulated["least_seconds"]
     assert "images_lost 0" in table({"simulation": simulated})
 
