@@ -20,7 +20,7 @@ from samfleet.variants.catalogue import get_variant
 from samfleet.wire.messages import SegmentReply, SegmentRequest
 from samfleet.wire.stages import BACKEND_STAGES
 from samfleet.wire.tensors import OUTPUTS, unpack_replies
-from samfleet_worker.triton.server import tensors_of
+from samfleet_worker.triton.inputs import tensors_of
 
 IMAGES, SMALL_IMAGES = 32, 4
 GRID, SMALL_GRID = 16, 4

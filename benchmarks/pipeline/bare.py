@@ -9,7 +9,7 @@ from typing import Any
 
 from samfleet.wire.messages import SegmentRequest
 from samfleet_worker.triton.client import connect
-from samfleet_worker.triton.server import tensors_of
+from samfleet_worker.triton.inputs import tensors_of
 
 REPLY_SECONDS = 60
 

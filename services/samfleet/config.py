@@ -16,6 +16,7 @@ from pydantic_settings import NoDecode, SettingsConfigDict
 
 from samfleet.licences import LicenceUnknown, parse_accepted
 from samfleet.limits import MAX_PROMPTS_PER_IMAGE, MAX_PROMPTS_PER_JOB
+from samfleet.pool_settings import PoolSettings
 from samfleet.predict_settings import PredictSettings
 from samfleet.quota_settings import QuotaSettings
 from samfleet.secret_files import SecretFiles
@@ -28,7 +29,9 @@ from samfleet.webhook_settings import WebhookSettings
 MIN_KEY_LENGTH = 24
 
 
-class Settings(PredictSettings, QuotaSettings, SecretFiles, ShardSettings, SourceSettings, WebhookSettings):
+class Settings(
+    PoolSettings, PredictSettings, QuotaSettings, SecretFiles, ShardSettings, SourceSettings, WebhookSettings
+):
     """All settings of all processes; `docs/settings.md` lists them with their reasons."""
 
     # An empty variable counts as unset: compose files pass every setting on, set or not.
@@ -195,17 +198,6 @@ class Settings(PredictSettings, QuotaSettings, SecretFiles, ShardSettings, Sourc
     triton_timeout: timedelta = Field(
         default=timedelta(minutes=30), description="Longest wait for one image, Triton's queue included."
     )
-    resolve_interval: timedelta = Field(
-        default=timedelta(seconds=5),
-        ge=timedelta(milliseconds=50),
-        description="Time between two looks of a worker at the names of its pool's servers, and at servers that do "
-        "not answer.",
-    )
-    loaded_variants: int | None = Field(
-        default=None,
-        ge=1,
-        description="Most variants that a Triton server keeps loaded. Unset: as many as fit in its memory.",
-    )
     variant_turn: timedelta = Field(
         default=timedelta(seconds=60),
         description="Time that one variant runs while another waits, if they do not fit into memory together.",
@@ -228,10 +220,6 @@ class Settings(PredictSettings, QuotaSettings, SecretFiles, ShardSettings, Sourc
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(default="INFO", description="Lowest level logged.")
     metrics_port: int | None = Field(
         default=None, ge=0, le=65535, description="Port of a worker's `/metrics`; 0 takes a free one. Unset: none."
-    )
-    spot_notice: Literal["aws", "gcp", "azure"] | None = Field(
-        default=None,
-        description="The cloud whose notice that it takes this machine back a worker obeys. Unset: none.",
     )
     metrics_host: str = Field(default="127.0.0.1", description="Address on which a worker's `/metrics` listens.")
     heartbeat_file: Path | None = Field(
@@ -258,7 +246,6 @@ class Settings(PredictSettings, QuotaSettings, SecretFiles, ShardSettings, Sourc
         "orphan_interval",
         "unsealed_retention",
         "triton_timeout",
-        "resolve_interval",
         "variant_turn",
         "long_request_wait",
         "listing_time",

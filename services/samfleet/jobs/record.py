@@ -52,8 +52,7 @@ def record(
     hardware = remember_hardware(session, (outcome.report.hardware for outcome in outcomes if outcome.report))
     stored = {"part_key": part_key, "store_ms": store_ms}
     job, run = locked
-    if run.succeeded + run.failed == 0:
-        _observe_first_images(session, job, run)
+    _observe_first_images(session, job, run)
     replaced = _replace(session, job, claimed, part_key) if claimed.previous_part else {}
     lines = {**{image.dataset_image_id: place for place, image in enumerate(claimed.images)}, **replaced}
     rows = [{**_row(claimed, one, lines[one.image.dataset_image_id], hardware), **stored} for one in outcomes]
@@ -72,8 +71,8 @@ def record(
 
 
 def _observe_first_images(session: Session, job: Job, run: Run) -> None:
-    """Observe after the commit how long the run's first images took; those of a retry are not the first."""
-    if not run.retries:
+    """If these are the run's first images, observe after the commit how long they took; those of a retry are not."""
+    if not (run.succeeded + run.failed or run.retries):
         seconds = (now(session) - job.created_at).total_seconds()
         after_commit(session, partial(FIRST_IMAGES.labels(run.pool).observe, seconds))
 

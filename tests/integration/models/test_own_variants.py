@@ -28,7 +28,7 @@ from samfleet_cli.local_stack.own_variants import write_own_repository
 from samfleet_cli.main import app
 from samfleet_models.serving.engine import Engine, EngineSettings
 from samfleet_worker.triton.client import connect
-from samfleet_worker.triton.server import tensors_of
+from samfleet_worker.triton.inputs import tensors_of
 
 START_SCRIPT = Path(__file__).resolve().parents[3] / "deploy" / "triton-gpu.sh"
 REQUEST = SegmentRequest(bright_square(160, 120), PromptsParameters(), (Prompt(box=(40.0, 20.0, 120.0, 100.0)),))

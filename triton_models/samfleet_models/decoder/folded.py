@@ -178,16 +178,8 @@ class FoldedDecoder:
         """
         prompt = self._mask_decoder.output_tokens(self._prompt_encoder(coords, labels))
         pairs, pixels = HEADS * prompt.shape[1], contexts[0].size
-        by_tile = isinstance(self._drawing, FusedDrawing)
-        factors = Factors.taken(
-            workspace,
-            len(prompt),
-            pairs,
-            pixels,
-            self._types.scoring,
-            differences=self._kernels is not None,
-            by_tile=by_tile,
-        )
+        layout = {"differences": self._kernels is not None, "by_tile": isinstance(self._drawing, FusedDrawing)}
+        factors = Factors.taken(workspace, len(prompt), pairs, pixels, self._types.scoring, **layout)
         group = SCORED_TOGETHER[self._device.type]
         if not whole_groups:
             group = self._fitting(group, scratch_bytes(pixels, prompt.shape[1]))

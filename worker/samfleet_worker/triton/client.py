@@ -27,9 +27,10 @@ from samfleet.wire.messages import SegmentRequest
 from samfleet_worker.triton.addresses import UNIX_SOCKET, Endpoint, Resolver, resolve_by_system
 from samfleet_worker.triton.calls import OpenCalls
 from samfleet_worker.triton.errors import ModelNotLoaded, TritonUnavailable
+from samfleet_worker.triton.inputs import tensors_of
 from samfleet_worker.triton.membership import Membership
 from samfleet_worker.triton.segmenter import ServerStatus, TimedReply
-from samfleet_worker.triton.server import TritonServer, tensors_of
+from samfleet_worker.triton.server import TritonServer
 
 log = get_logger(__name__)
 

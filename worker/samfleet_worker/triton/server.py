@@ -11,7 +11,6 @@ from __future__ import annotations
 import itertools
 import threading
 import time
-from collections.abc import Sequence
 from queue import SimpleQueue
 
 from tritonclient.grpc import InferenceServerClient, InferInput, InferResult
@@ -23,7 +22,7 @@ from samfleet.metrics import TRITON_IN_PROGRESS, TRITON_REQUESTS
 from samfleet.tracing import span, trace_headers
 from samfleet.variants.task import EverythingParameters
 from samfleet.wire.messages import SegmentRequest
-from samfleet.wire.tensors import OUTPUTS, WireMismatch, pack_requests, unpack_replies
+from samfleet.wire.tensors import OUTPUTS, WireMismatch, unpack_replies
 from samfleet_worker.triton.calls import CallCancelled, OpenCalls
 from samfleet_worker.triton.devices import DeviceBook
 from samfleet_worker.triton.errors import (
@@ -36,6 +35,7 @@ from samfleet_worker.triton.errors import (
     mapped_errors,
     status_name,
 )
+from samfleet_worker.triton.inputs import tensors_of
 from samfleet_worker.triton.loaded_variants import CONTROL_SECONDS, LoadedVariants
 from samfleet_worker.triton.segmenter import ServerStatus, TimedReply
 
@@ -292,13 +292,3 @@ def _own(result: InferResult, request_id: str, address: str) -> InferResult:
     if (found := result.get_response().id) != request_id:
         raise ReplyMixedUp(f"Triton at {address} answered request {request_id} with the reply of {found!r}")
     return result
-
-
-def tensors_of(requests: Sequence[SegmentRequest]) -> list[InferInput]:
-    """Return the inputs of a request to Triton with these images."""
-    inputs = []
-    for name, column in pack_requests(requests).items():
-        tensor = InferInput(name, list(column.shape), "BYTES")
-        tensor.set_data_from_numpy(column)
-        inputs.append(tensor)
-    return inputs
