@@ -30,6 +30,7 @@ ALLOWED = {
 # Names in the older metadata fields, as SPDX writes them.
 NAMES = {
     "3-Clause BSD License": "BSD-3-Clause",
+    "Apache": "Apache-2.0",
     "Apache 2.0": "Apache-2.0",
     "Apache 2.0 License": "Apache-2.0",
     "Apache Software License": "Apache-2.0",

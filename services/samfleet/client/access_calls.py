@@ -9,7 +9,7 @@ from samfleet.client.values import without_none
 
 
 class AccessCalls(Calls):
-    """Calls of keys, tenants, their storage use, the audit trail and the pools."""
+    """Calls of keys, tenants, their storage use and the audit trail."""
 
     def create_tenant(self, name: str) -> dict[str, Any]:
         answer: dict[str, Any] = self._post("/v1/tenants", {"name": name})
@@ -43,11 +43,6 @@ class AccessCalls(Calls):
 
     def revoke_key(self, key_id: str) -> None:
         self._delete(f"/v1/keys/{quote(key_id, safe='')}")
-
-    def pools(self) -> list[dict[str, Any]]:
-        """Return all pools with their workers, servers, devices and queue; the first is the default."""
-        answer: dict[str, Any] = self._get("/v1/pools")
-        return list(answer["items"])
 
     def storage(self) -> dict[str, Any]:
         """Return the storage use of the key's tenant."""

@@ -20,6 +20,7 @@ from samfleet.client.routes import datasets as of_datasets
 from samfleet.client.routes import exports as of_exports
 from samfleet.client.routes import jobs as of_jobs
 from samfleet.client.routes import keys as of_keys
+from samfleet.client.routes import pools as of_pools
 from samfleet.client.routes import predictions as of_predictions
 from samfleet.client.routes import runs as of_runs
 from samfleet.client.segmenting import Made, OnProgress, Wish, removed, segmented
@@ -76,6 +77,7 @@ class AsyncClient(AsyncCalls):
 
     predict = awaited(of_predictions.predict)
     current_key = awaited(of_keys.current_key)
+    pools = awaited(of_pools.pools)
 
     run = awaited(of_runs.run)
     image_result = awaited(of_runs.image_result)

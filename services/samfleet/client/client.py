@@ -14,6 +14,7 @@ from samfleet.client.routes import datasets as of_datasets
 from samfleet.client.routes import exports as of_exports
 from samfleet.client.routes import jobs as of_jobs
 from samfleet.client.routes import keys as of_keys
+from samfleet.client.routes import pools as of_pools
 from samfleet.client.routes import predictions as of_predictions
 from samfleet.client.routes import runs as of_runs
 from samfleet.client.values import EXCHANGE_SECONDS, without_none
@@ -65,6 +66,7 @@ class SamfleetClient(AccessCalls, WebhookCalls):
 
     predict = blocking(of_predictions.predict)
     current_key = blocking(of_keys.current_key)
+    pools = blocking(of_pools.pools)
 
     run = blocking(of_runs.run)
     image_result = blocking(of_runs.image_result)
