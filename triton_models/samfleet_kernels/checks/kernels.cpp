@@ -63,6 +63,7 @@ static Array products_of(int64_t prompts, int64_t rows) {
     return made;
 }
 
+// Its sweeps write what weights differ from the last one, instead of the weights.
 static bool in_bfloat16(const Set &set) { return set.bit == SAMFLEET_AVX512BF16; }
 
 // Tables [tiles, rows, columns] as the kernels take them: those of AVX512-BF16 have two rows beside each other, here with
@@ -186,7 +187,7 @@ int main() {
     for (const auto &sizes : sweeps) {
         snprintf(what, sizeof what, "%d prompts of %d tokens on %d image tokens", (int)sizes.prompts,
                  (int)sizes.tokens, (int)sizes.pixels);
-        failures += each_set(SETS, what, [&](const Set &set) { return run(set, sizes, 1); });
+        failures += each_set(SETS, what, [&](const Set &set) { return run(set, sizes, 1); }, in_bfloat16);
     }
     for (const auto &sizes : drawings)
         for (bool terms : {false, true}) {
