@@ -1,4 +1,4 @@
-"""Atomic writes of output files: write a temporary file in the same folder, then rename it."""
+"""Atomic writes of output files: write a temporary file in the same folder, then rename it; syncs to disk."""
 
 from __future__ import annotations
 
@@ -30,3 +30,12 @@ def write_json(path: Path, value: Any) -> None:
 def write_text(path: Path, text: str) -> None:
     with replacing(path) as file:
         file.write(text.encode())
+
+
+def sync_folder(folder: Path) -> None:
+    """Sync the entries of a folder to disk."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -66,7 +66,7 @@ def test_the_longest_names_leave_room_for_those_of_pods() -> None:
 
 
 def test_a_package_contains_the_alerts_and_dashboards(tmp_path: Path) -> None:
-    """In the repository they are links to the files of `deploy/`, which a package cannot reach."""
+    """A package cannot reach the files of `deploy/`, to which the repository has links."""
     with Chart.load(CHART) as chart:
         archive = chart.save(tmp_path)
     with Chart.load(archive) as packaged:

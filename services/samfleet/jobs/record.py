@@ -50,8 +50,7 @@ def record(
     if locked is None or (replaced_bytes := _close_shard(session, claimed, part_key, part_bytes, failed)) is None:
         raise LeaseLost(f"shard {claimed.index} of run {claimed.run_id} was taken over or cancelled")
     hardware = remember_hardware(session, (outcome.report.hardware for outcome in outcomes if outcome.report))
-    stored = {"part_key": part_key, "store_ms": store_ms}
-    job, run = locked
+    (job, run), stored = locked, {"part_key": part_key, "store_ms": store_ms}
     _observe_first_images(session, job, run)
     replaced = _replace(session, job, claimed, part_key) if claimed.previous_part else {}
     lines = {**{image.dataset_image_id: place for place, image in enumerate(claimed.images)}, **replaced}

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from samfleet.errors import SamfleetError
+from samfleet.files import sync_folder
 from samfleet.storage.keys import TEMPORARY_FOLDER, check_folder, check_key, check_prefix
 from samfleet.storage.store import (
     ObjectInfo,
@@ -161,7 +162,7 @@ class FileStore:
                 ) from None
             with suppress(FileNotFoundError):  # removed with its folder right after the rename
                 for folder in changed:
-                    _sync_folder(folder)
+                    sync_folder(folder)
             return
         raise StorageUnavailable(f"{target.parent} is removed repeatedly by others; try again shortly")
 
@@ -240,11 +241,3 @@ def _make_folder(folder: Path) -> list[Path]:
     changed = _make_folder(folder.parent)
     folder.mkdir(exist_ok=True, mode=_FOLDER_MODE)
     return [*changed, folder.parent]
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -17,12 +17,12 @@ from sqlalchemy import text
 
 from samfleet.db.migrate import upgrade
 from samfleet.db.session import connect
+from samfleet.files import sync_folder
 from samfleet_cli.backups import members
 from samfleet_cli.backups.archive import CHUNK_BYTES, Member, read_archive, require_frame
 from samfleet_cli.backups.errors import BackupDamaged, TargetInUse
 from samfleet_cli.backups.header import BackupHeader, read_header
 from samfleet_cli.backups.postgres_tools import load_database, serving
-from samfleet_cli.backups.write import sync_folder
 from samfleet_cli.local_stack import lock
 from samfleet_cli.local_stack.layout import StateDir
 from samfleet_cli.local_stack.leftovers import clear_leftovers

@@ -23,6 +23,7 @@ from samfleet.db.migrate import current_schema
 from samfleet.db.object_hold import hold_objects
 from samfleet.db.session import allow_idle, read_only
 from samfleet.errors import describe
+from samfleet.files import sync_folder
 from samfleet.jobs.named_objects import named_objects
 from samfleet.storage.store import ObjectNotFound, ObjectStore
 from samfleet_cli.backups import members
@@ -165,12 +166,3 @@ def _add_objects(
 def _add_file(archive: ArchiveWriter, name: str, path: Path) -> None:
     with path.open("rb") as stream:
         archive.add(name, path.stat().st_size, stream)
-
-
-def sync_folder(folder: Path) -> None:
-    """Sync the entries of a folder to disk."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -2,33 +2,36 @@
 
 from __future__ import annotations
 
-import io
 import json
 import stat
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, nullcontext
-from datetime import timedelta
+from collections.abc import Mapping
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import pytest
 from alembic import command
 from alembic.script import ScriptDirectory
-from sqlalchemy import Engine, select, text
+from sqlalchemy import select, text
 
-from fixtures.worker.ended_runs import ended_run
-from fixtures.worker.job_rows import claim_one, start_job
-from samfleet.datasets.image_uploads import UploadedFile, add_images
-from samfleet.datasets.service import InputLimits, create_upload
-from samfleet.db.migrate import alembic_config, current_schema, upgrade
-from samfleet.db.models import Base, Job, Tenant
-from samfleet.db.session import connect, read_only, transaction
-from samfleet.jobs.clean import CleanLimits, clean
+from fixtures.servers.backed_up_stack import (
+    SECRET,
+    WITHOUT_GRACE,
+    backup,
+    cluster,
+    connected,
+    copied,
+    objects,
+    rows,
+    stack,
+)
+from samfleet.db.migrate import alembic_config, current_schema
+from samfleet.db.models import Job
+from samfleet.db.session import connect, transaction
+from samfleet.jobs.clean import clean
 from samfleet.jobs.delete import delete_job
-from samfleet.jobs.named_objects import named_objects
-from samfleet.jobs.queue import MemoryTaskQueue
 from samfleet.process_identity import ProcessIdentity
 from samfleet.storage.file_store import FileStore
 from samfleet_cli.backups import write
@@ -43,7 +46,7 @@ from samfleet_cli.backups.errors import (
     StackUnsupervised,
     TargetInUse,
 )
-from samfleet_cli.backups.postgres_tools import dump_database, serving
+from samfleet_cli.backups.postgres_tools import dump_database
 from samfleet_cli.backups.restore import restore, verify
 from samfleet_cli.backups.write import BackupOptions, back_up
 from samfleet_cli.local_stack import lock
@@ -54,85 +57,7 @@ from samfleet_cli.local_stack.part import PartState, PartStatus
 from samfleet_cli.local_stack.processes import MARKER
 from samfleet_cli.local_stack.state import StackInfo, StackState, write_state
 
-WITHOUT_GRACE = CleanLimits(grace=timedelta(0), unsealed_after=timedelta(days=7), orphans_every=timedelta(0))
-SECRET = "the key of this test"
-
-
-@contextmanager
-def connected(layout: StateDir) -> Iterator[Engine]:
-    with lock.exclude(layout.lock_file), serving(layout) as url:
-        engine = connect(url)
-        yield engine
-        engine.dispose()
-
-
-def fill(engine: Engine, store: FileStore) -> None:
-    """Write two ended jobs, one with a leased shard, and an upload, with the objects of all."""
-    for images in (6, 7):
-        ended_run(engine, store, images)
-    queue = MemoryTaskQueue()
-    claim_one(engine, start_job(engine, queue, 9))
-    with transaction(engine) as session:
-        tenant = Tenant(name="uploader")
-        session.add(tenant)
-        session.flush()
-        dataset = create_upload(session, tenant.id)
-    files = [UploadedFile("a.png", io.BytesIO(b"picture"))]
-    add_images(engine, store, tenant.id, dataset.id, files, max_image_bytes=100, limits=InputLimits())
-    with read_only(engine) as session:  # the datasets of these jobs have images that were never uploaded
-        for named in list(named_objects(session)):
-            if not store.exists(named.key):
-                store.put(named.key, named.key.encode())
-
-
-def rows(engine: Engine) -> Mapping[str, list[str]]:
-    with read_only(engine) as session:
-        return {
-            table.name: list(session.scalars(text(f'SELECT t::text FROM "{table.name}" t ORDER BY 1')))
-            for table in Base.metadata.sorted_tables
-        }
-
-
-def objects(layout: StateDir) -> dict[str, bytes]:
-    store = FileStore(layout.storage)
-    return {found.key: store.get(found.key) for found in store.list("")}
-
-
-def copied(layout: StateDir, root: Path) -> StateDir:
-    """Copy a stopped stack with the owners of its files, which takes less than a new cluster."""
-    subprocess.run(("cp", "-a", layout.root, root), check=True)
-    return StateDir(root)
-
-
-@pytest.fixture(scope="module")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> StateDir:
-    """A stopped stack with an empty database."""
-    layout = StateDir(tmp_path_factory.mktemp("cluster") / "state")
-    layout.create()
-    with connected(layout):
-        pass
-    return layout
-
-
-@pytest.fixture(scope="module")
-def stack(cluster: StateDir, tmp_path_factory: pytest.TempPathFactory) -> StateDir:
-    """A stopped stack with data, which no test changes for the others."""
-    layout = copied(cluster, tmp_path_factory.mktemp("stack") / "state")
-    layout.write_secret(layout.api_key_file, SECRET)
-    layout.site_key.parent.mkdir()
-    layout.site_key.write_text("a private key")
-    (layout.weights / "tiny.pt").write_bytes(b"weights")
-    with connected(layout) as engine:
-        upgrade(engine.url.render_as_string(hide_password=False))
-        fill(engine, FileStore(layout.storage))
-    return layout
-
-
-@pytest.fixture(scope="module")
-def backup(stack: StateDir, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    file = tmp_path_factory.mktemp("backup") / "samfleet.tar.zst"
-    back_up(stack.root, file, BackupOptions(weights=True))
-    return file
+__all__ = ["backup", "cluster", "stack"]  # fixtures
 
 
 def test_a_restored_stack_has_the_same_rows_objects_and_keys(stack: StateDir, backup: Path, tmp_path: Path) -> None:
