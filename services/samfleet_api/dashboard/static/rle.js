@@ -2,7 +2,7 @@
 // third on, runs are stored as differences to the run before last. Column-major, background first (pycocotools, maskApi.c).
 
 /** @param {string} counts */
-function runsOf(counts) {
+export function runsOf(counts) {
   /** @type {number[]} */
   const runs = [];
   for (let at = 0; at < counts.length; ) {
