@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up down test test-all test-numpy2 test-gpu-kernels test-tools test-integrations test-browser test-containers sanitize chaos bench bench-reports bench-pipeline bench-scale check language docs fmt generated locks sbom audit images migration clean
+.PHONY: help setup demo up down test test-all test-numpy2 test-gpu-kernels test-tools test-integrations test-browser test-lighthouse test-containers sanitize chaos bench bench-reports bench-pipeline bench-scale check language docs fmt generated locks sbom audit images migration clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -52,7 +52,8 @@ test: setup ## quick tests on real PostgreSQL, Redis and Triton; ARGS="-k name" 
 
 test-all: setup $(VENV)/tools/.installed $(VENV)/docs/.installed $(VENV)/supply/.installed ## all tests, also those that take minutes or need Chromium or other tools
 	$(fetch_weights)
-	$(BIN)/python -m pytest -m "not gpu_kernels" $(ARGS)
+	$(BIN)/python -m pytest -m "not gpu_kernels and not lighthouse" $(ARGS)
+	$(MAKE) test-lighthouse
 	$(MAKE) test-numpy2
 	$(MAKE) test-gpu-kernels
 
@@ -75,6 +76,10 @@ test-integrations: setup $(VENV)/tools/.installed ## images annotated inside CVA
 
 test-browser: setup ## the dashboard in a real Chromium, if the system has one
 	$(BIN)/python -m pytest -m browser tests/browser $(ARGS)
+
+test-lighthouse: setup ## Lighthouse over the pages of the dashboard, in Chromium; npm installs it
+	PATH="$(CURDIR)/$(BIN):$$PATH" npm ci --prefix tests/browser/lighthouse --ignore-scripts --no-audit --no-fund --loglevel=error
+	$(BIN)/python -m pytest -m lighthouse tests/browser/test_lighthouse.py $(ARGS)
 
 test-containers: setup ## `samfleet up` with Triton in a real container, where podman runs as root
 	$(BIN)/python -m pytest -m containers tests/e2e $(ARGS)

@@ -51,6 +51,18 @@ def test_axe_finds_nothing_on_pages_without_a_login(browser: Browser, api: Api) 
         assert violations(page) == []
 
 
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_axe_finds_nothing_in_the_api_documentation(
+    page: Page, scheme: Literal["light", "dark"], pictures: Path
+) -> None:
+    page.emulate_media(color_scheme=scheme)
+    page.goto("/docs")
+    page.get_by_text("Cancel a job", exact=True).click()
+    expect(page.get_by_role("button", name="Try it out")).to_be_visible()
+    page.screenshot(path=pictures / f"docs-{scheme}.png")
+    assert violations(page) == []
+
+
 def test_axe_finds_nothing_in_an_open_list_of_choices(reader: Page) -> None:
     looked_at(reader, "/dashboard/reports/latency?variant=mobile_sam")
     reader.locator("details.picker summary").first.click()

@@ -174,5 +174,12 @@ declare namespace Reports {
   }
 }
 
+declare namespace Swagger {
+  /** The part of React that a plug-in of Swagger UI gets. */
+  interface React {
+    createElement(type: unknown, properties: object | null, ...children: unknown[]): unknown;
+  }
+}
+
 /** Swagger UI, which docs.html loads before docs.js. */
 declare function SwaggerUIBundle(options: Record<string, unknown>): unknown;
