@@ -91,6 +91,9 @@ declare namespace Viewer {
     rows: number;
   }
 
+  /** Labels of a screen. */
+  type Pixels = Uint16Array | Uint32Array;
+
   /** Position in the image, as a share of its width or height, of each column and row of a screen. */
   interface Grid {
     columns: Float64Array;
@@ -105,13 +108,15 @@ declare namespace Viewer {
 
   /** What the mask layer shows. */
   interface Drawing {
-    labels: Labels | null;
+    levels: Labels[];
     masks: ViewMask[];
     style: Style;
     highlighted: [index: number, spans: Spans][];
     outlines: (Outline & { spans: Spans })[];
     frame: Frame;
     image: Size;
+    /** The user zooms or pans; the layer may be coarser until it ends. */
+    moving: boolean;
   }
 
   /** What gestures act on. Points are CSS pixels from the top left corner of the view. */
@@ -137,7 +142,8 @@ declare namespace Viewer {
 
   interface DrawReply {
     version: number;
-    labels: Labels;
+    /** Each has half the rows and columns of the one before. */
+    levels: Labels[];
   }
 
   interface Selection {

@@ -2,11 +2,11 @@
 // request, so a slider never queues work.
 
 export class LabelMap {
-  /** @param {(error: Error | null) => void} changed Called when `labels` was replaced, or with the worker's failure. */
+  /** @param {(error: Error | null) => void} changed Called when `levels` were replaced, or with the worker's failure. */
   constructor(changed) {
     this.changed = changed;
-    /** @type {Viewer.Labels | null} */
-    this.labels = null;
+    /** @type {Viewer.Labels[]} from the full size down; empty until the first reply */
+    this.levels = [];
     /** @type {Worker | null} */
     this.worker = null;
     /** @type {Api.RunLengths[]} */
@@ -32,7 +32,7 @@ export class LabelMap {
     if (same && shown.every((one, index) => one === this.shown[index])) return;
     if (!same) {
       this.segmentations = segmentations;
-      this.labels = null; // indexes of the old map name other masks
+      this.levels = []; // indexes of the old map name other masks
     }
     this.shown = shown;
     this.version++;
@@ -64,12 +64,12 @@ export class LabelMap {
   }
 
   /** @param {Viewer.DrawReply} reply */
-  receive({ labels }) {
+  receive({ levels }) {
     this.waiting = false;
     performance.measure("masks", "masks-requested");
     if (this.sent.masks === this.segmentations) {
-      this.spare = this.labels ? /** @type {ArrayBuffer} */ (this.labels.values.buffer) : null;
-      this.labels = labels;
+      this.spare = /** @type {ArrayBuffer} */ (this.levels[0]?.values.buffer ?? null);
+      this.levels = levels;
     }
     this.send();
     this.changed(null);
@@ -78,8 +78,8 @@ export class LabelMap {
   // Return the index of the shown mask on top of an image position, given as shares of width and height; or null.
   /** @type {(x: number, y: number) => number | null} */
   at(x, y) {
-    if (!this.labels || x < 0 || y < 0 || x >= 1 || y >= 1) return null;
-    const { values, width, height } = this.labels;
+    if (!this.levels.length || x < 0 || y < 0 || x >= 1 || y >= 1) return null;
+    const [{ values, width, height }] = this.levels;
     const label = values[Math.floor(x * width) * height + Math.floor(y * height)];
     return label ? label - 1 : null;
   }

@@ -4,6 +4,7 @@
 const LINE = 1.5; // CSS pixels, the width of contours
 const DIMMED = 0.4; // factor of the opacity of the other masks while some are highlighted
 const HIGHLIGHTED = 0.6; // least opacity of a highlighted mask
+const BLOCK = 64; // columns that are sampled together; each is in another page of memory, and 64 pages stay in its cache
 const WHITE = 0xffffffff;
 const BLACK = 0xff000000;
 const DASH = 5; // pixels
@@ -42,8 +43,16 @@ function indexesOf(shares, length) {
   return indexes;
 }
 
-/** @type {(pixels: Uint32Array, grid: Viewer.Grid, labels: Viewer.Labels) => void} */
-export function sample(pixels, grid, { values, width, height }) {
+// Return the smallest level whose pixels are not larger than those of the screen.
+/** @type {(levels: Viewer.Labels[], grid: Viewer.Grid) => Viewer.Labels} */
+function levelFor(levels, { columns }) {
+  const across = 1 / (columns[1] - columns[0]); // screen pixels across the image
+  return levels.findLast((level) => level.width >= across) ?? levels[0];
+}
+
+/** @type {(pixels: Viewer.Pixels, grid: Viewer.Grid, levels: Viewer.Labels[]) => void} */
+export function sample(pixels, grid, levels) {
+  const { values, width, height } = levelFor(levels, grid);
   const columns = indexesOf(grid.columns, width),
     rows = indexesOf(grid.rows, height);
   let first = 0,
@@ -52,15 +61,18 @@ export function sample(pixels, grid, { values, width, height }) {
   while (last > first && columns[last - 1] < 0) last--;
   const starts = columns.map((column) => column * height);
   pixels.fill(0);
-  for (let y = 0; y < rows.length; y++) {
-    const row = rows[y],
-      to = y * columns.length;
-    if (row >= 0) for (let x = first; x < last; x++) pixels[to + x] = values[starts[x] + row];
+  for (let left = first; left < last; left += BLOCK) {
+    const right = Math.min(left + BLOCK, last);
+    for (let y = 0; y < rows.length; y++) {
+      const row = rows[y],
+        to = y * columns.length;
+      if (row >= 0) for (let x = left; x < right; x++) pixels[to + x] = values[starts[x] + row];
+    }
   }
 }
 
 // Paint one mask over what the pixels hold, by binary search in its spans.
-/** @type {(pixels: Uint32Array, grid: Viewer.Grid, spans: Viewer.Spans, label: number) => void} */
+/** @type {(pixels: Viewer.Pixels, grid: Viewer.Grid, spans: Viewer.Spans, label: number) => void} */
 export function paintOver(pixels, { columns, rows }, { bounds, width, height }, label) {
   if (!bounds.length) return;
   const stride = columns.length;
@@ -116,7 +128,7 @@ export function paletteOf(masks, { drawn, opacity }, dimmed) {
   return { fill, line };
 }
 
-/** @type {(out: Uint32Array, pixels: Uint32Array, screen: Viewer.Screen, palette: Viewer.Palette) => void} */
+/** @type {(out: Uint32Array, pixels: Viewer.Pixels, screen: Viewer.Screen, palette: Viewer.Palette) => void} */
 export function colour(out, pixels, { width, height, line: edge, stride }, { fill, line }) {
   for (let y = 0; y < height; y++) {
     let at = (y + edge) * stride + edge,
@@ -129,7 +141,7 @@ export function colour(out, pixels, { width, height, line: edge, stride }, { fil
   }
 }
 
-/** @type {(pixels: Uint32Array, at: number, label: number, edge: number, stride: number) => boolean} */
+/** @type {(pixels: Viewer.Pixels, at: number, label: number, edge: number, stride: number) => boolean} */
 const isEdge = (pixels, at, label, edge, stride) =>
   pixels[at - edge] !== label ||
   pixels[at + edge] !== label ||
@@ -137,7 +149,7 @@ const isEdge = (pixels, at, label, edge, stride) =>
   pixels[at + edge * stride] !== label;
 
 // Draw contours only, over what is drawn already: a line inside each outline, black beside it, dashed if it says so.
-/** @type {(out: Uint32Array, pixels: Uint32Array, screen: Viewer.Screen, outlines: Viewer.Outline[]) => void} */
+/** @type {(out: Uint32Array, pixels: Viewer.Pixels, screen: Viewer.Screen, outlines: Viewer.Outline[]) => void} */
 export function contour(out, pixels, { width, height, line: edge, stride }, outlines) {
   const colours = outlines.map((outline) => packed(outline.colour, 1));
   for (let y = 0; y < height; y++) {

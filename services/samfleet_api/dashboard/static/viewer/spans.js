@@ -4,6 +4,7 @@
 import { runsOf } from "/dashboard/static/rle.js";
 
 const MAX_LABELS = 32_000_000; // pixels of a label map; larger images are sampled
+const SMALL = 500_000; // pixels of a label map that stay in a processor's cache
 const SHORT = 24; // pixels; a loop is faster than `fill` up to here
 
 /** @type {(segmentation: Api.RunLengths) => Viewer.Spans} */
@@ -46,6 +47,28 @@ export function emptyLabels(masks, spare) {
   const length = width * height * Values.BYTES_PER_ELEMENT;
   const values = new Values(spare?.byteLength === length ? spare : new ArrayBuffer(length)).fill(0);
   return { values, width, height, step };
+}
+
+// Return the map and, for zoomed out views, its every second, fourth … row and column, which need less memory traffic.
+/** @type {(full: Viewer.Labels) => Viewer.Labels[]} */
+export function levelsOf(full) {
+  const levels = [full];
+  while (levels[levels.length - 1].values.length > SMALL) levels.push(halved(levels[levels.length - 1]));
+  return levels;
+}
+
+/** @type {(labels: Viewer.Labels) => Viewer.Labels} */
+function halved(labels) {
+  const width = Math.ceil(labels.width / 2),
+    height = Math.ceil(labels.height / 2);
+  const Values = labels.values instanceof Uint16Array ? Uint16Array : Uint32Array;
+  const values = new Values(width * height);
+  for (let x = 0, to = 0; x < width; x++) {
+    for (let from = 2 * x * labels.height, end = from + labels.height; from < end; from += 2) {
+      values[to++] = labels.values[from];
+    }
+  }
+  return { values, width, height };
 }
 
 /** @type {(map: Viewer.Labels & { step: number }, spans: Viewer.Spans, label: number) => void} */

@@ -11,6 +11,8 @@ import { spansOf } from "/dashboard/static/viewer/spans.js";
 /** @type {(options: { label: string }) => Viewer.View} */
 export const createView = ({ label }) => new ImageView(label);
 
+const STILL_MS = 120; // without a change of the frame, after which masks are drawn in full resolution
+
 /** @implements {Viewer.View} */
 class ImageView {
   /** @param {string} label */
@@ -50,6 +52,9 @@ class ImageView {
     /** @type {number | null} */
     this.hovered = null;
     this.stale = { picture: false, masks: false, requested: false };
+    this.moved = -STILL_MS; // time of the last change of the frame
+    this.moving = false;
+    this.still = 0;
     this.observer = new ResizeObserver(() => this.resized());
     this.observer.observe(this.element);
     this.target = this.targetOfGestures();
@@ -145,8 +150,19 @@ class ImageView {
   /** @param {boolean} quiet */
   frameChanged(quiet) {
     this.element.classList.toggle("zoomed", this.chosen !== null);
+    this.moving = this.layers.coarsens && performance.now() - this.moved < STILL_MS;
+    this.moved = performance.now();
+    if (this.moving) {
+      clearTimeout(this.still);
+      this.still = window.setTimeout(() => this.stop(), STILL_MS);
+    }
     this.draw(true, true);
     if (!quiet) for (const listener of this.listeners.frame) listener(this.frame());
+  }
+
+  stop() {
+    this.moving = false;
+    this.draw(true, true);
   }
 
   /** @type {Viewer.View["pressKey"]} */
@@ -217,12 +233,12 @@ class ImageView {
     const { picture, masks } = this.stale;
     this.stale = { picture: false, masks: false, requested: false };
     if (!this.size.width || !this.size.height) return;
-    const { layers, map, image } = this;
+    const { image, style, highlighted, outlines, moving } = this;
     const frame = this.frame();
-    if (picture) layers.drawPicture(this.source, frame, image);
-    if (masks) {
-      const { style, highlighted, outlines } = this;
-      layers.drawMasks({ labels: map.labels, masks: this.masks, style, highlighted, outlines, frame, image });
-    }
+    if (picture) this.layers.drawPicture(this.source, frame, image, moving);
+    if (moving) this.moved = performance.now(); // a slow drawing is no pause
+    if (!masks) return;
+    const { levels } = this.map;
+    this.layers.drawMasks({ levels, masks: this.masks, style, highlighted, outlines, frame, image, moving });
   }
 }

@@ -1,6 +1,6 @@
 // Worker of a view: decodes run lengths and paints the label map, so that thousands of masks do not block the page.
 
-import { areaOf, emptyLabels, paint, paintOrder, spansOf } from "/dashboard/static/viewer/spans.js";
+import { areaOf, emptyLabels, levelsOf, paint, paintOrder, spansOf } from "/dashboard/static/viewer/spans.js";
 
 /** @type {Viewer.Spans[]} */
 let masks = [];
@@ -15,7 +15,8 @@ function draw({ version, segmentations, shown, spare }) {
   }
   const labels = emptyLabels(masks, spare);
   for (const index of paintOrder(areas, shown)) paint(labels, masks[index], index + 1);
-  self.postMessage({ version, labels }, { transfer: [labels.values.buffer] });
+  const levels = levelsOf(labels);
+  self.postMessage({ version, levels }, { transfer: levels.map(({ values }) => values.buffer) });
 }
 
 self.addEventListener("message", (event) => draw(event.data));
