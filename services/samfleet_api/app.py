@@ -62,6 +62,7 @@ from samfleet_api.reports.endpoints import router as reports
 from samfleet_api.reports.survey import router as survey
 from samfleet_api.request_rates import RequestRates
 from samfleet_api.runs.endpoints import router as runs
+from samfleet_api.runs.originals import router as run_pictures
 from samfleet_api.runs.results import router as run_results
 from samfleet_api.sessions.endpoints import links as login_links
 from samfleet_api.sessions.endpoints import router as sessions
@@ -83,7 +84,8 @@ is null. Unknown parameters and fields are rejected, so that misspellings are no
 """
 ROUTERS = (
     datasets, dataset_images, dataset_filling, dataset_filling_by_source, dataset_versions,
-    predictions, jobs, job_changes, job_events, job_history, runs, run_results, exports, export_files, deletions,
+    predictions, jobs, job_changes, job_events, job_history, runs, run_results, run_pictures,
+    exports, export_files, deletions,
     variants, pools, hardware, prices, reports, survey, advice, exchange, sites, health, metrics, sessions,
     login_links, keys, current_key, tenants, audit, storage, webhooks, webhook_deliveries,
 )  # fmt: skip

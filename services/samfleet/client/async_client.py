@@ -82,6 +82,7 @@ class AsyncClient(AsyncCalls):
     run = awaited(of_runs.run)
     image_result = awaited(of_runs.image_result)
     overlay = awaited(of_runs.overlay)
+    picture = awaited(of_runs.picture)
     report = awaited(of_runs.report)
     hardware = awaited(of_runs.hardware)
     variants = awaited(of_runs.variants)

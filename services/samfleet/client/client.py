@@ -71,6 +71,7 @@ class SamfleetClient(AccessCalls, WebhookCalls):
     run = blocking(of_runs.run)
     image_result = blocking(of_runs.image_result)
     overlay = blocking(of_runs.overlay)
+    picture = blocking(of_runs.picture)
     report = blocking(of_runs.report)
     hardware = blocking(of_runs.hardware)
     variants = blocking(of_runs.variants)

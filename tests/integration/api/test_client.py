@@ -46,6 +46,7 @@ def test_the_client_parses_every_response_of_the_server(api: Api, tenant: Tenant
         assert client.image_result(run.id, 2).image_id == 2
         client.download_results(run.id, tmp_path / "masks.json")
         client.download_overlay(run.id, 2, tmp_path / "2.png")
+        assert client.picture(run.id, 2)[:4] == b"\x89PNG"
     assert len(json.loads((tmp_path / "masks.json").read_text())) == 4
     assert (tmp_path / "2.png").read_bytes().startswith(b"\x89PNG")
 

@@ -31,7 +31,7 @@ def test_a_deleted_job_is_missing_in_every_response(api: Api, tenant: Tenant, fo
         answer = tenant.http.get(f"/v1/jobs/{job['id']}{path}")
         assert (answer.status_code, answer.json()["code"]) == (404, "job_not_found"), path
     assert tenant.http.post(f"/v1/jobs/{job['id']}/cancel").status_code == 404
-    for path in ("", "/results", "/images", "/images/1", "/images/1/overlay.png"):
+    for path in ("", "/results", "/images", "/images/1", "/images/1/overlay.png", "/images/1/picture"):
         assert tenant.http.get(f"{run}{path}").status_code == 404, path
     assert job["id"] not in [one["id"] for one in tenant.http.get("/v1/jobs").json()["items"]]
     assert [row["n"] for row in tenant.http.get("/v1/reports/throughput").json()["rows"]] == [3]

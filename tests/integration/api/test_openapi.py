@@ -75,6 +75,7 @@ OPERATIONS = [
     "run_read",
     "run_read_image",
     "run_read_overlay",
+    "run_read_picture",
     "run_read_results",
     "site_forget",
     "site_list",

@@ -148,6 +148,7 @@ def test_tenants_see_nothing_of_each_other(tenant: Tenant, other_tenant: Tenant,
         ("HEAD", f"/v1/runs/{run_id}/results"),
         ("GET", f"/v1/runs/{run_id}/images/1"),
         ("GET", f"/v1/runs/{run_id}/images/1/overlay.png"),
+        ("GET", f"/v1/runs/{run_id}/images/1/picture"),
     ]:
         assert other_tenant.http.request(method, path).status_code == 404, path
     files = {"files": ("a.jpg", b"x")}

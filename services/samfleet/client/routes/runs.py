@@ -23,6 +23,15 @@ def overlay(run_id: str, image_id: int) -> Call[bytes]:
     return Call("GET", f"/v1/runs/{run_id}/images/{image_id}/overlay.png", bytes, response="bytes")
 
 
+def picture(run_id: str, image_id: int, *, max_side: int | None = None) -> Call[bytes]:
+    """Return the upright image without masks as JPEG, PNG or WebP, at most `max_side` pixels wide and high.
+
+    By default the server's limit, 8192, applies.
+    """
+    params = {} if max_side is None else {"max_side": max_side}
+    return Call("GET", f"/v1/runs/{run_id}/images/{image_id}/picture", bytes, {"params": params}, response="bytes")
+
+
 def report(name: str, params: Mapping[str, Any]) -> Call[dict[str, Any]]:
     """Return `rows` and `parameters` of `GET /v1/reports/…`."""
     return Call("GET", f"/v1/reports/{name}", unchanged, {"params": dict(params)})
