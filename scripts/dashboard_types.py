@@ -25,7 +25,9 @@ from samfleet_api.problems import Problem
 from samfleet_api.reports.advice_schemas import Advice
 from samfleet_api.reports.schemas import Report, StageList
 from samfleet_api.reports.survey import Survey
+from samfleet_api.runs.annotation_schemas import ImageAnnotations
 from samfleet_api.runs.image_schemas import ImageOfRun, RunImage
+from samfleet_api.runs.neighbours import Neighbours
 from samfleet_api.sessions.endpoints import SessionView
 from samfleet_api.storage.schemas import JobStorage, Storage
 from samfleet_api.variants.schemas import Variants
@@ -35,9 +37,11 @@ MODELS: tuple[type[BaseModel], ...] = (
     Advice,
     ExportFormats,
     FailureGroups,
+    ImageAnnotations,
     Job,
     JobStorage,
     JobThroughput,
+    Neighbours,
     Page[ImageOfRun],
     Page[Delivery],
     Page[Export],
@@ -56,6 +60,7 @@ MODELS: tuple[type[BaseModel], ...] = (
 )
 # Fields that pydantic knows as plain dictionaries. types/replies.d.ts defines these types by hand.
 UNTYPED: Mapping[str, str] = {
+    "AnnotatedObject.segmentation": "RunLengths",
     "Job.task": "Task",
     "Report.parameters": "Record<string, Parameters>",
     "Report.rows": "ReportRow[]",

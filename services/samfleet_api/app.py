@@ -61,7 +61,9 @@ from samfleet_api.reports.endpoints import prices
 from samfleet_api.reports.endpoints import router as reports
 from samfleet_api.reports.survey import router as survey
 from samfleet_api.request_rates import RequestRates
+from samfleet_api.runs.annotated import router as run_annotations
 from samfleet_api.runs.endpoints import router as runs
+from samfleet_api.runs.neighbours import router as run_neighbours
 from samfleet_api.runs.originals import router as run_pictures
 from samfleet_api.runs.results import router as run_results
 from samfleet_api.sessions.endpoints import links as login_links
@@ -85,7 +87,7 @@ is null. Unknown parameters and fields are rejected, so that misspellings are no
 ROUTERS = (
     datasets, dataset_images, dataset_filling, dataset_filling_by_source, dataset_versions,
     predictions, jobs, job_changes, job_events, job_history, runs, run_results, run_pictures,
-    exports, export_files, deletions,
+    run_annotations, run_neighbours, exports, export_files, deletions,
     variants, pools, hardware, prices, reports, survey, advice, exchange, sites, health, metrics, sessions,
     login_links, keys, current_key, tenants, audit, storage, webhooks, webhook_deliveries,
 )  # fmt: skip

@@ -83,6 +83,8 @@ class AsyncClient(AsyncCalls):
     image_result = awaited(of_runs.image_result)
     overlay = awaited(of_runs.overlay)
     picture = awaited(of_runs.picture)
+    image_annotations = awaited(of_runs.image_annotations)
+    image_neighbours = awaited(of_runs.image_neighbours)
     report = awaited(of_runs.report)
     hardware = awaited(of_runs.hardware)
     variants = awaited(of_runs.variants)

@@ -72,6 +72,8 @@ class SamfleetClient(AccessCalls, WebhookCalls):
     image_result = blocking(of_runs.image_result)
     overlay = blocking(of_runs.overlay)
     picture = blocking(of_runs.picture)
+    image_annotations = blocking(of_runs.image_annotations)
+    image_neighbours = blocking(of_runs.image_neighbours)
     report = blocking(of_runs.report)
     hardware = blocking(of_runs.hardware)
     variants = blocking(of_runs.variants)

@@ -277,3 +277,54 @@ class ImageResult(_Resource):
     peak_memory_bytes: int | None = None
     peak_reserved_bytes: int | None = None
     energy_j: float | None = None
+
+
+class Annotation(_Resource):
+    """An annotation of an image, and the mask that fits it best.
+
+    `segmentation` is COCO's compressed run lengths. `iou` (0 to 1), `mask_index` and `found` (IoU 0.5 or more) compare
+    it with the masks of the run; they are None for a group (`iscrowd`).
+    """
+
+    annotation_id: int
+    category_id: int
+    category: str | None = None
+    bbox: tuple[float, float, float, float]
+    area: float
+    iscrowd: bool = False
+    segmentation: dict[str, Any]
+    iou: float | None = None
+    mask_index: int | None = None
+    found: bool | None = None
+
+
+class MaskMatch(_Resource):
+    """The annotation with which a mask agrees best, and their IoU; None without annotations."""
+
+    iou: float | None = None
+    annotation_id: int | None = None
+
+
+class ImageAnnotations(_Resource):
+    """Annotations of an image, and a match for each of its masks. `annotated` is False if the dataset has none."""
+
+    image_id: int
+    annotated: bool
+    annotations: tuple[Annotation, ...] = ()
+    masks: tuple[MaskMatch, ...] = ()
+
+
+class Neighbour(_Resource):
+    image_id: int
+    file_name: str
+    outcome: str
+
+
+class ImageNeighbours(_Resource):
+    """Place of an image in its run, from 0, and the recorded images before and after it."""
+
+    image_id: int
+    position: int
+    total: int
+    previous: Neighbour | None = None
+    next: Neighbour | None = None

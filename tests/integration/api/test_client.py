@@ -8,6 +8,7 @@ from pathlib import Path
 from fixtures.api.running_api import Api, Tenant
 from fixtures.worker.recorded_jobs import carry_out, failed, segmented, write_pictures
 from samfleet.client.client import SamfleetClient
+from samfleet.client.schemas import Neighbour
 from samfleet.jobs.outcomes import ImageOutcome, ShardImage
 
 
@@ -46,6 +47,9 @@ def test_the_client_parses_every_response_of_the_server(api: Api, tenant: Tenant
         assert client.image_result(run.id, 2).image_id == 2
         client.download_results(run.id, tmp_path / "masks.json")
         client.download_overlay(run.id, 2, tmp_path / "2.png")
+        assert client.image_annotations(run.id, 2).annotated
+        assert client.image_neighbours(run.id, 2).next == Neighbour(image_id=3, file_name="2.png", outcome="succeeded")
+        assert client.image_neighbours(run.id, 2, outcome="succeeded").previous is None
         assert client.picture(run.id, 2)[:4] == b"\x89PNG"
     assert len(json.loads((tmp_path / "masks.json").read_text())) == 4
     assert (tmp_path / "2.png").read_bytes().startswith(b"\x89PNG")

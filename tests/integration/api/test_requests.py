@@ -149,6 +149,8 @@ def test_tenants_see_nothing_of_each_other(tenant: Tenant, other_tenant: Tenant,
         ("GET", f"/v1/runs/{run_id}/images/1"),
         ("GET", f"/v1/runs/{run_id}/images/1/overlay.png"),
         ("GET", f"/v1/runs/{run_id}/images/1/picture"),
+        ("GET", f"/v1/runs/{run_id}/images/1/annotations"),
+        ("GET", f"/v1/runs/{run_id}/images/1/neighbours"),
     ]:
         assert other_tenant.http.request(method, path).status_code == 404, path
     files = {"files": ("a.jpg", b"x")}

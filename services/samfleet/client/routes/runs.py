@@ -3,7 +3,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from samfleet.client.schemas import ImageResult, Run
+from samfleet.client.schemas import ImageAnnotations, ImageNeighbours, ImageResult, Run
 from samfleet.client.steps import Call
 from samfleet.client.values import unchanged
 
@@ -30,6 +30,21 @@ def picture(run_id: str, image_id: int, *, max_side: int | None = None) -> Call[
     """
     params = {} if max_side is None else {"max_side": max_side}
     return Call("GET", f"/v1/runs/{run_id}/images/{image_id}/picture", bytes, {"params": params}, response="bytes")
+
+
+def image_annotations(run_id: str, image_id: int) -> Call[ImageAnnotations]:
+    """Return the image's annotations, each with the mask of highest IoU, and the best annotation of every mask."""
+    return Call("GET", f"/v1/runs/{run_id}/images/{image_id}/annotations", ImageAnnotations.model_validate)
+
+
+def image_neighbours(
+    run_id: str, image_id: int, *, outcome: str | None = None, file_name: str | None = None
+) -> Call[ImageNeighbours]:
+    """Return the images before and after one, in the dataset's order; `file_name` is a part of their names."""
+    filters = {"outcome": outcome, "file_name": file_name}
+    params = {name: value for name, value in filters.items() if value is not None}
+    path = f"/v1/runs/{run_id}/images/{image_id}/neighbours"
+    return Call("GET", path, ImageNeighbours.model_validate, {"params": params})
 
 
 def report(name: str, params: Mapping[str, Any]) -> Call[dict[str, Any]]:

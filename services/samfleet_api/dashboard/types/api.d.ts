@@ -86,6 +86,19 @@ declare namespace Api {
     reason: string;
   }
 
+  interface AnnotatedObject {
+    annotation_id: number;
+    category_id: number;
+    category: string | null;
+    bbox: number[];
+    area: number;
+    iscrowd: boolean;
+    segmentation: RunLengths;
+    iou: number | null;
+    mask_index: number | null;
+    found: boolean | null;
+  }
+
   interface AnnotationCoverage {
     images: number;
     annotated_images: number;
@@ -107,6 +120,11 @@ declare namespace Api {
     filename: string;
     size_bytes: number | null;
     sha256: string | null;
+  }
+
+  interface CocoRunLengths {
+    size: number[];
+    counts: string;
   }
 
   interface Counts {
@@ -255,6 +273,15 @@ declare namespace Api {
     compilation: string;
   }
 
+  interface ImageAnnotations {
+    run_id: string;
+    image_id: number;
+    annotated: boolean;
+    annotations: AnnotatedObject[];
+    masks: MaskMatch[];
+    categories: UsedCategory[];
+  }
+
   interface ImageError {
     code: string;
     message: string;
@@ -362,6 +389,25 @@ declare namespace Api {
   }
 
   type ListedOutcome = "succeeded" | "failed" | "pending";
+
+  interface MaskMatch {
+    iou: number | null;
+    annotation_id: number | null;
+  }
+
+  interface Neighbour {
+    image_id: number;
+    file_name: string;
+    outcome: Outcome;
+  }
+
+  interface Neighbours {
+    image_id: number;
+    position: number;
+    total: number;
+    previous: Neighbour | null;
+    next: Neighbour | null;
+  }
 
   interface OptionHelp {
     name: string;
@@ -559,6 +605,11 @@ declare namespace Api {
     images: number;
     failures: number;
     images_per_second: number;
+  }
+
+  interface UsedCategory {
+    id: number;
+    name: string;
   }
 
   interface Variant {
