@@ -13,7 +13,7 @@ from fixtures.worker.recorded_jobs import carry_out, claim_next, new_job, plan, 
 from samfleet.db.session import transaction
 from samfleet.jobs.settle import fail_run
 from samfleet.jobs.states import lock_run
-from samfleet_api.runs import repository
+from samfleet_api.runs import image_listing
 
 pytestmark = pytest.mark.browser
 
@@ -88,7 +88,7 @@ def test_the_gallery_has_pages(reader: Page, measured: Tenant, api: Api, folder:
 def test_a_search_goes_through_all_parts_of_a_run(
     reader: Page, measured: Tenant, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(repository, "SEARCHED_AT_ONCE", 4)
+    monkeypatch.setattr(image_listing, "SEARCHED_AT_ONCE", 4)
     job = new_job(measured, folder, images=30, name="searched")
     reader.goto(f"/dashboard/jobs/{job['id']}")
     reader.locator("#gallery").get_by_label("File name").fill("9.png")

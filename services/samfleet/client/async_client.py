@@ -80,6 +80,7 @@ class AsyncClient(AsyncCalls):
     pools = awaited(of_pools.pools)
 
     run = awaited(of_runs.run)
+    run_images = async_listing(of_runs.run_images)
     image_result = awaited(of_runs.image_result)
     overlay = awaited(of_runs.overlay)
     picture = awaited(of_runs.picture)

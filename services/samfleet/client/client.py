@@ -69,6 +69,7 @@ class SamfleetClient(AccessCalls, WebhookCalls):
     pools = blocking(of_pools.pools)
 
     run = blocking(of_runs.run)
+    run_images = listing(of_runs.run_images)
     image_result = blocking(of_runs.image_result)
     overlay = blocking(of_runs.overlay)
     picture = blocking(of_runs.picture)

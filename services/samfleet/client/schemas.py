@@ -253,6 +253,19 @@ class ImageError(_Resource):
     stage: str | None = None
 
 
+class RunImage(_Resource):
+    """An image in the list of a run. Figures that it does not have, or an older server does not send, are None."""
+
+    image_id: int
+    file_name: str
+    outcome: str
+    mask_count: int | None = None
+    error_code: str | None = None
+    image_ms: float | None = None
+    predicted_iou: float | None = None
+    iou: float | None = None
+
+
 class ImageStage(_Resource):
     """Time of a stage in milliseconds: this image's share, and that of its batch."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -127,3 +128,8 @@ class ImageOutcome:
         if self.report is None or self.round_trip_ms is None:
             return None
         return max(0.0, self.round_trip_ms - self.report.execute_ms)
+
+
+def mean_of(values: Sequence[float]) -> float | None:
+    """Return the mean; None of no values."""
+    return math.fsum(values) / len(values) if values else None

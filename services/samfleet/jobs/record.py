@@ -16,7 +16,7 @@ from samfleet.db.session import after_commit
 from samfleet.jobs.claim import ClaimedShard, LeaseLost
 from samfleet.jobs.dispatch import dispatch_run
 from samfleet.jobs.hardware import KnownHardware, remember_hardware
-from samfleet.jobs.outcomes import ImageOutcome
+from samfleet.jobs.outcomes import ImageOutcome, mean_of
 from samfleet.jobs.queue import TaskName, TaskQueue, wake_after_commit
 from samfleet.jobs.reuse import ReusedImage, count_reused, reused_row
 from samfleet.jobs.settle import FAILURE_RATE_EXCEEDED, fail_run
@@ -171,6 +171,7 @@ def _row(claimed: ClaimedShard, outcome: ImageOutcome, line: int, hardware: Know
         "error_stage": error.stage if error else None,
         "part_line": line,
         "mask_count": len(outcome.masks),
+        "predicted_iou": mean_of([mask.predicted_iou for mask in outcome.masks]),
         "width": outcome.width,
         "height": outcome.height,
         "queue_shard_ms": claimed.queue_shard_ms,

@@ -25,7 +25,7 @@ from samfleet.datasets.version_changes import same_bytes
 from samfleet.db.models import DatasetImage, ImageResult, Job, Outcome, Run
 from samfleet.db.session import transaction
 from samfleet.jobs.claim import ClaimedShard
-from samfleet.jobs.outcomes import ImageOutcome, ShardImage
+from samfleet.jobs.outcomes import ImageOutcome, ShardImage, mean_of
 from samfleet.jobs.parts import OF_MANIFEST, about_image, part_row
 from samfleet.logging import get_logger
 from samfleet.storage.jsonl import PartFileDamaged, read_jsonl_zst
@@ -133,6 +133,7 @@ def reused_row(claimed: ClaimedShard, one: ReusedImage, lines: Mapping[int, int]
         "part_key": part_key,
         "part_line": lines[one.image.dataset_image_id],
         "mask_count": one.earlier.mask_count,
+        "predicted_iou": mean_of([mask["predicted_iou"] for mask in one.line["masks"]]),
         "width": one.earlier.width,
         "height": one.earlier.height,
         "checkpoint_sha256": one.earlier.checkpoint_sha256,

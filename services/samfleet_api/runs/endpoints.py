@@ -36,13 +36,21 @@ from samfleet_api.pagination import (
     Page,
     decode_cursor,
     encode_cursor,
-    number_in,
 )
 from samfleet_api.problems import problems
 from samfleet_api.runs import repository
+from samfleet_api.runs.image_figures import ImageOrder
+from samfleet_api.runs.image_listing import cursor_parts, page_of_images, place_of
+from samfleet_api.runs.image_parameters import (
+    ImageBoundsInvalid,
+    ImageFilterValue,
+    ImageSortImpossible,
+    Sort,
+    require_sortable,
+)
 from samfleet_api.runs.image_schemas import ImageOfRun, RunImage
 from samfleet_api.runs.pictures import PictureBudget, picture_of
-from samfleet_api.runs.repository import ListedOutcome, RunFacts
+from samfleet_api.runs.repository import RunFacts
 from samfleet_api.runs.schemas import Run
 from samfleet_api.runs.stalled import stalled_runs
 from samfleet_api.runs.views import (
@@ -54,7 +62,6 @@ from samfleet_api.runs.views import (
     require_segmented,
     view_run,
 )
-from samfleet_api.schemas import StorableText
 from samfleet_api.short_ids import RunId
 
 router = APIRouter(prefix="/v1/runs", tags=["runs"])
@@ -91,32 +98,28 @@ def read_run(
     "/{run_id}/images",
     summary="List a run's images with their outcomes",
     operation_id="run_list_images",
-    responses=problems(RunNotFound, CursorInvalid),
+    responses=problems(RunNotFound, CursorInvalid, ImageBoundsInvalid, ImageSortImpossible),
 )
 def list_run_images(
     run_id: RunId,
     tenant_id: TenantId,
     session: ReadSessionValue,
-    outcome: Annotated[ListedOutcome | None, Query(description="Only images with this outcome.")] = None,
-    file_name: Annotated[
-        StorableText | None,
-        Query(
-            max_length=1000,
-            description="Only images whose name contains this text, ignoring case. A page searches a part of the run, "
-            "so it may have few items or none; go on while `next` is set.",
-        ),
-    ] = None,
+    wanted: ImageFilterValue,
+    sort: Sort = ImageOrder.POSITION,
     cursor: Cursor = None,
     limit: Limit = DEFAULT_LIMIT,
 ) -> Page[ImageOfRun]:
-    """List images in the order of the dataset, including pending ones."""
+    """List images with their outcomes, including pending ones.
+
+    With a condition that is no index of the order, a page looks at a part of the run, so it may have few items or none;
+    go on while `next` is set.
+    """
     run = require_run(session, tenant_id, run_id)
-    after = decode_cursor(cursor, lambda parts: number_in(parts[0]))
-    found, following = repository.page_of_images(
-        session, run, outcome=outcome, name=file_name, after=after, limit=limit
-    )
+    require_sortable(wanted, sort)
+    after = decode_cursor(cursor, lambda parts: place_of(parts, sort))
+    found, following = page_of_images(session, run, wanted, order=sort, after=after, limit=limit)
     items = [ImageOfRun.of(row) for row in found]
-    return Page(items=items, next=None if following is None else encode_cursor(following))
+    return Page(items=items, next=None if following is None else encode_cursor(*cursor_parts(following, sort)))
 
 
 @router.get(

@@ -7,7 +7,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from samfleet.db.models import ImageResult, Outcome
 from samfleet.db.models import Run as RunRow
-from samfleet_api.runs.repository import ListedImage, ListedOutcome
+from samfleet_api.runs.image_figures import ListedOutcome
+from samfleet_api.runs.image_listing import ListedImage
 from samfleet_api.runs.schemas import RUN_EXAMPLE
 
 
@@ -24,6 +25,8 @@ class ImageOfRun(BaseModel):
                     "mask_count": 20,
                     "error_code": None,
                     "image_ms": 46.7,
+                    "predicted_iou": 0.93,
+                    "iou": 0.81,
                 }
             ]
         }
@@ -34,7 +37,15 @@ class ImageOfRun(BaseModel):
     outcome: ListedOutcome = Field(description="`pending`: no result is recorded.")
     mask_count: int | None = Field(description="Null while the image is pending.")
     error_code: str | None = Field(description="Error of a failed image; reading the image returns the message.")
-    image_ms: float | None = Field(description="Sum of all stages except the queue; null unless the image succeeded.")
+    image_ms: float | None = Field(
+        description="Sum of all stages except the queue; null unless the image succeeded, or if its result was reused."
+    )
+    predicted_iou: float | None = Field(
+        description="Mean of the masks' predicted IoU; null without masks, and for results of older versions."
+    )
+    iou: float | None = Field(
+        description="Mean IoU with the image's annotated instances; null without annotations or prompts from them."
+    )
 
     @classmethod
     def of(cls, listed: ListedImage) -> ImageOfRun:
@@ -45,6 +56,8 @@ class ImageOfRun(BaseModel):
             mask_count=listed.mask_count,
             error_code=listed.error_code,
             image_ms=listed.image_ms,
+            predicted_iou=listed.predicted_iou,
+            iou=listed.iou,
         )
 
 

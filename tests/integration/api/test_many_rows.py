@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, event, select, text
+from sqlalchemy import Engine, select, text
 from sqlalchemy.orm import Session
 
 from benchmarks.scale.rows import FAIL_FROM, FAILING, SHARD, WrittenJob, analyze, write_dataset, write_job
+from fixtures.api.query_plans import explained, indexes, most_rows, nodes
 from fixtures.worker.job_rows import MINUTE, finished
 from samfleet.db.models import Job, Run, Shard, ShardState, Tenant
 from samfleet.db.session import transaction
@@ -27,8 +27,10 @@ from samfleet.reports.stages import stage_statistics
 from samfleet.rollups.sketch import RELATIVE_ERROR
 from samfleet_api.jobs.repository import failed_images, failure_groups
 from samfleet_api.pools.repository import queue_depths
-from samfleet_api.runs import repository
-from samfleet_api.runs.repository import ListedOutcome, facts_of, page_of_images
+from samfleet_api.runs import image_listing
+from samfleet_api.runs.image_figures import ImageFilter, ImageOrder, ListedOutcome
+from samfleet_api.runs.image_listing import Place, page_of_images
+from samfleet_api.runs.repository import facts_of
 
 IMAGES = 20_000
 DONE = IMAGES - 3200  # of the running job
@@ -57,47 +59,13 @@ def jobs(engine: Engine) -> Jobs:
     return Jobs(engine)
 
 
-@contextmanager
-def explained(session: Session) -> Iterator[list[dict[str, Any]]]:
-    """Collect the plans of the statements that the block executes. Each is explained before, and then undone."""
-    plans: list[dict[str, Any]] = []
-
-    def explain(_connection: Any, _cursor: Any, statement: str, parameters: Any, _context: Any, many: bool) -> None:
-        cursor = connection.connection.cursor()
-        cursor.execute("SAVEPOINT explained")
-        cursor.execute(f"EXPLAIN (ANALYZE, FORMAT JSON) {statement}", parameters[0] if many else parameters)
-        plans.append(cursor.fetchone()[0][0]["Plan"])  # type: ignore[index]
-        cursor.execute("ROLLBACK TO SAVEPOINT explained")
-
-    connection = session.connection()
-    event.listen(connection, "before_cursor_execute", explain)
-    yield plans
-    event.remove(connection, "before_cursor_execute", explain)
-
-
-def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    yield plan
-    for below in plan.get("Plans", ()):
-        yield from nodes(below)
-
-
-def indexes(plans: list[dict[str, Any]]) -> set[str]:
-    return {node["Index Name"] for plan in plans for node in nodes(plan) if "Index Name" in node}
-
-
-def most_rows(plans: list[dict[str, Any]]) -> float:
-    """Return the most rows that one node read, those that it filtered out included."""
-    every = (node for plan in plans for node in nodes(plan))
-    return max(
-        float((node["Actual Rows"] + node.get("Rows Removed by Filter", 0)) * node["Actual Loops"]) for node in every
-    )
-
-
 def pages(session: Session, run: Run, outcome: ListedOutcome | None) -> list[int]:
     positions: list[int] = []
-    after: int | None = None
+    after: Place | None = None
     while True:
-        page, after = page_of_images(session, run, outcome=outcome, name=None, after=after, limit=997)
+        page, after = page_of_images(
+            session, run, ImageFilter(outcome), order=ImageOrder.POSITION, after=after, limit=997
+        )
         positions += [image.position for image in page]
         if after is None:
             return positions
@@ -119,16 +87,18 @@ def test_pages_of_each_outcome_have_all_images_once(jobs: Jobs) -> None:
 def test_a_search_by_name_reads_a_part_of_the_run_at_a_time(
     jobs: Jobs, name: str, outcome: ListedOutcome | None, most: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(repository, "SEARCHED_AT_ONCE", MOST_ROWS - 1)
+    monkeypatch.setattr(image_listing, "SEARCHED_AT_ONCE", MOST_ROWS - 1)
     matching = [n for n in range(IMAGES) if name in f"{n:08}" and (outcome is None or n in set(FAILED))]
     found: list[int] = []
-    after: int | None = None
+    after: Place | None = None
     sizes = set()
     with Session(jobs.engine) as session:
         run = session.get_one(Run, jobs.completed.run_id)
         while True:
             with explained(session) as plans:
-                page, after = page_of_images(session, run, outcome=outcome, name=name, after=after, limit=50)
+                page, after = page_of_images(
+                    session, run, ImageFilter(outcome, name), order=ImageOrder.POSITION, after=after, limit=50
+                )
             assert most_rows(plans) <= MOST_ROWS
             found += [image.position for image in page]
             sizes.add(len(page))
@@ -141,7 +111,8 @@ def test_a_search_by_name_reads_a_part_of_the_run_at_a_time(
 
 def test_requests_read_few_rows(jobs: Jobs) -> None:
     def page(outcome: ListedOutcome | None) -> Callable[[Session, Run], object]:
-        return lambda session, run: page_of_images(session, run, outcome=outcome, name=None, after=None, limit=11)
+        wanted, order = ImageFilter(outcome), ImageOrder.POSITION
+        return lambda session, run: page_of_images(session, run, wanted, order=order, after=None, limit=11)
 
     def dispatched(session: Session, run: Run) -> object:
         return dispatch_run(session, MemoryTaskQueue(), run.id, 4)

@@ -199,3 +199,43 @@ def test_images_are_found_by_part_of_their_name(tenant: Tenant, run_path: str) -
     assert found(file_name="2.P") == [everything[2]]
     assert found(file_name="2.P", outcome="failed") == []
     assert found(file_name="%") == []
+
+
+def test_images_are_filtered_and_sorted_by_their_figures(tenant: Tenant, run_path: str) -> None:
+    def found(**params: Any) -> list[int]:
+        answer = tenant.http.get(f"{run_path}/images", params=params).json()
+        return [image["image_id"] for image in answer["items"]]
+
+    first = tenant.http.get(f"{run_path}/images", params={"limit": 1}).json()["items"][0]
+    assert (first["predicted_iou"], first["iou"]) == (0.9, 0.75)
+    assert found(error_code="image_truncated") == found(outcome="failed") == [2]
+    assert found(error_code="image_missing") == []
+    assert found(min_mask_count=2, max_mask_count=2, min_predicted_iou=0.9) == [1, 3, 4]
+    assert found(max_predicted_iou=0.89) == found(min_iou=0.76) == []
+    assert found(sort="-iou") == [4, 3, 1]
+    assert found(sort="-image_ms")[0] == 1  # the warm-up
+
+
+def test_pages_in_an_order_follow_their_cursors(tenant: Tenant, run_path: str) -> None:
+    page = tenant.http.get(f"{run_path}/images", params={"sort": "image_ms", "limit": 2}).json()
+    ids = [image["image_id"] for image in page["items"]]
+    rest = tenant.http.get(f"{run_path}/images", params={"sort": "image_ms", "cursor": page["next"]}).json()
+    assert (ids, [image["image_id"] for image in rest["items"]], rest["next"]) == ([3, 4], [1], None)
+    for other in ("position", "-image_ms", "iou"):
+        answer = tenant.http.get(f"{run_path}/images", params={"sort": other, "cursor": page["next"]})
+        assert (answer.status_code, answer.json()["code"]) == (422, "cursor_invalid")
+
+
+@pytest.mark.parametrize(
+    ("params", "code"),
+    [
+        ({"min_mask_count": 3, "max_mask_count": 2}, "image_bounds_invalid"),
+        ({"outcome": "failed", "sort": "iou"}, "image_sort_impossible"),
+        ({"error_code": "x", "sort": "mask_count"}, "image_sort_impossible"),
+        ({"min_iou": "nan"}, "payload_invalid"),
+        ({"sort": "size"}, "payload_invalid"),
+    ],
+)
+def test_wrong_filters_of_images_are_refused(tenant: Tenant, run_path: str, params: dict[str, Any], code: str) -> None:
+    answer = tenant.http.get(f"{run_path}/images", params=params)
+    assert (answer.status_code, answer.json()["code"]) == (422, code)

@@ -44,6 +44,7 @@ def test_a_row_has_the_times_of_an_image_and_the_place_of_its_masks(engine: Engi
     assert (row.part_key, row.part_line, row.mask_count) == (f"runs/{run.id}/parts/000000-1.jsonl.zst", 1, 2)
     assert (row.encode_ms, row.encode_batch_ms, row.queue_triton_ms, row.fetch_ms, row.store_ms) == (1, 2, 2, 0.5, 0.25)
     assert row.round_trip_ms == 7.0
+    assert (missing.predicted_iou, row.predicted_iou) == (None, 0.9)
     assert (row.batch_size, row.clock, row.warmup, row.checkpoint_sha256) == (2, "host", False, "c" * 64)
     assert row.queue_shard_ms == claimed.queue_shard_ms
     with transaction(engine) as session:

@@ -152,6 +152,7 @@ def test_only_new_and_changed_images_are_computed(engine: Engine, store: MemoryS
     assert {result.reused_from for result in taken} == {old.id}
     assert len(taken) == 6
     assert all((result.fetch_ms, result.encode_ms, result.hardware_id) == (None, None, None) for result in taken)
+    assert {result.predicted_iou for result in taken} == {0.9}
     rows = lines(engine, store, run)
     assert [row["image_id"] for row in rows] == list(range(1, 10))
     earlier = {row["file_name"]: row for row in lines(engine, store, old)}

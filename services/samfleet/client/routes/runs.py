@@ -3,14 +3,22 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from samfleet.client.schemas import ImageAnnotations, ImageNeighbours, ImageResult, Run
-from samfleet.client.steps import Call
-from samfleet.client.values import unchanged
+from samfleet.client.schemas import ImageAnnotations, ImageNeighbours, ImageResult, Run, RunImage
+from samfleet.client.steps import Call, Pages
+from samfleet.client.values import unchanged, without_none
 
 
 def run(run_id: str, *, include_warmup: bool = False) -> Call[Run]:
     """Return a run with its stage statistics, by default without warm-up (the first images after a load)."""
     return Call("GET", f"/v1/runs/{run_id}", Run.model_validate, {"params": {"include_warmup": include_warmup}})
+
+
+def run_images(run_id: str, **filters: Any) -> Pages[RunImage]:
+    """Yield the images of a run with their outcomes.
+
+    `filters` are parameters of the list, such as `outcome`, `min_mask_count`, `max_predicted_iou` and `sort`.
+    """
+    return Pages(f"/v1/runs/{run_id}/images", RunImage.model_validate, without_none(filters))
 
 
 def image_result(run_id: str, image_id: int) -> Call[ImageResult]:

@@ -5,11 +5,23 @@ import uuid
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, String
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, String, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from samfleet.db.base import Base, HasCreatedAt, HasId, text_enum
+
+# Figures of an image that lists are sorted by. Queries use these expressions as they are, or no index is used: without
+# parameters, because a prepared statement's plan does not know their values.
+IMAGE_MS_SQL = (
+    "(coalesce(fetch_ms, 0) + coalesce(preprocess_ms, 0) + coalesce(encode_ms, 0) + coalesce(decode_ms, 0)"
+    " + coalesce(postprocess_ms, 0) + coalesce(store_ms, 0))"
+)
+IOU_SQL = "(quality_iou_sum / nullif(quality_instances, 0))"
+SUCCEEDED_SQL = "outcome = 'succeeded'"
+TIMED_SQL = "outcome = 'succeeded' AND reused_from IS NULL"  # a result that was taken over has no times
+SCORED_SQL = "predicted_iou IS NOT NULL"
+COMPARED_SQL = "quality_instances > 0"
 
 
 class Outcome(enum.StrEnum):
@@ -46,6 +58,7 @@ class ImageResult(HasCreatedAt, Base):
     `energy_j` is this image's share of the joules used by the whole device. `other_load` is the share of the machine's
     CPU time that other processes used, 0 to 1. The masks are in part `part_key` on line `part_line`, from 0. A result
     that was taken over names the run that computed it as `reused_from`, which may be removed, and has no times.
+    `predicted_iou` is the mean of the masks' predicted IoU; None without masks, and for results of older versions.
 
     Images and shards are deleted only after their results. They have no foreign keys: deleting an image or a shard
     would scan all results, or need an index that no query uses.
@@ -64,6 +77,7 @@ class ImageResult(HasCreatedAt, Base):
     part_key: Mapped[str]
     part_line: Mapped[int]
     mask_count: Mapped[int] = mapped_column(default=0)
+    predicted_iou: Mapped[float | None] = mapped_column()
     width: Mapped[int | None]
     height: Mapped[int | None]
     claimed_at: Mapped[datetime | None]  # of its shard, set once the shard is retried; None: the shard has it
@@ -103,6 +117,10 @@ class ImageResult(HasCreatedAt, Base):
             postgresql_where=(outcome == Outcome.FAILED.value),
         ),
         Index("ix_image_results_image", run_id, image_id, unique=True),
+        Index("ix_image_results_masks", run_id, mask_count, dataset_image_id, postgresql_where=text(SUCCEEDED_SQL)),
+        Index("ix_image_results_time", run_id, text(IMAGE_MS_SQL), dataset_image_id, postgresql_where=text(TIMED_SQL)),
+        Index("ix_image_results_score", run_id, predicted_iou, dataset_image_id, postgresql_where=text(SCORED_SQL)),
+        Index("ix_image_results_iou", run_id, text(IOU_SQL), dataset_image_id, postgresql_where=text(COMPARED_SQL)),
     )
 
 

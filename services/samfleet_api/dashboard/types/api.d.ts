@@ -295,6 +295,8 @@ declare namespace Api {
     mask_count: number | null;
     error_code: string | null;
     image_ms: number | null;
+    predicted_iou: number | null;
+    iou: number | null;
   }
 
   interface ImageOfRunPage {
