@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query, Response
+from fastapi import APIRouter, Header, Path, Query, Response
 
 from samfleet.datasets.s3_sources import BucketNotAllowed, S3ProfileUnknown
 from samfleet.datasets.url_sources import UrlNotAllowed
@@ -38,10 +38,12 @@ from samfleet_api.pagination import (
     encode_cursor,
 )
 from samfleet_api.problems import problems
+from samfleet_api.ranges import matches
 from samfleet_api.runs import repository
 from samfleet_api.runs.image_figures import ImageOrder
 from samfleet_api.runs.image_listing import cursor_parts, page_of_images, place_of
 from samfleet_api.runs.image_parameters import (
+    FromPosition,
     ImageBoundsInvalid,
     ImageFilterValue,
     ImageSortImpossible,
@@ -49,7 +51,7 @@ from samfleet_api.runs.image_parameters import (
     require_sortable,
 )
 from samfleet_api.runs.image_schemas import ImageOfRun, RunImage
-from samfleet_api.runs.pictures import PictureBudget, picture_of
+from samfleet_api.runs.pictures import PictureBudget, cache_headers, picture_of
 from samfleet_api.runs.repository import RunFacts
 from samfleet_api.runs.schemas import Run
 from samfleet_api.runs.stalled import stalled_runs
@@ -68,6 +70,9 @@ router = APIRouter(prefix="/v1/runs", tags=["runs"])
 
 MAX_IMAGE_ID = 2**63 - 1
 MaxSide = Annotated[int, Query(ge=16, le=8192, description="Maximum width and height of the overlay in pixels.")]
+NoneMatch = Annotated[
+    str | None, Header(alias="If-None-Match", description="`ETag` of the picture that you have: returns 304 if equal.")
+]
 ImageId = Annotated[int, Path(ge=0, le=MAX_IMAGE_ID, description="COCO id of the image in the dataset.")]
 
 
@@ -108,6 +113,7 @@ def list_run_images(
     sort: Sort = ImageOrder.POSITION,
     cursor: Cursor = None,
     limit: Limit = DEFAULT_LIMIT,
+    from_position: FromPosition = 0,
 ) -> Page[ImageOfRun]:
     """List images with their outcomes, including pending ones.
 
@@ -115,8 +121,10 @@ def list_run_images(
     go on while `next` is set.
     """
     run = require_run(session, tenant_id, run_id)
-    require_sortable(wanted, sort)
+    require_sortable(wanted, sort, from_position)
     after = decode_cursor(cursor, lambda parts: place_of(parts, sort))
+    if from_position:
+        after = max(after or (-1,), (from_position - 1,))
     found, following = page_of_images(session, run, wanted, order=sort, after=after, limit=limit)
     items = [ImageOfRun.of(row) for row in found]
     return Page(items=items, next=None if following is None else encode_cursor(*cursor_parts(following, sort)))
@@ -147,6 +155,7 @@ def read_run_image(
     response_class=Response,
     responses={
         200: {"description": "The upright image with its masks.", "content": {"image/png": {}}},
+        304: {"description": "The picture matches `If-None-Match`."},
         **problems(
             RunNotFound,
             BucketNotAllowed,
@@ -185,11 +194,16 @@ def read_overlay(
     max_side: MaxSide = 1600,
     *,
     with_masks: Annotated[bool, Query(description="If false, render only the upright image.")] = True,
+    none_match: NoneMatch = None,
 ) -> Response:
+    """Render the image with its masks. Browsers keep the picture for an hour, and then ask whether it has changed."""
     with read_only(engine) as session:
         result, image = require_image(session, tenant_id, run_id, image_id)
     require_segmented(result)
+    headers = cache_headers(result, max_side, with_masks=with_masks)
+    if matches(none_match, headers["ETag"]):
+        return Response(status_code=304, headers=headers)
     picture = picture_of(
         engine, store, settings, budget, result, image, remote, max_side=max_side, with_masks=with_masks
     )
-    return Response(picture, media_type="image/png")
+    return Response(picture, media_type="image/png", headers=headers)

@@ -20,7 +20,7 @@ class ImageBoundsInvalid(InvalidInput):
 
 
 class ImageSortImpossible(InvalidInput):
-    """Images with this outcome have no figures to sort by; leave out `sort`."""
+    """The images have no figure to sort by, or `from_position` has no place in this order; leave out `sort`."""
 
     code = "image_sort_impossible"
 
@@ -46,6 +46,14 @@ Sort = Annotated[
     Query(
         description="`position`: the order of the dataset. Another order lists only images that have the figure; `-` "
         "puts the largest first."
+    ),
+]
+FromPosition = Annotated[
+    int,
+    Query(
+        ge=0,
+        le=MOST_MASKS,
+        description="Begin at this position of the dataset, from 0. Only in the order of the dataset.",
     ),
 ]
 
@@ -75,7 +83,9 @@ def _image_filter(
 ImageFilterValue = Annotated[ImageFilter, Depends(_image_filter)]
 
 
-def require_sortable(wanted: ImageFilter, order: ImageOrder) -> None:
-    """Raise `ImageSortImpossible` for an order by a figure of images that have none."""
+def require_sortable(wanted: ImageFilter, order: ImageOrder, from_position: int) -> None:
+    """Raise `ImageSortImpossible` for an order by a figure of images that have none, or one from a position."""
+    if order.figure is not None and from_position:
+        raise ImageSortImpossible(f"from_position is a place in the order of the dataset, and not of sort={order}")
     if order.figure is not None and wanted.only in {ListedOutcome.FAILED, ListedOutcome.PENDING}:
         raise ImageSortImpossible(f"{wanted.only} images have no {order.figure}; use sort=position")

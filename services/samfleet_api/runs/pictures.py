@@ -24,6 +24,7 @@ from samfleet_api.runs.views import read_masks
 
 # The size of the dashboard's gallery, and twice that. Caching arbitrary sizes would create too many objects.
 KEPT_SIDES = frozenset({320, 640})
+DRAWING = 1  # increased whenever the same masks are drawn differently
 
 log = get_logger(__name__)
 
@@ -39,6 +40,12 @@ PictureBudget = Annotated[Budget, Depends(picture_budget)]
 def picture_key(run_id: uuid.UUID, image_id: int, max_side: int, *, with_masks: bool) -> str:
     """Return the object key, below the run's prefix, so that the overlay is deleted with the run."""
     return f"{run_prefix(run_id)}pictures/{image_id}-{max_side}{'' if with_masks else '-plain'}.png"
+
+
+def cache_headers(result: ImageResult, max_side: int, *, with_masks: bool) -> dict[str, str]:
+    """Return the headers of a picture for browsers, which keep it for the same user only."""
+    about = f"{DRAWING}-{result.run_id}-{result.image_id}-{max_side}-{with_masks}"
+    return {"ETag": f'"{about}"', "Cache-Control": "private, max-age=3600", "Vary": "Authorization, Cookie"}
 
 
 def picture_of(

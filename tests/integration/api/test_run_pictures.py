@@ -49,6 +49,18 @@ def test_small_pictures_are_stored_with_the_run(tenant: Tenant, folder: Path, ru
     assert tenant.http.get(path, params={"max_side": 321}).status_code == 422
 
 
+def test_a_picture_that_the_browser_has_is_not_drawn_again(tenant: Tenant, folder: Path, run_path: str) -> None:
+    path, params = f"{run_path}/images/3/overlay.png", {"max_side": 300}
+    drawn = tenant.http.get(path, params=params)
+    assert drawn.headers["Cache-Control"] == "private, max-age=3600"
+    assert drawn.headers["Vary"] == "Authorization, Cookie"
+    (folder / "2.png").unlink()  # nothing can be drawn any more
+    known = {"If-None-Match": drawn.headers["ETag"]}
+    assert tenant.http.get(path, params=params, headers=known).status_code == 304
+    for other in ({"max_side": 301}, {**params, "with_masks": False}):
+        assert tenant.http.get(path, params=other, headers=known).status_code == 422
+
+
 def test_a_missing_image_file_has_no_picture(tenant: Tenant, folder: Path, run_path: str) -> None:
     (folder / "2.png").unlink()
     answer = tenant.http.get(f"{run_path}/images/3/overlay.png")

@@ -213,6 +213,11 @@ def test_images_are_filtered_and_sorted_by_their_figures(tenant: Tenant, run_pat
     assert found(min_mask_count=2, max_mask_count=2, min_predicted_iou=0.9) == [1, 3, 4]
     assert found(max_predicted_iou=0.89) == found(min_iou=0.76) == []
     assert found(sort="-iou") == [4, 3, 1]
+    assert (found(from_position=2), found(from_position=1, outcome="succeeded"), found(from_position=9)) == (
+        [3, 4],
+        [3, 4],
+        [],
+    )
     assert found(sort="-image_ms")[0] == 1  # the warm-up
 
 
@@ -232,6 +237,7 @@ def test_pages_in_an_order_follow_their_cursors(tenant: Tenant, run_path: str) -
         ({"min_mask_count": 3, "max_mask_count": 2}, "image_bounds_invalid"),
         ({"outcome": "failed", "sort": "iou"}, "image_sort_impossible"),
         ({"error_code": "x", "sort": "mask_count"}, "image_sort_impossible"),
+        ({"from_position": 2, "sort": "iou"}, "image_sort_impossible"),
         ({"min_iou": "nan"}, "payload_invalid"),
         ({"sort": "size"}, "payload_invalid"),
     ],
