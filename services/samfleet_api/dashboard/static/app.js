@@ -8,6 +8,7 @@ import { loadStages } from "/dashboard/static/stages.js";
 const PAGES = [
   [/^\/dashboard\/$/, "overview"],
   [/^\/dashboard\/jobs\/([^/]+)$/, "job"],
+  [/^\/dashboard\/jobs\/([^/]+)\/images$/, "images"],
   [/^\/dashboard\/runs\/([^/]+)\/images\/([^/]+)$/, "image"],
   [/^\/dashboard\/reports(?:\/[^/]+)?$/, "reports"],
   [/^\/dashboard\/survey$/, "survey"],

@@ -2,9 +2,9 @@ import { followJob, get, hasEnded } from "/dashboard/static/api.js";
 import { facts, h, notice } from "/dashboard/static/dom.js";
 import { count, moment, nameOf } from "/dashboard/static/format.js";
 import { jobActions } from "/dashboard/static/job/actions.js";
+import { showGallery } from "/dashboard/static/gallery/gallery.js";
 import { showExports } from "/dashboard/static/job/exports.js";
 import { showFailures } from "/dashboard/static/job/failures.js";
-import { showGallery } from "/dashboard/static/job/gallery.js";
 import { showHistory } from "/dashboard/static/job/history.js";
 import { runsTable, showQuality } from "/dashboard/static/job/runs.js";
 import { showStages } from "/dashboard/static/job/stages.js";
@@ -149,7 +149,7 @@ export async function show(main, asked) {
   if (location.hash === "#gallery") gallery.scrollIntoView();
   if (hasEnded(job)) return;
   const renew = onceInAWhile((now) =>
-    Promise.all([details(now), renewGallery(), renewExports(now)]).catch((problem) =>
+    Promise.all([details(now), renewGallery(now), renewExports(now)]).catch((problem) =>
       stages.replaceChildren(notice("The times could not be loaded", problem.message)),
     ),
   );
