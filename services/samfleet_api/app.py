@@ -35,6 +35,7 @@ from samfleet_api.datasets.versions import router as dataset_versions
 from samfleet_api.deletions.endpoints import router as deletions
 from samfleet_api.dependencies import SCOPE_EXTENSION, refuse_unknown_parameters, scope_of
 from samfleet_api.error_handlers import add_error_handlers
+from samfleet_api.estimates.endpoints import router as job_estimates
 from samfleet_api.exports.endpoints import router as exports
 from samfleet_api.exports.files import router as export_files
 from samfleet_api.hardware.endpoints import router as hardware
@@ -86,7 +87,7 @@ is null. Unknown parameters and fields are rejected, so that misspellings are no
 """
 ROUTERS = (
     datasets, dataset_images, dataset_filling, dataset_filling_by_source, dataset_versions,
-    predictions, jobs, job_changes, job_events, job_history, runs, run_results, run_pictures,
+    predictions, job_estimates, jobs, job_changes, job_events, job_history, runs, run_results, run_pictures,
     run_annotations, run_neighbours, exports, export_files, deletions,
     variants, pools, hardware, prices, reports, survey, advice, exchange, sites, health, metrics, sessions,
     login_links, keys, current_key, tenants, audit, storage, webhooks, webhook_deliveries,

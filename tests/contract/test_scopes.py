@@ -17,7 +17,7 @@ ADMIN_ROUTES = {
     "audit_list", "key_create", "key_list", "key_revoke", "storage_list_tenants", "tenant_create", "tenant_disable",
     "tenant_enable", "tenant_list", "tenant_read", "tenant_update",
 }  # fmt: skip
-READING_POSTS = {"key_create_login_link"}
+READING_POSTS = {"job_estimate", "key_create_login_link"}
 
 
 def test_every_route_states_its_scope(api: Api) -> None:

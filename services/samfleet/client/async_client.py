@@ -62,6 +62,7 @@ class AsyncClient(AsyncCalls):
     dataset_images = async_listing(of_datasets.dataset_images)
 
     submit_job = awaited(of_jobs.submit_job)
+    estimate_job = awaited(of_jobs.estimate_job)
     rerun_job = awaited(of_jobs.rerun_job)
     job = awaited(of_jobs.job)
     jobs = async_listing(of_jobs.jobs)

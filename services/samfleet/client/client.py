@@ -51,6 +51,7 @@ class SamfleetClient(AccessCalls, WebhookCalls):
     dataset_images = listing(of_datasets.dataset_images)
 
     submit_job = blocking(of_jobs.submit_job)
+    estimate_job = blocking(of_jobs.estimate_job)
     rerun_job = blocking(of_jobs.rerun_job)
     job = blocking(of_jobs.job)
     jobs = listing(of_jobs.jobs)

@@ -125,6 +125,17 @@ class JobRequest:
         return hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
 
 
+@dataclass(frozen=True, slots=True)
+class CheckedJob:
+    """A request that passed all checks but those of quotas, with what it names."""
+
+    request: JobRequest
+    task: JobTask
+    records: Sequence[VariantRecord]
+    pools: Sequence[str]
+    dataset: Dataset
+
+
 def submit_job(
     session: Session,
     queue: TaskQueue,
@@ -144,6 +155,32 @@ def submit_job(
     digest = request.sha256(task)
     if (known := _find(session, request)) is not None:
         return _same(known, digest), False
+    checked = check_job(session, request, known_pools, accepted_licences, limits, weights_dir)
+    records, pools, dataset = checked.records, checked.pools, checked.dataset
+    images = dataset.image_count * len(records) * len(pools)
+    job = _insert_job(session, request, task, digest, dataset) if _has_place(session, request, images, quotas) else None
+    if job is None:  # another request with the same key committed meanwhile
+        return _same(_found(session, request), digest), False
+    add_event(session, job.id, JobState.QUEUED)
+    for record, pool in product(records, pools):
+        _add_run(session, job, record, pool, task, dataset.image_count)
+    session.flush()
+    wake_after_commit(session, queue, TaskName.PLAN, str(job.id))
+    return job, True
+
+
+def check_job(
+    session: Session,
+    request: JobRequest,
+    known_pools: Sequence[str],
+    accepted_licences: Collection[str] = (),
+    limits: PromptLimits = DEFAULT_LIMITS,
+    weights_dir: Path | None = None,
+) -> CheckedJob:
+    """Check a request as `submit_job` does, without quotas and idempotency. The dataset stays locked against deletion
+    until the end of the transaction.
+    """
+    task = parse_job_task(request.task)
     records = [get_variant(name) for name in _distinct("variants", request.variants)]
     for record in records:
         record.require_accepted(accepted_licences)
@@ -155,16 +192,7 @@ def submit_job(
     tasks = [(task.parameters(record), record.conventions.prompts.cost) for record in records]
     check_budget(session, dataset, tasks, limits, runs_each=len(pools), from_file=request.task.get("prompt") == "file")
     _check_failure_rate(request.max_failure_rate)
-    images = dataset.image_count * len(records) * len(pools)
-    job = _insert_job(session, request, task, digest, dataset) if _has_place(session, request, images, quotas) else None
-    if job is None:  # another request with the same key committed meanwhile
-        return _same(_found(session, request), digest), False
-    add_event(session, job.id, JobState.QUEUED)
-    for record, pool in product(records, pools):
-        _add_run(session, job, record, pool, task, dataset.image_count)
-    session.flush()
-    wake_after_commit(session, queue, TaskName.PLAN, str(job.id))
-    return job, True
+    return CheckedJob(request, task, records, pools, dataset)
 
 
 def _check_failure_rate(rate: float) -> None:

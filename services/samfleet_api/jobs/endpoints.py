@@ -6,33 +6,17 @@ from typing import Annotated
 
 from fastapi import APIRouter, Header, Query, Response
 
-from samfleet.datasets.directory import DatasetEmpty
-from samfleet.datasets.service import DatasetNotFound, DatasetNotSealed
 from samfleet.db.models import JobState
-from samfleet.exports.errors import ExportFormatUnknown
 from samfleet.jobs.cancel import JobNotFound
 from samfleet.jobs.prompt_budget import PromptLimits
 from samfleet.jobs.quotas import JobTooLarge, Quotas, TooManyOpenImages, TooManyOpenJobs
-from samfleet.jobs.rerun import rerun_request
-from samfleet.jobs.submit import (
-    AnnotationsMissing,
-    DetectionsMissing,
-    IdempotencyConflict,
-    JobInvalid,
-    JobRequest,
-    PoolNotFound,
-    ReuseNotPossible,
-    submit_job,
-)
-from samfleet.jobs.weights import VariantWithoutWeights
+from samfleet.jobs.submit import IdempotencyConflict, submit_job
 from samfleet.labels import LabelsInvalid
-from samfleet.licences import LicenceNotAccepted
 from samfleet.logging import get_logger
-from samfleet.variants.catalogue import VariantNotFound
-from samfleet.variants.task import TaskInvalid
 from samfleet_api.dependencies import QueueValue, ReadSessionValue, SettingsValue, TenantId, WriteSessionValue
 from samfleet_api.jobs import repository
 from samfleet_api.jobs.failure_schemas import FailureGroups, ImageFailure
+from samfleet_api.jobs.requests import REFUSED_JOBS, job_request
 from samfleet_api.jobs.schemas import Job, SubmitJob
 from samfleet_api.jobs.throughput_schemas import JobThroughput
 from samfleet_api.jobs.views import require_job, view_failure_groups, view_job, view_jobs, view_throughput
@@ -48,7 +32,7 @@ from samfleet_api.pagination import (
     number_in,
     place_in_time,
 )
-from samfleet_api.problems import PayloadTooLarge, problems
+from samfleet_api.problems import problems
 from samfleet_api.schemas import StorableText
 from samfleet_api.searching import SearchValue
 from samfleet_api.short_ids import JobId
@@ -76,28 +60,7 @@ IdempotencyKey = Annotated[
     response_model_exclude_unset=True,
     responses={
         200: {"model": Job, "description": "The job of an earlier request with the same Idempotency-Key."},
-        **problems(
-            AnnotationsMissing,
-            DatasetEmpty,
-            DatasetNotFound,
-            DatasetNotSealed,
-            DetectionsMissing,
-            ExportFormatUnknown,
-            IdempotencyConflict,
-            JobInvalid,
-            JobNotFound,
-            JobTooLarge,
-            LabelsInvalid,
-            LicenceNotAccepted,
-            PayloadTooLarge,
-            PoolNotFound,
-            ReuseNotPossible,
-            TaskInvalid,
-            TooManyOpenImages,
-            TooManyOpenJobs,
-            VariantNotFound,
-            VariantWithoutWeights,
-        ),
+        **problems(*REFUSED_JOBS, IdempotencyConflict, JobTooLarge, TooManyOpenImages, TooManyOpenJobs),
     },
 )
 def create_job(
@@ -110,14 +73,7 @@ def create_job(
     idempotency_key: IdempotencyKey = None,
 ) -> Job:
     """Create one run per variant and pool. The response is sent after the job is committed to the database."""
-    given = {name: getattr(body, name) for name in body.model_fields_set - {"rerun_of"}}
-    given = {name: value for name, value in given.items() if value is not None} | {"idempotency_key": idempotency_key}
-    if "exports" in given:
-        given["exports"] = [export.for_job() for export in body.exports]
-    if body.rerun_of is None:
-        request = JobRequest(tenant_id, **given)
-    else:
-        request = rerun_request(session, tenant_id, body.rerun_of, **given)
+    request = job_request(session, tenant_id, body, idempotency_key)
     limits = PromptLimits(settings.max_prompts_per_image, settings.max_prompts_per_job)
     job, created = submit_job(
         session,

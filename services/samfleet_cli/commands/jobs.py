@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from samfleet_cli.commands import history, job_edits, job_submit
+from samfleet_cli.commands import history, job_edits, job_estimate, job_submit
 from samfleet_cli.commands.job_output import JobId, ask, created, labels_in_words, variants_of
 from samfleet_cli.commands.options import (
     ApiKey,
@@ -28,6 +28,7 @@ app = typer.Typer(
     help="Submit, list, show, follow, edit, pause, resume, retry, cancel and delete jobs.", no_args_is_help=True
 )
 app.command()(job_submit.submit)
+app.command()(job_estimate.estimate)
 app.command()(history.events)
 app.command()(job_edits.edit)
 app.command()(job_edits.rerun)

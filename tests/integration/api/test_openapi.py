@@ -40,6 +40,7 @@ OPERATIONS = [
     "health_read",
     "job_cancel",
     "job_delete",
+    "job_estimate",
     "job_follow",
     "job_group_errors",
     "job_list",

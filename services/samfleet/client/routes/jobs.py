@@ -39,6 +39,28 @@ def rerun_job(job_id: str, **changes: Any) -> Call[Job]:
     return _submitted({"rerun_of": job_id, **without_none(changes)}, None)
 
 
+def estimate_job(
+    dataset_id: str | None = None,
+    variants: Sequence[str] = (),
+    task: Mapping[str, Any] | None = None,
+    *,
+    pools: Sequence[str] = (),
+    **fields: Any,
+) -> Call[dict[str, Any]]:
+    """Return the estimated time, cost and size of a job, which is checked but not submitted.
+
+    With `rerun_of` among `fields`, what is left out is that of the earlier job.
+    """
+    body = {
+        "dataset_id": dataset_id,
+        "variants": list(variants) or None,
+        "task": None if task is None else dict(task),
+        "pools": list(pools) or None,
+        **fields,
+    }
+    return Call("POST", "/v1/jobs/estimate", unchanged, {"json": without_none(body)})
+
+
 def _submitted(body: Mapping[str, Any], idempotency_key: str | None) -> Call[Job]:
     headers = {"Idempotency-Key": idempotency_key or str(uuid.uuid4())}
     return Call("POST", "/v1/jobs", _JOB, {"json": body, "headers": headers})

@@ -1,0 +1,63 @@
+"""Requests for jobs, made of bodies of `POST /v1/jobs` and `POST /v1/jobs/estimate`."""
+
+from __future__ import annotations
+
+import uuid
+
+from sqlalchemy.orm import Session
+
+from samfleet.datasets.directory import DatasetEmpty
+from samfleet.datasets.service import DatasetNotFound, DatasetNotSealed
+from samfleet.exports.errors import ExportFormatUnknown
+from samfleet.jobs.cancel import JobNotFound
+from samfleet.jobs.rerun import rerun_request
+from samfleet.jobs.submit import (
+    AnnotationsMissing,
+    DetectionsMissing,
+    JobInvalid,
+    JobRequest,
+    PoolNotFound,
+    PromptsMissing,
+    ReuseNotPossible,
+)
+from samfleet.jobs.weights import VariantWithoutWeights
+from samfleet.labels import LabelsInvalid
+from samfleet.licences import LicenceNotAccepted
+from samfleet.variants.catalogue import VariantNotFound
+from samfleet.variants.task import TaskInvalid
+from samfleet_api.jobs.schemas import SubmitJob
+from samfleet_api.problems import PayloadTooLarge
+
+# Errors of a body that names something that the job cannot have.
+REFUSED_JOBS = (
+    AnnotationsMissing,
+    DatasetEmpty,
+    DatasetNotFound,
+    DatasetNotSealed,
+    DetectionsMissing,
+    ExportFormatUnknown,
+    JobInvalid,
+    JobNotFound,
+    LabelsInvalid,
+    LicenceNotAccepted,
+    PayloadTooLarge,
+    PoolNotFound,
+    PromptsMissing,
+    ReuseNotPossible,
+    TaskInvalid,
+    VariantNotFound,
+    VariantWithoutWeights,
+)
+
+
+def job_request(
+    session: Session, tenant_id: uuid.UUID, body: SubmitJob, idempotency_key: str | None = None
+) -> JobRequest:
+    """Return the request of a body. With `rerun_of`, fields that it leaves out are those of that job."""
+    given = {name: getattr(body, name) for name in body.model_fields_set - {"rerun_of"}}
+    given = {name: value for name, value in given.items() if value is not None} | {"idempotency_key": idempotency_key}
+    if "exports" in given:
+        given["exports"] = [export.for_job() for export in body.exports]
+    if body.rerun_of is None:
+        return JobRequest(tenant_id, **given)
+    return rerun_request(session, tenant_id, body.rerun_of, **given)
