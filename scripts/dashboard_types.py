@@ -14,6 +14,9 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
+from samfleet_api.datasets.places import DatasetSources
+from samfleet_api.datasets.schemas import AddedByHash, Dataset
+from samfleet_api.estimates.schemas import JobEstimate
 from samfleet_api.exports.schemas import Export, ExportFormats
 from samfleet_api.jobs.failure_schemas import FailureGroups
 from samfleet_api.jobs.history_schemas import JobChange
@@ -34,14 +37,18 @@ from samfleet_api.variants.schemas import Variants
 from samfleet_api.webhooks.schemas import Delivery, Webhook
 
 MODELS: tuple[type[BaseModel], ...] = (
+    AddedByHash,
     Advice,
+    DatasetSources,
     ExportFormats,
     FailureGroups,
     ImageAnnotations,
     Job,
+    JobEstimate,
     JobStorage,
     JobThroughput,
     Neighbours,
+    Page[Dataset],
     Page[ImageOfRun],
     Page[Delivery],
     Page[Export],

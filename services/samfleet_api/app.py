@@ -31,6 +31,7 @@ from samfleet_api.datasets.endpoints import router as datasets
 from samfleet_api.datasets.filling import router as dataset_filling
 from samfleet_api.datasets.filling_by_source import router as dataset_filling_by_source
 from samfleet_api.datasets.images import router as dataset_images
+from samfleet_api.datasets.places import router as dataset_sources
 from samfleet_api.datasets.versions import router as dataset_versions
 from samfleet_api.deletions.endpoints import router as deletions
 from samfleet_api.dependencies import SCOPE_EXTENSION, refuse_unknown_parameters, scope_of
@@ -86,7 +87,7 @@ Every error is `application/problem+json` with a stable `code`. Lists are pagina
 is null. Unknown parameters and fields are rejected, so that misspellings are noticed.
 """
 ROUTERS = (
-    datasets, dataset_images, dataset_filling, dataset_filling_by_source, dataset_versions,
+    datasets, dataset_sources, dataset_images, dataset_filling, dataset_filling_by_source, dataset_versions,
     predictions, job_estimates, jobs, job_changes, job_events, job_history, runs, run_results, run_pictures,
     run_annotations, run_neighbours, exports, export_files, deletions,
     variants, pools, hardware, prices, reports, survey, advice, exchange, sites, health, metrics, sessions,

@@ -54,6 +54,7 @@ class AsyncClient(AsyncCalls):
     dataset_categories = awaited(of_datasets.dataset_categories)
     dataset = awaited(of_datasets.dataset)
     datasets = async_listing(of_datasets.datasets)
+    dataset_sources = awaited(of_datasets.dataset_sources)
     edit_dataset = awaited(of_datasets.edit_dataset)
     delete_dataset = awaited(of_datasets.delete_dataset)
     refresh_dataset = awaited(of_datasets.refresh_dataset)

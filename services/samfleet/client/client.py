@@ -43,6 +43,7 @@ class SamfleetClient(AccessCalls, WebhookCalls):
     dataset_categories = blocking(of_datasets.dataset_categories)
     dataset = blocking(of_datasets.dataset)
     datasets = listing(of_datasets.datasets)
+    dataset_sources = blocking(of_datasets.dataset_sources)
     edit_dataset = blocking(of_datasets.edit_dataset)
     delete_dataset = blocking(of_datasets.delete_dataset)
     refresh_dataset = blocking(of_datasets.refresh_dataset)

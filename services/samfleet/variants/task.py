@@ -15,6 +15,31 @@ MAX_LEVELS = 9  # the first level of the largest grid then has one point
 MAX_WINDOW = 63
 MOST_DETECTIONS = 65_536
 
+# Smallest and largest value of each number of `EverythingParameters`; `points_per_batch` may be "auto" instead.
+INTEGER_RANGES: Mapping[str, tuple[int, int]] = {
+    "points_per_side": (1, MAX_POINTS_PER_SIDE),
+    "points_per_batch": (1, 65_536),
+    "crop_n_layers": (0, MAX_CROP_LAYERS),
+    "crop_n_points_downscale_factor": (1, 64),
+    "min_mask_region_area": (0, 2**31 - 1),
+    "hierarchical_coarse_factor": (1, MAX_POINTS_PER_SIDE),
+    "adaptive_levels": (1, MAX_LEVELS),
+    "salient_window": (1, MAX_WINDOW),
+    "max_detections": (1, MOST_DETECTIONS),
+}
+NUMBER_RANGES: Mapping[str, tuple[float, float]] = {
+    "pred_iou_thresh": (-1e6, 1e6),
+    "stability_score_thresh": (0.0, 1.0),
+    "stability_score_offset": (0.0, 100.0),
+    "box_nms_thresh": (0.0, 1.0),
+    "crop_nms_thresh": (0.0, 1.0),
+    "crop_overlap_ratio": (0.0, 1.0),
+    "high_score_thresh": (-1e6, 1e6),
+    "similarity_thresh": (-1.0, 1.0),
+    "detection_score_thresh": (-1e6, 1e6),
+    "detection_nms_thresh": (0.0, 1.0),
+}
+
 Sampler = Literal["grid", "hierarchical", "adaptive", "salient", "object_aware", "instances"]
 BoxSource = Literal["annotations", "detections", "detector"]
 
@@ -89,33 +114,18 @@ class EverythingParameters:
     max_detections: int = 300
 
     def __post_init__(self) -> None:
-        check_integer("points_per_side", self.points_per_side, 1, MAX_POINTS_PER_SIDE)
-        if self.points_per_batch != "auto":
-            check_integer("points_per_batch", self.points_per_batch, 1, 65_536)
-        _check_number("pred_iou_thresh", self.pred_iou_thresh, -1e6, 1e6)
-        _check_number("stability_score_thresh", self.stability_score_thresh, 0.0, 1.0)
-        _check_number("stability_score_offset", self.stability_score_offset, 0.0, 100.0)
-        _check_number("box_nms_thresh", self.box_nms_thresh, 0.0, 1.0)
-        check_integer("crop_n_layers", self.crop_n_layers, 0, MAX_CROP_LAYERS)
-        _check_number("crop_nms_thresh", self.crop_nms_thresh, 0.0, 1.0)
-        _check_number("crop_overlap_ratio", self.crop_overlap_ratio, 0.0, 1.0)
-        check_integer("crop_n_points_downscale_factor", self.crop_n_points_downscale_factor, 1, 64)
-        check_integer("min_mask_region_area", self.min_mask_region_area, 0, 2**31 - 1)
+        for name, (least, most) in INTEGER_RANGES.items():
+            if name != "points_per_batch" or self.points_per_batch != "auto":
+                check_integer(name, getattr(self, name), least, most)
+        for name, bounds in NUMBER_RANGES.items():
+            _check_number(name, getattr(self, name), *bounds)
         if self.sampler not in get_args(Sampler):
             known = ", ".join(get_args(Sampler))
             raise TaskInvalid(f"sampler {self.sampler!r} is unknown; the samplers of this version are: {known}")
-        check_integer("hierarchical_coarse_factor", self.hierarchical_coarse_factor, 1, MAX_POINTS_PER_SIDE)
-        _check_number("high_score_thresh", self.high_score_thresh, -1e6, 1e6)
-        check_integer("adaptive_levels", self.adaptive_levels, 1, MAX_LEVELS)
-        _check_number("similarity_thresh", self.similarity_thresh, -1.0, 1.0)
-        check_integer("salient_window", self.salient_window, 1, MAX_WINDOW)
         if self.salient_window % 2 == 0:
             raise TaskInvalid(f"salient_window is {self.salient_window}; it must be odd, so that it has a middle")
         if self.boxes_from not in get_args(BoxSource):
             raise TaskInvalid(f"boxes_from is {self.boxes_from!r}; it is 'annotations', 'detections' or 'detector'")
-        _check_number("detection_score_thresh", self.detection_score_thresh, -1e6, 1e6)
-        _check_number("detection_nms_thresh", self.detection_nms_thresh, 0.0, 1.0)
-        check_integer("max_detections", self.max_detections, 1, MOST_DETECTIONS)
 
     @property
     def prompted(self) -> bool:

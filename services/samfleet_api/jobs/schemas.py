@@ -11,7 +11,7 @@ from samfleet.db.models import JobState
 from samfleet.jobs.sharing import DEFAULT_PRIORITY, HIGHEST_PRIORITY
 from samfleet.jobs.task import MOST_POINTS, MOST_SEED, PromptKind
 from samfleet.reports.task_words import task_words
-from samfleet.variants.task import EverythingParameters
+from samfleet.variants.task import INTEGER_RANGES, NUMBER_RANGES, EverythingParameters, Sampler, takes
 from samfleet.variants.tiling import LEAST_OVERLAP_SHARE, LEAST_SIZE, MOST_SIZE
 from samfleet_api.exports.requests import CreateExport
 from samfleet_api.runs.schemas import RUN_EXAMPLE, Counts, Failure, Run, Stalled
@@ -31,11 +31,25 @@ TILE_SCHEMA: dict[str, Any] = {
 }
 
 
+SAMPLERS_EXTENSION = "x-samfleet-samplers"  # of a parameter: the samplers that take it
+
+
+def _parameter(name: str, schema: dict[str, Any]) -> dict[str, Any]:
+    """Return a parameter's schema with its range and the samplers that take it."""
+    bounds = INTEGER_RANGES.get(name) or NUMBER_RANGES.get(name)
+    ranged = {} if bounds is None else {"minimum": bounds[0], "maximum": bounds[1]}
+    samplers = [sampler for sampler in get_args(Sampler) if takes(sampler, name)]
+    if "anyOf" in schema:  # a number, or a word
+        kinds = [{**kind, **ranged} if kind["type"] != "string" else kind for kind in schema["anyOf"]]
+        return {**schema, "anyOf": kinds, SAMPLERS_EXTENSION: samplers}
+    return {**schema, **ranged, SAMPLERS_EXTENSION: samplers}
+
+
 def _everything_schema() -> dict[str, Any]:
-    schema = TypeAdapter(EverythingParameters).json_schema()
+    schema = TypeAdapter(EverythingParameters).json_schema()["properties"]
     properties: dict[str, Any] = {
         "kind": {"const": "everything"},
-        **{field.name: schema["properties"][field.name] for field in fields(EverythingParameters)},
+        **{field.name: _parameter(field.name, schema[field.name]) for field in fields(EverythingParameters)},
         "tile": TILE_SCHEMA,
     }
     return {

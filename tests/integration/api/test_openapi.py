@@ -18,6 +18,7 @@ OPERATIONS = [
     "dataset_list",
     "dataset_list_categories",
     "dataset_list_images",
+    "dataset_list_sources",
     "dataset_list_versions",
     "dataset_put_annotations",
     "dataset_put_archive",

@@ -186,6 +186,11 @@ def datasets(**filters: Any) -> Pages[Dataset]:
     return Pages("/v1/datasets", _DATASET, without_none(filters))
 
 
+def dataset_sources() -> Call[dict[str, Any]]:
+    """Return the sources of datasets that the server allows, and its limits of uploads."""
+    return Call("GET", "/v1/dataset-sources", unchanged)
+
+
 def edit_dataset(dataset_id: str, changes: Mapping[str, Any]) -> Call[Dataset]:
     """Change fields of a dataset; None removes one (RFC 7396)."""
     return Call("PATCH", f"/v1/datasets/{dataset_id}", _DATASET, {"json": changes})
