@@ -15,7 +15,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from samfleet_api.datasets.places import DatasetSources
-from samfleet_api.datasets.schemas import AddedByHash, Dataset
+from samfleet_api.datasets.schemas import AddedByHash, Dataset, ImageHash
 from samfleet_api.estimates.schemas import JobEstimate
 from samfleet_api.exports.schemas import Export, ExportFormats
 from samfleet_api.jobs.failure_schemas import FailureGroups
@@ -40,6 +40,7 @@ MODELS: tuple[type[BaseModel], ...] = (
     AddedByHash,
     Advice,
     DatasetSources,
+    ImageHash,
     ExportFormats,
     FailureGroups,
     ImageAnnotations,

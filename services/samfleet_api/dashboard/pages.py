@@ -19,6 +19,7 @@ STATIC = Path(__file__).parent / "static"
 PAGES = (
     "/",
     "/login",
+    "/new",
     "/jobs/{job_id}",
     "/jobs/{job_id}/images",
     "/runs/{run_id}/images/{image_id}",

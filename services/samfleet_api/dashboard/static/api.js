@@ -13,6 +13,8 @@ class Refused extends Error {
     super(detail);
     this.status = status;
     this.code = code;
+    /** @type {Api.FieldError[]} */
+    this.errors = [];
   }
 }
 
@@ -46,13 +48,22 @@ async function send(method, path, body) {
     throw new Refused(0, "unreachable", "The API does not respond. Is it running, and is this machine online?");
   }
   if (answer.ok) return answer.status === 204 ? null : answer.json();
-  /** @type {Pick<Api.Problem, "code" | "detail">} */
+  /** @type {Pick<Api.Problem, "code" | "detail" | "errors">} */
   const problem = await answer
     .json()
     .catch(() => ({ code: "unknown", detail: `The API returned status ${answer.status}.` }));
   if (answer.status === 401 && location.pathname !== "/dashboard/login") goToLogin();
-  throw new Refused(answer.status, problem.code, problem.detail);
+  throw refusal(answer.status, problem);
 }
+
+// The error of a refused request; `errors` are those of its fields.
+/** @type {(status: number, problem: Pick<Api.Problem, "code" | "detail" | "errors">) => Refused} */
+export function refusal(status, { code, detail, errors }) {
+  return Object.assign(new Refused(status, code, detail), { errors: errors ?? [] });
+}
+
+// For requests that other modules send.
+export const csrfHeader = () => ({ "X-CSRF-Token": csrfToken });
 
 function goToLogin() {
   location.assign(`/dashboard/login?next=${encodeURIComponent(location.pathname + location.search)}`);

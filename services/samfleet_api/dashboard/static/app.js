@@ -7,6 +7,7 @@ import { loadStages } from "/dashboard/static/stages.js";
 /** @type {[RegExp, string][]} */
 const PAGES = [
   [/^\/dashboard\/$/, "overview"],
+  [/^\/dashboard\/new$/, "new"],
   [/^\/dashboard\/jobs\/([^/]+)$/, "job"],
   [/^\/dashboard\/jobs\/([^/]+)\/images$/, "images"],
   [/^\/dashboard\/runs\/([^/]+)\/images\/([^/]+)$/, "image"],
@@ -20,6 +21,7 @@ const PAGES = [
 /** @type {[string, string][]} */
 const LINKS = [
   ["/dashboard/", "Overview"],
+  ["/dashboard/new", "New job"],
   ["/dashboard/reports", "Reports"],
   ["/dashboard/survey", "Survey"],
   ["/dashboard/variants", "Variants"],

@@ -288,6 +288,12 @@ declare namespace Api {
     stage: string | null;
   }
 
+  interface ImageHash {
+    name: string;
+    size_bytes: number;
+    sha256: string;
+  }
+
   interface ImageOfRun {
     image_id: number;
     file_name: string;

@@ -1,0 +1,75 @@
+// Files that were dropped or chosen, with their names in the dataset.
+
+/** @typedef {{ name: string, file: File }} NamedFile */
+/** @typedef {{ images: NamedFile[], archive: NamedFile | null, refused: Refusal[] }} Sorted */
+/** @typedef {{ name: string, code: string, detail: string }} Refusal */
+
+/** @param {DataTransfer} dropped */
+export async function droppedFiles(dropped) {
+  const entries = [...dropped.items].map((item) => item.webkitGetAsEntry()).filter((entry) => entry !== null);
+  if (!entries.length) return [...dropped.files].map((file) => ({ name: file.name, file }));
+  const alone = entries.length === 1 && entries[0].isDirectory;
+  const found = (await Promise.all(entries.map(filesBelow))).flat();
+  return alone ? found.map(({ name, file }) => ({ name: withoutFolder(name), file })) : found;
+}
+
+// A folder of the picker: names are relative to it, as those of `samfleet segment FOLDER` are.
+/** @param {FileList} chosen */
+export const chosenFiles = (chosen) =>
+  [...chosen].map((file) => ({ name: withoutFolder(file.webkitRelativePath) || file.name, file }));
+
+/** @param {string} path */
+const withoutFolder = (path) => path.slice(path.indexOf("/") + 1);
+
+/** @type {(entry: FileSystemEntry) => Promise<NamedFile[]>} */
+async function filesBelow(entry) {
+  const name = entry.fullPath.replace(/^\//, "");
+  if (entry.isFile) return [{ name, file: await fileOf(/** @type {FileSystemFileEntry} */ (entry)) }];
+  const reader = /** @type {FileSystemDirectoryEntry} */ (entry).createReader();
+  /** @type {NamedFile[]} */
+  const found = [];
+  for (;;) {
+    /** @type {FileSystemEntry[]} */
+    const some = await new Promise((resolve, reject) => reader.readEntries(resolve, reject)); // about a hundred at a time
+    if (!some.length) return found;
+    for (const files of await Promise.all(some.map(filesBelow))) for (const one of files) found.push(one);
+  }
+}
+
+/** @type {(entry: FileSystemFileEntry) => Promise<File>} */
+const fileOf = (entry) => new Promise((resolve, reject) => entry.file(resolve, reject));
+
+// Sort files into images, or one archive, and those that the server would not take.
+/** @type {(files: NamedFile[], limits: Api.UploadLimits) => Sorted} */
+export function sortFiles(files, limits) {
+  if (files.length === 1 && archiveFormat(files[0].name, limits)) {
+    const large = files[0].file.size > limits.max_archive_bytes;
+    return { images: [], archive: large ? null : files[0], refused: large ? [tooLarge(files[0], "archive")] : [] };
+  }
+  /** @type {Sorted} */
+  const sorted = { images: [], archive: null, refused: [] };
+  for (const one of [...files].sort((a, b) => (a.name < b.name ? -1 : 1))) {
+    const base = one.name.slice(one.name.lastIndexOf("/") + 1).toLowerCase();
+    if (base.startsWith(".")) continue;
+    if (!limits.image_suffixes.some((suffix) => base.endsWith(suffix)))
+      sorted.refused.push({ name: one.name, code: "left out", detail: otherFile(one.name, limits) });
+    else if (one.file.size > limits.max_image_bytes) sorted.refused.push(tooLarge(one, "image"));
+    else sorted.images.push(one);
+  }
+  return sorted;
+}
+
+/** @type {(name: string, limits: Api.UploadLimits) => string | undefined} */
+export const archiveFormat = (name, limits) =>
+  Object.entries(limits.archive_suffixes).find(([suffix]) => name.toLowerCase().endsWith(suffix))?.[1];
+
+/** @type {(name: string, limits: Api.UploadLimits) => string} */
+const otherFile = (name, limits) =>
+  archiveFormat(name, limits) ? "an archive; upload it alone" : "not an image, by its suffix";
+
+/** @type {(one: NamedFile, what: string) => Refusal} */
+const tooLarge = ({ name, file }, what) => ({
+  name,
+  code: `${what}_too_large`,
+  detail: `${file.size.toLocaleString("en")} bytes are more than the server takes`,
+});
