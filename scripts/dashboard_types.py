@@ -18,6 +18,7 @@ from samfleet_api.datasets.places import DatasetSources
 from samfleet_api.datasets.schemas import AddedByHash, Dataset, ImageHash
 from samfleet_api.estimates.schemas import JobEstimate
 from samfleet_api.exports.schemas import Export, ExportFormats
+from samfleet_api.jobs.bulk_schemas import ActedOnJobs, JobCount
 from samfleet_api.jobs.failure_schemas import FailureGroups
 from samfleet_api.jobs.history_schemas import JobChange
 from samfleet_api.jobs.schemas import Job
@@ -38,6 +39,7 @@ from samfleet_api.webhooks.schemas import Delivery, Webhook
 
 MODELS: tuple[type[BaseModel], ...] = (
     AddedByHash,
+    ActedOnJobs,
     Advice,
     DatasetSources,
     ImageHash,
@@ -46,6 +48,7 @@ MODELS: tuple[type[BaseModel], ...] = (
     ImageAnnotations,
     Job,
     JobEstimate,
+    JobCount,
     JobStorage,
     JobThroughput,
     Neighbours,

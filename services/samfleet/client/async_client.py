@@ -13,6 +13,7 @@ from samfleet.client.async_calls import AsyncCalls, in_this_loop
 from samfleet.client.async_methods import async_listing, awaited
 from samfleet.client.async_segmentation import AsyncSegmentation
 from samfleet.client.async_transport import AsyncTransport
+from samfleet.client.bulk import acted_on
 from samfleet.client.client import SamfleetClient
 from samfleet.client.frames import Frames, choice_of
 from samfleet.client.images import source_of, with_frames
@@ -23,6 +24,7 @@ from samfleet.client.routes import keys as of_keys
 from samfleet.client.routes import pools as of_pools
 from samfleet.client.routes import predictions as of_predictions
 from samfleet.client.routes import runs as of_runs
+from samfleet.client.schemas import ActedOn
 from samfleet.client.segmenting import Made, OnProgress, Wish, removed, segmented
 from samfleet.client.sync_client import note_kept
 from samfleet.errors import SamfleetError
@@ -67,6 +69,7 @@ class AsyncClient(AsyncCalls):
     rerun_job = awaited(of_jobs.rerun_job)
     job = awaited(of_jobs.job)
     jobs = async_listing(of_jobs.jobs)
+    count_jobs = awaited(of_jobs.count_jobs)
     edit_job = awaited(of_jobs.edit_job)
     cancel_job = awaited(of_jobs.cancel_job)
     pause_job = awaited(of_jobs.pause_job)
@@ -118,6 +121,10 @@ class AsyncClient(AsyncCalls):
                 await self._temporary.pop().close()
         finally:
             await super().close()
+
+    async def act_on_jobs(self, action: str, job_ids: Sequence[str] | None = None, **fields: Any) -> list[ActedOn]:
+        """Carry out an action on many jobs, as `Client.act_on_jobs` does."""
+        return await self.carry_out(acted_on(action, job_ids, fields))
 
     async def download_export(self, export: Mapping[str, Any], path: Path) -> None:
         """Download the file of a completed export, as `Client.download_export` does."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 from samfleet.client import downloads
 from samfleet.client.access_calls import AccessCalls
+from samfleet.client.bulk import acted_on
 from samfleet.client.methods import blocking, listing
 from samfleet.client.routes import datasets as of_datasets
 from samfleet.client.routes import exports as of_exports
@@ -17,6 +18,7 @@ from samfleet.client.routes import keys as of_keys
 from samfleet.client.routes import pools as of_pools
 from samfleet.client.routes import predictions as of_predictions
 from samfleet.client.routes import runs as of_runs
+from samfleet.client.schemas import ActedOn
 from samfleet.client.values import EXCHANGE_SECONDS, without_none
 from samfleet.client.webhook_calls import WebhookCalls
 from samfleet.regular_files import open_regular
@@ -56,6 +58,7 @@ class SamfleetClient(AccessCalls, WebhookCalls):
     rerun_job = blocking(of_jobs.rerun_job)
     job = blocking(of_jobs.job)
     jobs = listing(of_jobs.jobs)
+    count_jobs = blocking(of_jobs.count_jobs)
     edit_job = blocking(of_jobs.edit_job)
     cancel_job = blocking(of_jobs.cancel_job)
     pause_job = blocking(of_jobs.pause_job)
@@ -102,6 +105,14 @@ class SamfleetClient(AccessCalls, WebhookCalls):
     def download_overlay(self, run_id: str, image_id: int, path: Path) -> None:
         """Download a PNG of the image with its masks drawn on it."""
         self._download(f"/v1/runs/{run_id}/images/{image_id}/overlay.png", path)
+
+    def act_on_jobs(self, action: str, job_ids: Sequence[str] | None = None, **fields: Any) -> list[ActedOn]:
+        """Cancel, pause, resume, retry, export or delete many jobs, and return what happened to each.
+
+        Name the jobs by their full ids, or give a `filter` with the number of matches that you expect at `most`.
+        Further `fields` are those of the request: `export`, `cancel` and `forget_measurements`.
+        """
+        return self.carry_out(acted_on(action, job_ids, fields))
 
     def report_csv(self, name: str, params: Mapping[str, Any]) -> str:
         def attempt() -> str:

@@ -244,6 +244,16 @@ class Job(_Resource):
         return self.state in {"completed", "completed_with_errors", "failed", "cancelled"}
 
 
+class ActedOn(_Resource):
+    """The effect of an action on one job; `state` is None for a job that is gone, `error` why nothing was done."""
+
+    job_id: str
+    name: str | None = None
+    state: str | None = None
+    exports: int = 0
+    error: Failure | None = None
+
+
 class ImageError(_Resource):
     run_id: str
     image_id: int

@@ -8,14 +8,14 @@ from typing import Any
 
 from sqlalchemy import Select, tuple_
 
-from samfleet.db.models import Dataset, Job, WebhookEndpoint
+from samfleet.db.models import Dataset, WebhookEndpoint
 
 Place = tuple[datetime, uuid.UUID]
 
 
 def newest_first(
     query: Select[Any],
-    table: type[Dataset | Job | WebhookEndpoint],
+    table: type[Dataset | WebhookEndpoint],
     *,
     before: Place | None,
     limit: int,

@@ -6,7 +6,6 @@ from typing import Annotated
 
 from fastapi import APIRouter, Header, Query, Response
 
-from samfleet.db.models import JobState
 from samfleet.jobs.cancel import JobNotFound
 from samfleet.jobs.prompt_budget import PromptLimits
 from samfleet.jobs.quotas import JobTooLarge, Quotas, TooManyOpenImages, TooManyOpenJobs
@@ -15,9 +14,12 @@ from samfleet.labels import LabelsInvalid
 from samfleet.logging import get_logger
 from samfleet_api.dependencies import QueueValue, ReadSessionValue, SettingsValue, TenantId, WriteSessionValue
 from samfleet_api.jobs import repository
+from samfleet_api.jobs.bulk_schemas import MOST_COUNTED, JobCount
 from samfleet_api.jobs.failure_schemas import FailureGroups, ImageFailure
+from samfleet_api.jobs.filters import JobFilterValue
 from samfleet_api.jobs.requests import REFUSED_JOBS, job_request
 from samfleet_api.jobs.schemas import Job, SubmitJob
+from samfleet_api.jobs.sorting import JobSort, read_place, write_place
 from samfleet_api.jobs.throughput_schemas import JobThroughput
 from samfleet_api.jobs.views import require_job, view_failure_groups, view_job, view_jobs, view_throughput
 from samfleet_api.pagination import (
@@ -28,19 +30,17 @@ from samfleet_api.pagination import (
     Page,
     cut_page,
     decode_cursor,
-    key_in_time,
     number_in,
-    place_in_time,
 )
 from samfleet_api.problems import problems
 from samfleet_api.schemas import StorableText
-from samfleet_api.searching import SearchValue
 from samfleet_api.short_ids import JobId
 from samfleet_api.strict_json import StrictJsonRoute
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"], route_class=StrictJsonRoute)
 log = get_logger(__name__)
 
+SORT = "The order; `-` puts the largest value first. Names are compared by their first 32 characters, ignoring case."
 IdempotencyKey = Annotated[
     StorableText | None,
     Header(
@@ -93,7 +93,7 @@ def create_job(
 
 @router.get(
     "",
-    summary="List jobs, newest first",
+    summary="List jobs, newest first or in another order",
     operation_id="job_list",
     response_model_exclude_unset=True,
     responses=problems(CursorInvalid, LabelsInvalid),
@@ -101,20 +101,23 @@ def create_job(
 def list_jobs(
     tenant_id: TenantId,
     session: ReadSessionValue,
-    search: SearchValue,
+    wanted: JobFilterValue,
     settings: SettingsValue,
-    state: Annotated[JobState | None, Query(description="Only jobs in this state.")] = None,
-    name: Annotated[
-        StorableText | None,
-        Query(max_length=200, description="Only jobs whose name contains this text, ignoring case."),
-    ] = None,
+    sort: Annotated[JobSort, Query(description=SORT)] = JobSort.NEWEST,
     cursor: Cursor = None,
     limit: Limit = DEFAULT_LIMIT,
 ) -> Page[Job]:
-    before = decode_cursor(cursor, place_in_time)
-    rows = repository.page(session, tenant_id, state=state, name=name, search=search, before=before, limit=limit + 1)
-    kept, following = cut_page(rows, limit, lambda row: key_in_time(row.created_at, row.id))
-    return Page(items=view_jobs(session, kept, settings.keep_days), next=following)
+    after = decode_cursor(cursor, read_place(sort))
+    rows = repository.page(session, tenant_id, wanted, sort=sort, after=after, limit=limit + 1)
+    kept, following = cut_page(rows, limit, lambda row: write_place(sort, row))
+    return Page(items=view_jobs(session, [row.job for row in kept], settings.keep_days), next=following)
+
+
+@router.get("/count", summary="Count jobs", operation_id="job_count", responses=problems(LabelsInvalid))
+def count_jobs(tenant_id: TenantId, session: ReadSessionValue, wanted: JobFilterValue) -> JobCount:
+    """Count the jobs that `GET /v1/jobs` lists for the same filter, up to 10,000."""
+    found = repository.count(session, tenant_id, wanted, MOST_COUNTED + 1)
+    return JobCount(count=min(found, MOST_COUNTED), is_exact=found <= MOST_COUNTED)
 
 
 @router.get(

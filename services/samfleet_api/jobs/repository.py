@@ -10,10 +10,10 @@ from sqlalchemy import func, select, true, tuple_
 from sqlalchemy.orm import Session
 
 from samfleet.datasets.coverage import Coverage
-from samfleet.db.models import Dataset, DatasetImage, ImageResult, Job, JobEvent, JobState, Outcome, Run
-from samfleet.db.pages import Place, newest_first
-from samfleet.db.search import EVERYTHING, Search
+from samfleet.db.models import Dataset, DatasetImage, ImageResult, Job, JobEvent, Outcome, Run
 from samfleet_api.actors import key_name
+from samfleet_api.jobs.filters import EVERY_JOB, JobFilter
+from samfleet_api.jobs.sorting import JobPlace, JobSort, PlacedJob, sorted_page
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,20 +79,21 @@ def of_ids(session: Session, job_ids: Collection[uuid.UUID]) -> Sequence[Job]:
 def page(
     session: Session,
     tenant_id: uuid.UUID,
+    wanted: JobFilter = EVERY_JOB,
     *,
-    state: JobState | None,
-    name: str | None = None,
-    search: Search = EVERYTHING,
-    before: Place | None,
+    sort: JobSort = JobSort.NEWEST,
+    after: JobPlace | None = None,
     limit: int,
-) -> Sequence[Job]:
-    """Return jobs, newest first. `before` is (created_at, id) of the last one seen, `name` a part of the job's name."""
-    query = select(Job).where(Job.tenant_id == tenant_id, Job.deleted_at.is_(None), *search.conditions(Job))
-    if state is not None:
-        query = query.where(Job.state == state)
-    if name:
-        query = query.where(Job.name.icontains(name, autoescape=True))
-    return session.scalars(newest_first(query, Job, before=before, limit=limit)).all()
+) -> Sequence[PlacedJob]:
+    """Return a page of jobs. `after` is the place of the last one seen, in the same order."""
+    query = select(Job).where(Job.tenant_id == tenant_id, Job.deleted_at.is_(None), *wanted.conditions())
+    return [PlacedJob(*row) for row in session.execute(sorted_page(query, sort, after=after, limit=limit))]
+
+
+def count(session: Session, tenant_id: uuid.UUID, wanted: JobFilter, most: int) -> int:
+    """Count matching jobs, up to `most`."""
+    matching = select(Job.id).where(Job.tenant_id == tenant_id, Job.deleted_at.is_(None), *wanted.conditions())
+    return session.scalar(select(func.count()).select_from(matching.limit(most).subquery())) or 0
 
 
 def changes(

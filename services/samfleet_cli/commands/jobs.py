@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from samfleet_cli.commands import history, job_edits, job_estimate, job_submit
+from samfleet_cli.commands import history, job_bulk, job_edits, job_estimate, job_submit
 from samfleet_cli.commands.job_output import JobId, ask, created, labels_in_words, variants_of
 from samfleet_cli.commands.options import (
     ApiKey,
@@ -25,13 +25,15 @@ from samfleet_cli.commands.options import (
 )
 
 app = typer.Typer(
-    help="Submit, list, show, follow, edit, pause, resume, retry, cancel and delete jobs.", no_args_is_help=True
+    help="Submit, list, show, follow, edit, pause, resume, retry, cancel and delete jobs, one or many.",
+    no_args_is_help=True,
 )
 app.command()(job_submit.submit)
 app.command()(job_estimate.estimate)
 app.command()(history.events)
 app.command()(job_edits.edit)
 app.command()(job_edits.rerun)
+app.command()(job_bulk.bulk)
 
 
 @app.command("list")
@@ -39,19 +41,23 @@ def list_jobs(
     state: Annotated[str | None, typer.Option(help="Only jobs in this state.", show_default=False)] = None,
     search: SearchText = None,
     label: LabelFilter = None,
-    limit: Annotated[int, typer.Option(min=1, help="Maximum number, newest first.")] = 20,
+    sort: Annotated[
+        str | None,
+        typer.Option(help="name, state, duration, created_at or finished_at; - before it: largest first."),
+    ] = None,
+    limit: Annotated[int, typer.Option(min=1, help="Maximum number.")] = 20,
     as_json: AsJson = False,
     plain: Plain = False,
     api_url: ApiUrl = None,
     api_key: ApiKey = None,
 ) -> None:
-    """List jobs, newest first."""
+    """List jobs, newest first or in the order of --sort."""
     from samfleet_cli.connection import choose_api, connect
     from samfleet_cli.listing import Column, Form, print_list
 
     form = Form(as_json, plain)
     with connect(choose_api(api_url, api_key)) as client:
-        found = list(islice(client.jobs(state=state, q=search, label=label_filters(label)), limit))
+        found = list(islice(client.jobs(state=state, q=search, label=label_filters(label), sort=sort), limit))
     columns = (
         Column("job", lambda job: job.id, is_id=True),
         Column("name", lambda job: job.name, folds=True),

@@ -14,6 +14,8 @@ from sqlalchemy.orm import Session
 from samfleet.db.search import Search
 from samfleet.db.session import transaction
 from samfleet_api.jobs import repository
+from samfleet_api.jobs.filters import EVERY_JOB, JobFilter
+from samfleet_api.jobs.sorting import JobPlace, JobSort
 
 JOBS = 100_000
 FILL = """
@@ -43,7 +45,9 @@ def many_jobs(engine: Engine) -> uuid.UUID:
     return tenant
 
 
-def explain(engine: Engine, tenant: uuid.UUID, search: Search) -> str:
+def explain(
+    engine: Engine, tenant: uuid.UUID, wanted: JobFilter, sort: JobSort = JobSort.NEWEST, after: JobPlace | None = None
+) -> str:
     """Return the plan of the query that the list sends."""
     sent: list[tuple[str, Any]] = []
 
@@ -52,7 +56,7 @@ def explain(engine: Engine, tenant: uuid.UUID, search: Search) -> str:
 
     event.listen(engine, "before_cursor_execute", remember)
     with Session(engine) as session:
-        repository.page(session, tenant, state=None, search=search, before=None, limit=101)
+        repository.page(session, tenant, wanted, sort=sort, after=after, limit=101)
     event.remove(engine, "before_cursor_execute", remember)
     ((statement, parameters),) = sent
     with engine.connect() as connection:
@@ -61,10 +65,21 @@ def explain(engine: Engine, tenant: uuid.UUID, search: Search) -> str:
 
 @pytest.mark.heavy
 def test_searches_use_the_indexes(many_jobs: uuid.UUID, engine: Engine) -> None:
-    rare = explain(engine, many_jobs, Search(labels=[("batch", "77")]))
+    rare = explain(engine, many_jobs, JobFilter(search=Search(labels=[("batch", "77")])))
     assert "Bitmap Index Scan on ix_jobs_labels" in rare
-    common = explain(engine, many_jobs, Search(labels=[("team", "team-1")]))
+    common = explain(engine, many_jobs, JobFilter(search=Search(labels=[("team", "team-1")])))
     assert "ix_jobs_tenant_page" in common
     assert "Sort" not in common
-    written = explain(engine, many_jobs, Search(text="job 4"))
+    written = explain(engine, many_jobs, JobFilter(search=Search(text="job 4")))
     assert "ix_jobs_tenant_page" in written
+
+
+@pytest.mark.heavy
+@pytest.mark.parametrize("sort", [one for one in JobSort if one.column.key.key != "created_at"])
+def test_pages_of_every_order_read_their_index(many_jobs: uuid.UUID, engine: Engine, sort: JobSort) -> None:
+    with Session(engine) as session:
+        first = repository.page(session, many_jobs, EVERY_JOB, sort=sort, limit=101)
+    for after in (None, (first[-1].key, first[-1].job.id)):
+        plan = explain(engine, many_jobs, EVERY_JOB, sort, after)
+        assert "ix_jobs_sort_" in plan
+        assert "Sort" not in plan

@@ -72,8 +72,13 @@ def job(job_id: str) -> Call[Job]:
 
 
 def jobs(**filters: Any) -> Pages[Job]:
-    """Yield jobs, newest first. `filters` are parameters of the list, such as `state`, `q` and `label`."""
+    """Yield jobs, newest first. `filters` are parameters of the list, such as `state`, `q`, `label` and `sort`."""
     return Pages("/v1/jobs", _JOB, without_none(filters))
+
+
+def count_jobs(**filters: Any) -> Call[int]:
+    """Count the jobs that match the same filters as `jobs`, up to 10,000."""
+    return Call("GET", "/v1/jobs/count", lambda answer: int(answer["count"]), {"params": without_none(filters)})
 
 
 def edit_job(job_id: str, changes: Mapping[str, Any]) -> Call[Job]:

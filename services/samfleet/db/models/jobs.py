@@ -22,6 +22,16 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from samfleet.db.base import Base, HasCreatedAt, HasId, HasLabels, label_index, text_enum
 
+# Indexed keys by which lists of jobs are sorted. They are never null, so that rows can be compared with a cursor.
+NAME_KEY = "\"left\"(lower(coalesce(name, '')), 32)"  # names that begin alike are ordered by id
+DURATION_KEY = "coalesce(EXTRACT(epoch FROM finished_at - started_at), -1)"  # seconds; -1: open or never started
+END_KEY = "coalesce(finished_at, '9999-01-01 00:00:00+00'::timestamptz)"  # open jobs end last
+
+
+def _sort_index(name: str, key: str) -> Index:
+    kept = text("deleted_at IS NULL")
+    return Index(f"ix_jobs_sort_{name}", "tenant_id", text(key), "id", postgresql_where=kept)
+
 
 class JobState(enum.StrEnum):
     """`samfleet.jobs.states` has the allowed transitions."""
@@ -91,6 +101,10 @@ class Job(HasId, HasCreatedAt, HasLabels, Base):
         label_index("jobs"),
         CheckConstraint("priority BETWEEN 0 AND 9", name="priority"),
         Index("ix_jobs_tenant_page", tenant_id, "created_at", "id"),
+        _sort_index("name", NAME_KEY),
+        _sort_index("state", "state"),
+        _sort_index("duration", DURATION_KEY),
+        _sort_index("end", END_KEY),
         Index("ix_jobs_parent", "parent_id", postgresql_where=text("parent_id IS NOT NULL")),
         Index("ix_jobs_kept", "finished_at", postgresql_where=text("finished_at IS NOT NULL AND deleted_at IS NULL")),
         Index("ix_jobs_deleted", "deleted_at", postgresql_where=text("deleted_at IS NOT NULL")),

@@ -1,6 +1,19 @@
 // Written by `make generated` from the models of the REST API; edit those.
 
 declare namespace Api {
+  interface ActedOn {
+    job_id: string;
+    name: string | null;
+    state: JobState | null;
+    exports: number;
+    error: Failure | null;
+  }
+
+  interface ActedOnJobs {
+    items: ActedOn[];
+    next: string | null;
+  }
+
   interface Advice {
     recommended: boolean;
     summary: string;
@@ -357,6 +370,11 @@ declare namespace Api {
   interface JobChangePage {
     items: JobChange[];
     next: string | null;
+  }
+
+  interface JobCount {
+    count: number;
+    is_exact: boolean;
   }
 
   interface JobExport {
