@@ -24,7 +24,7 @@ def labelled(tenant: Tenant, folder: Path, page: Page) -> Page:
     new_job(tenant, folder, images=1, name="shelves", labels={"team": "a", "round": "1"}, notes="first try")
     new_job(tenant, folder, images=1, name=MARKUP, labels={"team": "a", "round": "2"}, notes=f"like {MARKUP}\nand more")
     new_job(tenant, folder, images=1, name="windows", labels={"team": "b"})
-    page.goto("/dashboard/")
+    page.goto("/dashboard/jobs")
     return page
 
 
@@ -41,7 +41,7 @@ def test_the_search_is_kept_in_the_address(labelled: Page) -> None:
     expect(labelled.get_by_label("Name or notes")).to_have_value("FIRST")
     labelled.get_by_label("Name or notes").fill("nothing has this")
     labelled.keyboard.press("Enter")
-    expect(labelled.get_by_text("No job matches.")).to_be_visible()
+    expect(labelled.get_by_text("No job matches")).to_be_visible()
 
 
 def test_labels_are_chosen_combined_and_removed(labelled: Page) -> None:
@@ -67,7 +67,7 @@ def test_what_users_write_is_shown_as_text(labelled: Page) -> None:
     expect(labelled.locator("dd .notes")).to_have_text(f"like {MARKUP}\nand more")
     expect(labelled.locator("main img[src=x]")).to_have_count(0)
     labelled.locator("dd").get_by_role("link", name="team: a").click()
-    labelled.wait_for_url("**/dashboard/?label=team*")
+    labelled.wait_for_url("**/dashboard/jobs?label=team*")
     expect(labelled.locator("#jobs tbody tr")).to_have_count(2)
 
 
@@ -75,7 +75,7 @@ def test_labels_fit_a_phone(labelled: Page, pictures: Path) -> None:
     expect(labelled.locator("#jobs tbody tr")).to_have_count(3)
     labelled.screenshot(path=pictures / "labels-desktop.png", full_page=True)
     labelled.set_viewport_size({"width": PHONE[0], "height": PHONE[1]})
-    labelled.goto("/dashboard/?label=team%3Aa&q=s")
+    labelled.goto("/dashboard/jobs?label=team%3Aa&q=s")
     expect(labelled.get_by_role("list", name="Chosen labels")).to_be_visible()
     expect(labelled.locator("[aria-busy]")).to_have_count(0)
     assert labelled.evaluate("document.documentElement.scrollWidth") <= PHONE[0]

@@ -20,6 +20,7 @@ PAGES = (
     "/",
     "/login",
     "/new",
+    "/jobs",
     "/jobs/{job_id}",
     "/jobs/{job_id}/images",
     "/runs/{run_id}/images/{image_id}",

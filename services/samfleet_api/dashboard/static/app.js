@@ -8,6 +8,7 @@ import { loadStages } from "/dashboard/static/stages.js";
 const PAGES = [
   [/^\/dashboard\/$/, "overview"],
   [/^\/dashboard\/new$/, "new"],
+  [/^\/dashboard\/jobs$/, "jobs"],
   [/^\/dashboard\/jobs\/([^/]+)$/, "job"],
   [/^\/dashboard\/jobs\/([^/]+)\/images$/, "images"],
   [/^\/dashboard\/runs\/([^/]+)\/images\/([^/]+)$/, "image"],
@@ -22,6 +23,7 @@ const PAGES = [
 const LINKS = [
   ["/dashboard/", "Overview"],
   ["/dashboard/new", "New job"],
+  ["/dashboard/jobs", "Jobs"],
   ["/dashboard/reports", "Reports"],
   ["/dashboard/survey", "Survey"],
   ["/dashboard/variants", "Variants"],

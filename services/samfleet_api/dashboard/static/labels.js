@@ -2,7 +2,7 @@
 
 import { h } from "/dashboard/static/dom.js";
 
-const LIST = "/dashboard/";
+const LIST = "/dashboard/jobs";
 
 /** @type {(labels: Record<string, string>, link: (label: string) => string) => HTMLElement | null} */
 export function chips(labels, link) {

@@ -1,7 +1,7 @@
 import { get } from "/dashboard/static/api.js";
 import { h, table } from "/dashboard/static/dom.js";
-import { moment } from "/dashboard/static/format.js";
 import { inWords } from "/dashboard/static/states.js";
+import { timeOf } from "/dashboard/static/times.js";
 
 const SHOWN = 50;
 
@@ -16,7 +16,7 @@ const changesTable = (changes) =>
   table(
     "Changes, newest first",
     [
-      { title: "When", value: (change) => moment(change.at) },
+      { title: "When", value: (change) => timeOf(change.at) },
       { title: "Of", value: (change) => (change.run_id ? `${change.variant} on ${change.pool}` : "the job") },
       { title: "Change", value: what },
       { title: "By", value: (change) => change.key ?? change.actor },

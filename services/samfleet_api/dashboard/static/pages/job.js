@@ -10,10 +10,12 @@ import { runsTable, showQuality } from "/dashboard/static/job/runs.js";
 import { showStages } from "/dashboard/static/job/stages.js";
 import { showStorage } from "/dashboard/static/job/storage.js";
 import { showThroughput } from "/dashboard/static/job/throughput.js";
+import { editJob } from "/dashboard/static/jobs/edit.js";
 import { chips, listOf } from "/dashboard/static/labels.js";
 import { progressLine } from "/dashboard/static/pages/overview.js";
 import { flatten, shown } from "/dashboard/static/reports/identity.js";
 import { stateOf } from "/dashboard/static/states.js";
+import { timeOf } from "/dashboard/static/times.js";
 
 const RENEWED_AT_MOST_EVERY_MS = 2000;
 
@@ -53,8 +55,8 @@ function progress(job) {
       facts([
         ["Task", taskOf(now.task)],
         ["Priority", String(now.priority)],
-        ["Submitted", moment(now.created_at)],
-        ["Ended", moment(now.finished_at)],
+        ["Submitted", timeOf(now.created_at)],
+        ["Ended", timeOf(now.finished_at)],
         ["Deleted", keptUntil(now)],
         ["Labels", chips(now.labels, listOf)],
         ["Notes", now.notes && h("span", { class: "notes" }, now.notes)],
@@ -105,6 +107,7 @@ export async function show(main, asked) {
     "gallery",
   ].map((name) => h("section", { id: name }, h("p", { class: "loading" }, "Loading…")));
   const moving = progress(job);
+  const edit = async () => editJob(await get(`/v1/jobs/${id}`), () => location.reload());
   main.replaceChildren(
     h("div", { class: "head" }, h("h1", {}, nameOf(job)), moving.state),
     moving.bar,
@@ -114,6 +117,7 @@ export async function show(main, asked) {
     moving.about,
     h("p", {}, h("a", { href: `/dashboard/reports/latency?job=${id}` }, "Reports of this job")),
     moving.actions,
+    h("p", {}, h("button", { type: "button", onclick: edit }, "Edit name, labels and notes")),
     h("h2", {}, "Runs"),
     moving.runs,
     moving.quality,

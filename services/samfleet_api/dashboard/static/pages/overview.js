@@ -1,12 +1,13 @@
 import { followJob, get, hasEnded } from "/dashboard/static/api.js";
 import { facts, h, notice } from "/dashboard/static/dom.js";
 import { count, duration, nameOf, percent, rate } from "/dashboard/static/format.js";
-import { showJobs } from "/dashboard/static/overview/jobs.js";
+import { LIST, showNewest } from "/dashboard/static/overview/jobs.js";
 import { stateOf } from "/dashboard/static/states.js";
 
 const ASKED_EVERY_MS = 5000;
 const PUSHED = 2;
 const HEARD_LATELY_S = 90;
+const FILTERS = ["state", "q", "label"];
 
 // The card stays in the document while the job is followed. Updates replace only its contents, so it keeps the focus.
 /** @param {Api.Job} job */
@@ -69,11 +70,8 @@ function runningBoard(section) {
     });
   }
   return async () => {
-    /** @type {Api.JobPage[]} */
-    const pages = await Promise.all(
-      ["running", "queued", "paused"].map((state) => get(`/v1/jobs?state=${state}&limit=20`)),
-    );
-    const jobs = pages.flatMap((page) => page.items);
+    /** @type {Api.JobPage} */
+    const { items: jobs } = await get("/v1/jobs?state=running&state=queued&state=paused&sort=-state&limit=40");
     const gone = [...cards.keys()].filter(
       (id) => !pushed.has(id) && !ended.has(id) && !jobs.some((job) => job.id === id),
     );
@@ -180,6 +178,8 @@ async function showPools(section) {
 
 /** @param {HTMLElement} main */
 export async function show(main) {
+  if (FILTERS.some((name) => new URLSearchParams(location.search).has(name)))
+    return location.replace(LIST + location.search); // links to the list that was on this page
   document.title = "Overview · samfleet";
   const [running, pools, jobs] = ["running", "pools", "jobs"].map((id) =>
     h("section", { id, "aria-busy": "true" }, h("p", { class: "loading" }, "Loading…")),
@@ -194,7 +194,7 @@ export async function show(main) {
     jobs,
   );
   const showRunning = runningBoard(running);
-  await Promise.all([showRunning(), showPools(pools), showJobs(jobs)]);
+  await Promise.all([showRunning(), showPools(pools), showNewest(jobs)]);
   for (const section of [running, pools, jobs]) section.removeAttribute("aria-busy");
   const said = h("p", { class: "bad", role: "status" });
   main.prepend(said);
