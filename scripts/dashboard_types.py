@@ -24,7 +24,7 @@ from samfleet_api.jobs.history_schemas import JobChange
 from samfleet_api.jobs.schemas import Job
 from samfleet_api.jobs.throughput_schemas import JobThroughput
 from samfleet_api.pagination import Page
-from samfleet_api.pools.schemas import Pools
+from samfleet_api.pools.views import Pools
 from samfleet_api.problems import Problem
 from samfleet_api.reports.advice_schemas import Advice
 from samfleet_api.reports.schemas import Report, StageList

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -78,3 +79,22 @@ def test_pools_show_their_queue_and_how_busy_their_devices_are(
     expect(device).to_contain_text("68 W")
     expect(pool).to_contain_text("Triton 2.51")
     expect(pool).to_contain_text("lacks fixes of published faults")
+
+
+def test_a_pool_shows_what_it_loads_and_works_on(
+    api: Api, tenant: Tenant, folder: Path, page: Page, pictures: Path
+) -> None:
+    beat(api, loading={"sam_vit_h": datetime.now(UTC).isoformat()})
+    job = new_job(tenant, folder, images=5, name="on the way")
+    plan(api, job, shard_size=4)
+    claim_next(api, job["runs"][0]["id"])
+    page.goto("/dashboard/")
+    pool, other = (page.locator("#pools article").nth(place) for place in (0, 1))
+    expect(pool.get_by_role("list", name="Loading models")).to_contain_text("sam_vit_h, for")
+    work = pool.get_by_role("list", name="Working on your jobs")
+    expect(work).to_contain_text("on the way · mobile_sam · 4 images in 1 shard")
+    expect(pool.locator(".state")).to_have_text("ready")
+    expect(other.locator(".bad")).to_have_count(0)
+    expect(other).to_contain_text("No worker runs, and no work waits for one.")
+    page.screenshot(path=pictures / "pools.png", full_page=True)
+    beat(api)

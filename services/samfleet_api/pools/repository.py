@@ -4,12 +4,12 @@ import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
-from sqlalchemy import CTE, ColumnElement, Select, case, func, select, true
+from sqlalchemy import CTE, BigInteger, ColumnElement, Select, case, cast, func, select, true
 from sqlalchemy.orm import Session
 
-from samfleet.db.models import Hardware, Run, RunState, Shard, ShardState, WorkerHeartbeat
+from samfleet.db.models import Hardware, Job, Run, RunState, Shard, ShardState, WorkerHeartbeat
 from samfleet.jobs.states import OPEN_SHARDS
 
 FRESH = timedelta(seconds=30)  # workers send a heartbeat every few seconds; one that misses several counts as dead
@@ -32,6 +32,18 @@ def fresh_heartbeats(session: Session) -> Sequence[WorkerHeartbeat]:
     return session.scalars(query.order_by(WorkerHeartbeat.pool, WorkerHeartbeat.worker)).all()
 
 
+class WorkNow(NamedTuple):
+    """A run of which workers hold shards."""
+
+    pool: str
+    job_id: uuid.UUID
+    job_name: str | None
+    run_id: uuid.UUID
+    variant: str
+    shards: int
+    images: int
+
+
 @dataclass(frozen=True, slots=True)
 class LastSign:
     """Latest heartbeat of a pool's workers, by the database's clock."""
@@ -46,6 +58,19 @@ def last_signs(session: Session, pools: Iterable[str]) -> Mapping[str, LastSign]
     query = select(WorkerHeartbeat.pool, seen, seen > func.now() - FRESH).where(WorkerHeartbeat.pool.in_(set(pools)))
     rows = session.execute(query.group_by(WorkerHeartbeat.pool))
     return {pool: LastSign(seen_at, fresh) for pool, seen_at, fresh in rows}
+
+
+def work_of_tenant(session: Session, tenant_id: uuid.UUID) -> Sequence[WorkNow]:
+    """Return the tenant's runs of which workers hold shards, oldest first. Only leased shards are read."""
+    held = _held(Shard.last_position - Shard.first_position + 1)
+    query = (
+        select(Run.pool, Job.id, Job.name, Run.id, Run.variant, held.c.shards, cast(held.c.images, BigInteger))
+        .join(held, held.c.run_id == Run.id)
+        .join(Job, Job.id == Run.job_id)
+        .where(Job.tenant_id == tenant_id, Job.deleted_at.is_(None))
+        .order_by(Job.created_at, Run.variant, Run.id)
+    )
+    return [WorkNow(*row) for row in session.execute(query)]
 
 
 def queue_depths(session: Session) -> Mapping[str, QueueDepth]:

@@ -50,6 +50,27 @@ class Device(BaseModel):
     seen_at: datetime = Field(description="Time of the last reply, to which all values except `busy_share` refer.")
 
 
+class LoadingVariant(BaseModel):
+    """A variant that a Triton server of the pool is loading."""
+
+    variant: str
+    address: str
+    since: datetime
+
+
+class OwnWork(BaseModel):
+    """A run of your tenant that workers of the pool compute now."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    job_id: uuid.UUID
+    job_name: str | None
+    run_id: uuid.UUID
+    variant: str
+    shards: int = Field(description="Shards that workers hold.")
+    images: int = Field(description="Images of these shards.")
+
+
 class PoolHealth(BaseModel):
     name: str
     ready: bool = Field(description="Whether a live worker reaches a ready Triton. Jobs are accepted in any case.")
@@ -69,58 +90,3 @@ class PoolHealth(BaseModel):
             for beat in own
         ]
         return PoolHealth(name=name, ready=any(beat.triton_ready for beat in own), workers=workers)
-
-
-class Pool(PoolHealth):
-    """Triton servers on one kind of hardware, their workers, and the work in their queue."""
-
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {
-                    "name": "default",
-                    "ready": True,
-                    "workers": [
-                        {
-                            "name": "worker@host-1",
-                            "started_at": "2026-11-22T12:00:00Z",
-                            "seen_at": "2026-11-22T12:34:56Z",
-                            "triton_ready": True,
-                            "detail": {"servers": [{"address": "triton:8001", "ready": True, "version": "2.71.0"}]},
-                        }
-                    ],
-                    "triton_versions": ["2.71.0"],
-                    "warnings": [],
-                    "queue": {
-                        "images_waiting": 4650,
-                        "images_in_progress": 128,
-                        "shards_waiting": 146,
-                        "shards_in_progress": 4,
-                    },
-                    "devices": [
-                        {
-                            "id": "GPU-5fd4f087-7a4c-4f3b-9a6e-1f0a2b3c4d5e",
-                            "hardware_id": "0b5d6b7e-7b43-4e5c-8a44-64a5c5a2f2e0",
-                            "name": "NVIDIA L4",
-                            "kind": "cuda",
-                            "busy_share": 0.87,
-                            "memory_used_bytes": 3865470566,
-                            "memory_total_bytes": 24152899584,
-                            "utilization": 0.93,
-                            "power_watts": 68.4,
-                            "seen_at": "2026-11-22T12:34:55Z",
-                        }
-                    ],
-                }
-            ]
-        }
-    )
-
-    queue: Queue
-    devices: list[Device] = Field(description="Devices of ready servers that have replied to a request.")
-    triton_versions: list[str] = Field(description="Versions of the Triton servers that workers reach, each once.")
-    warnings: list[str] = Field(description="A sentence for each version that lacks fixes of published faults.")
-
-
-class Pools(BaseModel):
-    items: list[Pool]

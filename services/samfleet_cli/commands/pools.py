@@ -17,6 +17,7 @@ def pools(as_json: AsJson = False, plain: Plain = False, api_url: ApiUrl = None,
         found = client.pools()
     columns = (
         Column("pool", lambda pool: pool["name"]),
+        Column("state", _condition),
         Column("servers", _servers_shown),
         Column("Triton", lambda pool: _listed(server.get("version") for server in servers(pool)), folds=True),
         Column("workers", lambda pool: len(pool["workers"])),
@@ -27,6 +28,7 @@ def pools(as_json: AsJson = False, plain: Plain = False, api_url: ApiUrl = None,
             lambda pool: _listed(name for one in servers(pool) for name in one.get("variants", ())),
             folds=True,
         ),
+        Column("loading", lambda pool: _listed(one["variant"] for one in pool.get("loading", ())), folds=True),
         Column("waiting", lambda pool: pool["queue"]["images_waiting"]),
         Column("running", lambda pool: pool["queue"]["images_in_progress"]),
     )
@@ -43,6 +45,11 @@ def servers(pool: dict[str, Any]) -> list[dict[str, Any]]:
             if known is None or (server["ready"] and not known["ready"]):
                 by_address[server["address"]] = server
     return [by_address[address] for address in sorted(by_address)]
+
+
+def _condition(pool: dict[str, Any]) -> str | None:
+    condition = pool.get("condition")  # a server of an earlier release sends none
+    return str(condition["code"]).replace("_", " ") if condition else None
 
 
 def _servers_shown(pool: dict[str, Any]) -> str:

@@ -67,6 +67,30 @@ def test_shards_are_counted_correctly_for_any_done_ones(api: Api, tenant: Tenant
     assert moved(tenant, before) == [0, 4, 0, 1]
 
 
+def test_a_pool_names_only_the_runs_of_the_callers_tenant(api: Api, tenant: Tenant, other_tenant: Tenant) -> None:
+    folder = api.root / uuid.uuid4().hex
+    folder.mkdir()
+    assert pools(tenant)["default"]["work"] == []
+    job = new_job(tenant, folder, images=5, name="mine")
+    plan(api, job, shard_size=4)
+    (run,) = job["runs"]
+    claimed = claim_next(api, run["id"])
+    assert claimed is not None
+    assert pools(tenant)["default"]["work"] == [
+        {
+            "job_id": job["id"],
+            "job_name": "mine",
+            "run_id": run["id"],
+            "variant": "mobile_sam",
+            "shards": 1,
+            "images": 4,
+        }
+    ]
+    assert pools(other_tenant)["default"]["work"] == []
+    record_shard(api, claimed)
+    assert pools(tenant)["default"]["work"] == []
+
+
 @pytest.fixture
 def heard(api: Api) -> Iterator[tuple[str, datetime]]:
     """Two workers of `default` share a GPU and a CPU server; the second worker has the later report of each."""
@@ -91,7 +115,8 @@ def heard(api: Api) -> Iterator[tuple[str, datetime]]:
             unknown = dict.fromkeys(("memory_used_bytes", "memory_total_bytes", "utilization", "power_watts"))
             cpu = {**gpu, **unknown, "id": "cpu", "kind": "cpu", "name": "A CPU", "fingerprint_sha256": "unknown"}
             servers = [
-                {"address": f"gpu-{number}:1", "ready": True, "version": "2.71.0", "devices": [gpu]},
+                {"address": f"gpu-{number}:1", "ready": True, "version": "2.71.0", "devices": [gpu]}
+                | {"loading": {"sam_vit_h": seen_at} if number else {}},
                 {"address": "cpu-1:1", "ready": True, "version": "2.51.0", "devices": [{**cpu, "busy_share": 0.75}]},
                 {"address": f"cpu-{2 + number}:1", "ready": True, "devices": [{**cpu, "busy_share": 0.0}]},
             ]
@@ -122,6 +147,14 @@ def test_a_device_reported_by_several_workers_is_shown_once(tenant: Tenant, hear
     assert [cpu["busy_share"] for cpu in cpus] == [1.0, 0.0, 0.0]  # a share never exceeds 1
     assert {cpu["hardware_id"] for cpu in cpus} == {None}
     assert pools(tenant)["other"]["devices"] == []
+
+
+def test_models_that_are_being_loaded_are_listed_with_their_start(tenant: Tenant, heard: tuple[str, datetime]) -> None:
+    found = pools(tenant)
+    since = (heard[1] + timedelta(seconds=1)).isoformat().replace("+00:00", "Z")
+    assert found["default"]["loading"] == [{"variant": "sam_vit_h", "address": "gpu-1:1", "since": since}]
+    assert found["default"]["condition"]["code"] == "ready"
+    assert found["other"]["loading"] == []
 
 
 @pytest.mark.usefixtures("heard")

@@ -16,6 +16,8 @@ from samfleet.db.models import WorkerHeartbeat
 from samfleet.db.session import transaction
 from samfleet_cli.main import app
 
+LOADING = {"loading": {"sam_vit_h": "2026-01-01T00:00:00+00:00"}}
+
 
 def pools(api: Api, tenant: Tenant, *words: str) -> str:
     options = ["--api-url", api.url, "--api-key", tenant.key]
@@ -48,7 +50,7 @@ def server(number: int, *, ready: bool, share: float = 0.0) -> dict[str, Any]:
 def workers(api: Api) -> Iterator[None]:
     """The second worker does not reach the first server; nobody reaches the third."""
     seen = [
-        [server(1, ready=True, share=0.5), server(2, ready=True), server(3, ready=False)],
+        [{**server(1, ready=True, share=0.5), **LOADING}, server(2, ready=True), server(3, ready=False)],
         [server(1, ready=False), server(2, ready=True, share=0.25), server(3, ready=False)],
     ]
     now = datetime.now(UTC)
@@ -64,8 +66,10 @@ def workers(api: Api) -> Iterator[None]:
 
 def test_each_server_counts_once_and_is_ready_if_a_worker_reaches_it(api: Api, tenant: Tenant) -> None:
     cells = pools(api, tenant, "--plain").splitlines()[0].split("\t")
-    assert cells[:7] == ["default", "2 of 3", "2.51.0 x 2", "2", "NVIDIA L4 x 2", "38%", "mobile_sam x 2"]
-    assert [cell.isdigit() for cell in cells[7:]] == [True, True]
+    assert cells[:2] == ["default", "ready"]
+    assert cells[2:8] == ["2 of 3", "2.51.0 x 2", "2", "NVIDIA L4 x 2", "38%", "mobile_sam x 2"]
+    assert cells[8] == "sam_vit_h"
+    assert [cell.isdigit() for cell in cells[9:]] == [True, True]
 
 
 def test_people_get_a_table_and_programs_the_api_s_objects(api: Api, tenant: Tenant) -> None:

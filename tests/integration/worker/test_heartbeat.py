@@ -27,7 +27,7 @@ def test_a_row_names_the_worker_and_the_loaded_variants(engine: Engine) -> None:
     (first,) = rows(engine)
     assert (first.worker, first.pool, first.triton_ready) == ("default@test:1", "default", True)
     server = {"address": "memory", "ready": True, "version": "0", "variants": ["mobile_sam"], "devices": []}
-    server |= {"died": [], "without_weights": {}}
+    server |= {"died": [], "loading": {}, "without_weights": {}}
     assert first.detail == {"servers": [server]}
     segmenter.ready = False
     write_heartbeat(services)

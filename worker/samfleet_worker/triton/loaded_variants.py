@@ -7,6 +7,7 @@ Loading a loaded variant, or one variant twice at a time, costs it nothing (trie
 from __future__ import annotations
 
 import time
+from datetime import UTC, datetime
 
 from tritonclient.grpc import InferenceServerClient
 from tritonclient.utils import InferenceServerException
@@ -42,6 +43,7 @@ class LoadedVariants:
         self._address = address
         self._most_loaded = most_loaded
         self._without_weights: dict[str, tuple[float, str]] = {}  # time and reason of the failed load
+        self._loading: dict[str, str] = {}  # start of each load, in ISO 8601
         self._too_full: dict[str, frozenset[str]] = {}  # what was loaded when a variant did not fit
 
     def has(self, variant: str) -> bool:
@@ -62,6 +64,7 @@ class LoadedVariants:
                 self._make_room(variant, others, at_work)
                 continue
             started = time.perf_counter()
+            self._loading[variant] = datetime.now(UTC).isoformat()
             try:
                 self._client.load_model(variant, client_timeout=LOAD_SECONDS)
             except InferenceServerException as error:
@@ -82,6 +85,12 @@ class LoadedVariants:
                 self._without_weights.pop(variant, None)
                 log.info("variant.loaded", variant=variant, address=self._address)
                 return
+            finally:
+                del self._loading[variant]
+
+    def loading(self) -> dict[str, str]:
+        """Return variants that are being loaded, and since when, in ISO 8601; safe to call from other threads."""
+        return self._loading.copy()
 
     def revive(self, variant: str, at_work: frozenset[str]) -> None:
         """Load a variant again whose process has died.

@@ -25,6 +25,7 @@ class ServerStatus:
     ready: bool
     version: str = ""
     variants: tuple[str, ...] = ()  # loaded and ready
+    loading: Mapping[str, str] = field(default_factory=dict)  # since when, in ISO 8601, as this worker asked for it
     devices: tuple[DeviceUse, ...] = ()  # those that replies have reported since the worker started
     died: tuple[str, ...] = ()  # loaded, but the process that serves it has died
     without_weights: Mapping[str, str] = field(

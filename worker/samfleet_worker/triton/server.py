@@ -257,18 +257,19 @@ class TritonServer:
         try:
             with mapped_errors(self.address):
                 if not self._client.is_server_ready(client_timeout=CONTROL_SECONDS):
-                    return ServerStatus(self.address, ready=False)
+                    return ServerStatus(self.address, ready=False, loading=self.room.loading())
                 version = self._client.get_server_metadata(client_timeout=CONTROL_SECONDS).version
             loaded = sorted(self.room.loaded())
         except SamfleetError:
             self._failed = True
-            return ServerStatus(self.address, ready=False)
+            return ServerStatus(self.address, ready=False, loading=self.room.loading())
         died = tuple(sorted(self._died.intersection(loaded)))
         return ServerStatus(
             self.address,
             ready=not died,
             version=version,
             variants=tuple(loaded),
+            loading=self.room.loading(),
             devices=self._devices.devices(),
             died=died,
             without_weights=self.room.without_weights(),

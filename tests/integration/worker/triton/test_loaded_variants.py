@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -29,6 +30,7 @@ from samfleet_worker.bootstrap import Services
 from samfleet_worker.pipeline import segment_shard
 from samfleet_worker.triton.client import TritonSegmenter, connect
 from samfleet_worker.triton.errors import ModelProcessDied, VariantLoadFailed, VariantWaits, from_triton
+from samfleet_worker.triton.loaded_variants import LoadedVariants
 
 MINUTES = timedelta(minutes=5)
 NOBODY: frozenset[str] = frozenset()
@@ -260,3 +262,21 @@ def work_until_done(services: Services, runs: list[Run], patience_seconds: float
             session.execute(update(Shard).values(not_before=None))
             for run in runs:
                 dispatch_run(session, services.queue, run.id, 100)
+
+
+def test_a_load_is_listed_while_it_lasts(
+    small_models: str, administrator: triton_grpc.InferenceServerClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    room = LoadedVariants(administrator, small_models, None)
+    load, seen = administrator.load_model, []
+
+    def watched(*args: Any, **options: Any) -> None:
+        seen.append(list(room.loading()))
+        load(*args, **options)
+
+    monkeypatch.setattr(administrator, "load_model", watched)
+    room.load("a", NOBODY)
+    with pytest.raises(VariantWaits):
+        room.load("huge", frozenset("a"))
+    assert seen == [["a"], ["huge"]]
+    assert room.loading() == {}

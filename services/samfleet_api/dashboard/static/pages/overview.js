@@ -1,12 +1,12 @@
 import { followJob, get, hasEnded } from "/dashboard/static/api.js";
-import { facts, h, notice } from "/dashboard/static/dom.js";
-import { count, duration, nameOf, percent, rate } from "/dashboard/static/format.js";
+import { h, notice } from "/dashboard/static/dom.js";
+import { count, duration, nameOf, rate } from "/dashboard/static/format.js";
 import { LIST, showNewest } from "/dashboard/static/overview/jobs.js";
+import { showPools } from "/dashboard/static/pools/card.js";
 import { stateOf } from "/dashboard/static/states.js";
 
 const ASKED_EVERY_MS = 5000;
 const PUSHED = 2;
-const HEARD_LATELY_S = 90;
 const FILTERS = ["state", "q", "label"];
 
 // The card stays in the document while the job is followed. Updates replace only its contents, so it keeps the focus.
@@ -91,89 +91,6 @@ function runningBoard(section) {
       );
     else if (grid.parentNode !== section) section.replaceChildren(grid);
   };
-}
-
-// Values that a device does not report (a CPU has no power reading) are left out.
-/** @param {Api.Device} one */
-function device(one) {
-  const seen = (Date.now() - Date.parse(one.seen_at)) / 1000;
-  const used = one.memory_used_bytes ?? 0;
-  const memory =
-    one.memory_total_bytes &&
-    gauge("Memory", used / one.memory_total_bytes, `${gib(used)} of ${gib(one.memory_total_bytes)} GiB`);
-  const more = [
-    one.utilization !== null && `utilization ${percent(one.utilization)}`,
-    one.power_watts !== null && `${one.power_watts.toFixed(0)} W`,
-    seen > HEARD_LATELY_S && `last seen ${duration(seen)} ago`,
-  ];
-  return h(
-    "section",
-    { class: "device", "aria-label": one.name },
-    h("h4", {}, one.name),
-    gauge("Busy", one.busy_share, percent(one.busy_share)),
-    memory || "",
-    h("p", { class: "soft small" }, more.filter(Boolean).join(" · ")),
-  );
-}
-
-/** @param {number} bytes */
-const gib = (bytes) => (bytes / 2 ** 30).toFixed(1);
-
-/** @type {(name: string, share: number, text: string) => HTMLElement} */
-function gauge(name, share, text) {
-  return h(
-    "div",
-    { class: "gauge" },
-    h("span", { class: "soft" }, name),
-    h("meter", { min: 0, max: 1, value: share, "aria-label": `${name}: ${text}` }),
-    h("span", {}, text),
-  );
-}
-
-/** @param {Api.Pool} pool */
-function poolCard(pool) {
-  const servers = pool.workers.flatMap((worker) =>
-    (worker.detail.servers ?? []).map((server) => ({ ...server, worker: worker.name })),
-  );
-  const health = pool.ready
-    ? h("span", { class: "state good" }, "ready")
-    : h("span", { class: "state bad" }, pool.workers.length ? "Triton does not respond" : "no worker");
-  const { queue } = pool;
-  /** @type {(images: number, shards: number) => string} */
-  const work = (images, shards) =>
-    `${count(images)} ${images === 1 ? "image" : "images"} in ${count(shards)} ${shards === 1 ? "shard" : "shards"}`;
-  /** @type {[string, string][]} */
-  const depth = [
-    ["Waiting", work(queue.images_waiting, queue.shards_waiting)],
-    ["In progress", work(queue.images_in_progress, queue.shards_in_progress)],
-  ];
-  /** @type {[string, string][]} */
-  const lines = servers.map((server) => [
-    server.address,
-    [
-      server.ready ? "ready" : "not ready",
-      server.version && `Triton ${server.version}`,
-      server.variants?.length && `loaded: ${server.variants.join(", ")}`,
-    ]
-      .filter(Boolean)
-      .join(", "),
-  ]);
-  return h(
-    "article",
-    { class: "card" },
-    h("div", { class: "head" }, h("h3", {}, pool.name), health),
-    h("p", { class: "soft" }, pool.workers.length === 1 ? "1 worker" : `${pool.workers.length} workers`),
-    facts([...depth, ...lines]),
-    ...pool.warnings.map((warning) => h("p", { class: "bad small" }, warning)),
-    ...pool.devices.map(device),
-  );
-}
-
-/** @param {HTMLElement} section */
-async function showPools(section) {
-  /** @type {Api.Pools} */
-  const { items: pools } = await get("/v1/pools");
-  section.replaceChildren(h("div", { class: "cards" }, pools.map(poolCard)));
 }
 
 /** @param {HTMLElement} main */
