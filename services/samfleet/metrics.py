@@ -154,7 +154,7 @@ CLEANED = Counter(
 SWEPT = Counter(
     "samfleet_sweeper_actions",
     "Actions of sweeps: leases_expired, shards_resent, plans_resent, finishes_resent, shards_dispatched, "
-    "parts_deleted, listings_resent, exports_resent.",
+    "parts_deleted, listings_resent, exports_resent, comparisons_resent.",
     ("action",),
     registry=REGISTRY,
 )

@@ -25,6 +25,8 @@ from samfleet.variants.catalogue import add_variants_of
 from samfleet.version import code_version
 from samfleet_api.audit.endpoints import router as audit
 from samfleet_api.bodies import BodyLimit
+from samfleet_api.comparisons.endpoints import router as comparisons
+from samfleet_api.comparisons.images import router as image_comparisons
 from samfleet_api.dashboard.docs import add_docs
 from samfleet_api.dashboard.pages import add_dashboard
 from samfleet_api.datasets.endpoints import router as datasets
@@ -90,7 +92,7 @@ is null. Unknown parameters and fields are rejected, so that misspellings are no
 ROUTERS = (
     datasets, dataset_sources, dataset_images, dataset_filling, dataset_filling_by_source, dataset_versions,
     predictions, job_estimates, jobs, bulk_jobs, job_changes, job_events, job_history, runs, run_results, run_pictures,
-    run_annotations, run_neighbours, exports, export_files, deletions,
+    run_annotations, run_neighbours, exports, export_files, deletions, comparisons, image_comparisons,
     variants, pools, hardware, prices, reports, survey, advice, exchange, sites, health, metrics, sessions,
     login_links, keys, current_key, tenants, audit, storage, webhooks, webhook_deliveries,
 )  # fmt: skip

@@ -11,8 +11,9 @@ from fastapi import Depends, Path
 from pydantic import AfterValidator
 from sqlalchemy import Engine, Select, select
 
+from samfleet.comparisons.errors import ComparisonNotFound
 from samfleet.datasets.service import DatasetNotFound
-from samfleet.db.models import ApiKey, Dataset, Export, Job, Run, WebhookEndpoint
+from samfleet.db.models import ApiKey, Comparison, Dataset, Export, Job, Run, WebhookEndpoint
 from samfleet.db.session import read_only
 from samfleet.errors import InvalidInput, NotFound
 from samfleet.exports.errors import ExportNotFound
@@ -70,19 +71,29 @@ def whole_job_id(engine: Engine, tenant_id: uuid.UUID, text: str) -> uuid.UUID:
     return whole_id(engine, text, ids, JobNotFound, "GET /v1/jobs")
 
 
+def whole_run_id(engine: Engine, tenant_id: uuid.UUID, text: str) -> uuid.UUID:
+    """Expand the id of one of the tenant's runs."""
+    ids = select(Run.id).join(Job, Job.id == Run.job_id).where(Job.tenant_id == tenant_id, Job.deleted_at.is_(None))
+    return whole_id(engine, text, ids, RunNotFound, "GET /v1/jobs/{id}")
+
+
 def _job_id(job_id: IdInPath, tenant_id: TenantId, engine: EngineValue) -> uuid.UUID:
     return whole_job_id(engine, tenant_id, job_id)
 
 
 def _run_id(run_id: IdInPath, tenant_id: TenantId, engine: EngineValue) -> uuid.UUID:
-    ids = select(Run.id).join(Job, Job.id == Run.job_id).where(Job.tenant_id == tenant_id, Job.deleted_at.is_(None))
-    return whole_id(engine, run_id, ids, RunNotFound, "GET /v1/jobs/{id}")
+    return whole_run_id(engine, tenant_id, run_id)
 
 
 def _export_id(export_id: IdInPath, tenant_id: TenantId, engine: EngineValue) -> uuid.UUID:
     ids = select(Export.id).join(Run, Run.id == Export.run_id).join(Job, Job.id == Run.job_id)
     ids = ids.where(Job.tenant_id == tenant_id, Job.deleted_at.is_(None))
     return whole_id(engine, export_id, ids, ExportNotFound, "GET /v1/runs/{id}/exports")
+
+
+def _comparison_id(comparison_id: IdInPath, tenant_id: TenantId, engine: EngineValue) -> uuid.UUID:
+    ids = select(Comparison.id).where(Comparison.tenant_id == tenant_id)
+    return whole_id(engine, comparison_id, ids, ComparisonNotFound, "GET /v1/comparisons")
 
 
 def _dataset_id(dataset_id: IdInPath, tenant_id: TenantId, engine: EngineValue) -> uuid.UUID:
@@ -102,6 +113,7 @@ def _webhook_id(webhook_id: IdInPath, tenant_id: TenantId, engine: EngineValue) 
 JobId = Annotated[uuid.UUID, Depends(_job_id)]
 RunId = Annotated[uuid.UUID, Depends(_run_id)]
 ExportId = Annotated[uuid.UUID, Depends(_export_id)]
+ComparisonId = Annotated[uuid.UUID, Depends(_comparison_id)]
 DatasetId = Annotated[uuid.UUID, Depends(_dataset_id)]
 KeyId = Annotated[uuid.UUID, Depends(_key_id)]
 WebhookId = Annotated[uuid.UUID, Depends(_webhook_id)]

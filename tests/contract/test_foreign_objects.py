@@ -111,11 +111,21 @@ def test_a_foreign_object_in_a_body_is_answered_like_an_absent_one(
         assert answers[0][0] == 404
 
 
+@pytest.mark.parametrize("scope", [Scope.SUBMIT, Scope.ADMIN])
+def test_foreign_runs_cannot_be_compared(clients: dict[Scope, httpx.Client], owned: Owned, scope: Scope) -> None:
+    answers = []
+    for ids in (owned.ids, absent(owned.ids)):
+        body = {"run_a": ids["run_id"], "run_b": ids["other_run_id"]}
+        answers.append(told(clients[scope].post("/v1/comparisons", json=body), ids))
+    assert answers[0] == answers[1]
+    assert answers[0][0] == 404
+
+
 def test_a_foreign_object_in_a_query_is_answered_like_an_absent_one(
     api: Api, clients: dict[Scope, httpx.Client], owned: Owned
 ) -> None:
     nothing, compared = absent(owned.ids), 0
-    kinds = {"job": "job_id", "dataset_id": "dataset_id"}
+    kinds = {"job": "job_id", "dataset_id": "dataset_id", "run_a": "run_id", "run_b": "run_id"}
     for route, (name, kind) in product(routes(api), kinds.items()):
         if route.method == "GET" and name in route.query and not route.parameters:
             asked = [(ids, {name: ids[kind]}) for ids in (owned.ids, nothing)]

@@ -9,6 +9,8 @@ from __future__ import annotations
 import uuid
 from dataclasses import replace
 
+from samfleet.comparisons.build import build_comparison
+from samfleet.comparisons.sweep import sweep_comparisons
 from samfleet.datasets.service import InputLimits
 from samfleet.db.session import transaction
 from samfleet.exports.build import build_export
@@ -85,6 +87,10 @@ def _register_results(app: WorkerApp) -> None:
         limits = PixelLimits(settings.max_pixels, settings.max_tiled_pixels)
         build_export(services.engine, services.store, uuid.UUID(export_id), most, services.remote, limits)
 
+    @app.task(name=TaskName.COMPARE.value, base=SamfleetTask, bind=True, acks_late=True, shared=False)
+    def compare(self: SamfleetTask, comparison_id: str) -> None:
+        build_comparison(self.services.engine, self.services.store, uuid.UUID(comparison_id))
+
 
 def _register_periodic_tasks(app: WorkerApp) -> None:
     @app.task(name=TaskName.SWEEP.value, base=SamfleetTask, bind=True, acks_late=True, shared=False)
@@ -93,8 +99,9 @@ def _register_periodic_tasks(app: WorkerApp) -> None:
         with transaction(services.engine) as session:
             exports = sweep_exports(session, services.queue, services.sweep_limits.resend_after)
             exports += request_due_exports(session, services.queue)
+            comparisons = sweep_comparisons(session, services.queue, services.sweep_limits.resend_after)
         swept = sweep(services.engine, services.queue, services.store, services.sweep_limits)
-        swept = replace(swept, exports_resent=exports)
+        swept = replace(swept, exports_resent=exports, comparisons_resent=comparisons)
         count_swept(swept)
         if swept != IDLE:
             log.info("sweep.found", **{name: getattr(swept, name) for name in swept.__slots__})

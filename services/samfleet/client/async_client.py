@@ -17,6 +17,7 @@ from samfleet.client.bulk import acted_on
 from samfleet.client.client import SamfleetClient
 from samfleet.client.frames import Frames, choice_of
 from samfleet.client.images import source_of, with_frames
+from samfleet.client.routes import comparisons as of_comparisons
 from samfleet.client.routes import datasets as of_datasets
 from samfleet.client.routes import exports as of_exports
 from samfleet.client.routes import jobs as of_jobs
@@ -101,6 +102,13 @@ class AsyncClient(AsyncCalls):
     exports = async_listing(of_exports.exports)
     export = awaited(of_exports.export)
     delete_export = awaited(of_exports.delete_export)
+
+    create_comparison = awaited(of_comparisons.create_comparison)
+    comparison = awaited(of_comparisons.comparison)
+    comparisons = async_listing(of_comparisons.comparisons)
+    comparison_images = async_listing(of_comparisons.comparison_images)
+    image_comparison = awaited(of_comparisons.image_comparison)
+    delete_comparison = awaited(of_comparisons.delete_comparison)
 
     def __init__(
         self,

@@ -11,6 +11,7 @@ from samfleet.client import downloads
 from samfleet.client.access_calls import AccessCalls
 from samfleet.client.bulk import acted_on
 from samfleet.client.methods import blocking, listing
+from samfleet.client.routes import comparisons as of_comparisons
 from samfleet.client.routes import datasets as of_datasets
 from samfleet.client.routes import exports as of_exports
 from samfleet.client.routes import jobs as of_jobs
@@ -90,6 +91,13 @@ class SamfleetClient(AccessCalls, WebhookCalls):
     exports = listing(of_exports.exports)
     export = blocking(of_exports.export)
     delete_export = blocking(of_exports.delete_export)
+
+    create_comparison = blocking(of_comparisons.create_comparison)
+    comparison = blocking(of_comparisons.comparison)
+    comparisons = listing(of_comparisons.comparisons)
+    comparison_images = listing(of_comparisons.comparison_images)
+    image_comparison = blocking(of_comparisons.image_comparison)
+    delete_comparison = blocking(of_comparisons.delete_comparison)
 
     def download_export(self, export: Mapping[str, Any], path: Path) -> None:
         """Download the file of a completed export and compare its SHA-256. Raises `DownloadDamaged`.

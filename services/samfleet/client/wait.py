@@ -1,4 +1,4 @@
-"""Polling of jobs and exports until they end. It survives a restart of the API."""
+"""Polling of jobs, exports and comparisons until they end. It survives a restart of the API."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from types import TracebackType
 from typing import Any
 
 from samfleet.client.calls import Calls
-from samfleet.client.routes import exports, jobs
+from samfleet.client.routes import comparisons, exports, jobs
 from samfleet.client.schemas import Job
-from samfleet.client.steps import Pause, Steps, ask
+from samfleet.client.steps import Call, Pause, Steps, ask
 from samfleet.client.transport import ApiError, ApiUnreachable
 from samfleet.errors import SamfleetError
 
@@ -31,6 +31,12 @@ class ExportNotBuilt(SamfleetError):
     """The export failed."""
 
     code = "export_not_built"
+
+
+class ComparisonNotCompleted(SamfleetError):
+    """The comparison failed."""
+
+    code = "comparison_not_completed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,15 +86,26 @@ def follow_job(client: Calls, job_id: str, on_change: Callable[[Job], None], clo
 
 def built_export(export: dict[str, Any]) -> Steps[dict[str, Any]]:
     """Return the export when it is completed. Raises `ExportNotBuilt` with the server's reason."""
+    return _completed(export, "export", exports.export, ExportNotBuilt)
+
+
+def completed_comparison(comparison: dict[str, Any]) -> Steps[dict[str, Any]]:
+    """Return the comparison when it is completed. Raises `ComparisonNotCompleted` with the server's reason."""
+    return _completed(comparison, "comparison", comparisons.comparison, ComparisonNotCompleted)
+
+
+def _completed(
+    item: dict[str, Any], noun: str, read: Callable[[str], Call[dict[str, Any]]], failed: type[SamfleetError]
+) -> Steps[dict[str, Any]]:
     wait = FIRST_INTERVAL_SECONDS
-    while export["state"] not in {"completed", "failed"}:
+    while item["state"] not in {"completed", "failed"}:
         yield Pause(wait)
         wait = min(2 * wait, LONGEST_EXPORT_INTERVAL_SECONDS)
-        export = yield from ask(exports.export(export["id"]))
-    if export["state"] == "failed":
-        reason = export["error"] or {"message": "the server gives no reason", "code": ExportNotBuilt.code}
-        raise ExportNotBuilt(f"export {export['id']} failed: {reason['message']} ({reason['code']})")
-    return export
+        item = yield from ask(read(item["id"]))
+    if item["state"] == "failed":
+        reason = item["error"] or {"message": "the server gives no reason", "code": failed.code}
+        raise failed(f"{noun} {item['id']} failed: {reason['message']} ({reason['code']})")
+    return item
 
 
 def wait_for_export(
@@ -96,3 +113,10 @@ def wait_for_export(
 ) -> dict[str, Any]:
     """Carry out `built_export`."""
     return client.carry_out(built_export(export), sleep=sleep)
+
+
+def wait_for_comparison(
+    client: Calls, comparison: dict[str, Any], *, sleep: Callable[[float], None] = time.sleep
+) -> dict[str, Any]:
+    """Carry out `completed_comparison`."""
+    return client.carry_out(completed_comparison(comparison), sleep=sleep)

@@ -16,7 +16,7 @@ class ExportFormatUnknown(InvalidInput):
 
 
 class RunNotEnded(Conflict):
-    """The run has not ended; export it when it has."""
+    """The run has not ended; export or compare it when it has."""
 
     code = "run_not_ended"
 

@@ -20,6 +20,8 @@ from sqlalchemy.orm import Session, aliased
 from samfleet.datasets.contents import drop_uses
 from samfleet.db.models import (
     Base,
+    ComparedImage,
+    Comparison,
     Dataset,
     DatasetAnnotation,
     DatasetDetection,
@@ -84,10 +86,19 @@ def remove_job(engine: Engine, store: ObjectStore, job_id: uuid.UUID, *, grace: 
             session.execute(update(Run).where(Run.id == run_id).values(parts=0, part_bytes=0))
         _check(deadline)
         delete_rows(engine, ImageResult, ImageResult.run_id == run_id, deadline)
+        _remove_comparisons(engine, run_id, deadline)
     with transaction(engine) as session:
         _keep_figures(session, run_ids)
         _remove_again(session, [run_prefix(run_id) for run_id in run_ids], grace)
         session.execute(delete(Job).where(Job.id == job_id))
+
+
+def _remove_comparisons(engine: Engine, run_id: uuid.UUID, deadline: float) -> None:
+    """Remove the comparisons that a run is in, also those with runs of other jobs."""
+    of_run = (Comparison.run_a_id == run_id) | (Comparison.run_b_id == run_id)
+    delete_rows(engine, ComparedImage, ComparedImage.comparison_id.in_(select(Comparison.id).where(of_run)), deadline)
+    with transaction(engine) as session:
+        session.execute(delete(Comparison).where(of_run))
 
 
 def remove_dataset(

@@ -37,6 +37,7 @@ class TaskName(StrEnum):
     SEGMENT = "shards.segment"  # (shard id), on the queue of its pool
     FINISH = "jobs.finish"  # (run id)
     EXPORT = "exports.build"  # (export id)
+    COMPARE = "comparisons.build"  # (comparison id)
     SWEEP = "jobs.sweep"  # ()
     CLEAN = "storage.clean"  # ()
 
@@ -49,6 +50,7 @@ SUBJECTS: Mapping[str, str] = {
     TaskName.SEGMENT: "shard_id",
     TaskName.FINISH: "run_id",
     TaskName.EXPORT: "export_id",
+    TaskName.COMPARE: "comparison_id",
 }
 
 

@@ -63,6 +63,7 @@ class Swept:
     parts_deleted: int
     listings_resent: int = 0
     exports_resent: int = 0
+    comparisons_resent: int = 0
 
 
 def sweep(engine: Engine, queue: TaskQueue, store: ObjectStore, limits: SweepLimits) -> Swept:

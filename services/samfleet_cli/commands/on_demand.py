@@ -26,6 +26,7 @@ COMMANDS = {
     "predict": "predict:predict",
     "demo": "demo:demo",
     "distill": "distill:distill",
+    "compare": "compare:compare",
     "advise": "advise:advise",
     "audit": "keys:audit",
     "deletions": "history:deletions",

@@ -10,6 +10,12 @@ SUCCESS = {"200", "201", "202", "204", "206", "304"}
 
 OPERATIONS = [
     "audit_list",
+    "comparison_create",
+    "comparison_delete",
+    "comparison_list",
+    "comparison_list_images",
+    "comparison_read",
+    "comparison_read_image",
     "dataset_add_images",
     "dataset_add_images_by_hash",
     "dataset_create",

@@ -15,6 +15,7 @@ import pytest
 
 from fixtures.api.running_api import Api, Tenant
 from fixtures.worker.recorded_jobs import carry_out, write_pictures
+from samfleet.comparisons.build import build_comparison
 from samfleet.exports.build import build_export
 from samfleet.jobs.queue import TaskName
 
@@ -23,7 +24,7 @@ DOCUMENT = Path(__file__).resolve().parents[3] / "docs" / "api.md"
 
 def run(commands: str, folder: Path, **variables: str) -> str:
     """Run the commands; variables and functions persist from one block to the next, as in a terminal."""
-    keep = "declare -p DATASET JOB RUN EXPORT > state 2> /dev/null || true"
+    keep = "declare -p DATASET JOB RUN EXPORT OTHER_RUN COMPARISON > state 2> /dev/null || true"
     script = f"set -euo pipefail\ntouch state\nsource ./state\n{commands}\n{keep}\n"
     environment = {"PATH": os.environ["PATH"], "HOME": str(folder), **variables}
     done = subprocess.run(
@@ -37,7 +38,7 @@ def run(commands: str, folder: Path, **variables: str) -> str:
 def test_the_walkthrough_works_as_written(api: Api, tenant: Tenant, folder: Path, tmp_path: Path) -> None:
     blocks = re.findall(r"```bash\n(.*?)```", DOCUMENT.read_text(), flags=re.DOTALL)
     setup, from_directory, by_upload, by_hash, submit, edit, estimate, many, follow, history, *others = blocks
-    results, export, exported, reports, advice, storage, pools = others
+    results, export, exported, rerun, compare, compared, reports, advice, storage, pools = others
     (tmp_path / ".samfleet").mkdir()
     (tmp_path / ".samfleet/api_key").write_text(tenant.key)
     setup = re.sub(r"API=\S+", f"API={api.url}", setup)
@@ -57,6 +58,14 @@ def test_the_walkthrough_works_as_written(api: Api, tenant: Tenant, folder: Path
             build_export(api.engine, api.store, uuid.UUID(str(task.args[0])), 1000)
         assert '"outdated": false' in run(setup + exported, tmp_path)
         assert len(json.loads((tmp_path / "export.json").read_text())["images"]) == 3
+        run(setup + rerun, tmp_path)
+        carry_out(api, tenant.http.get("/v1/jobs").json()["items"][0])
+        run(setup + compare, tmp_path)
+        for task in [task for task in api.queue.sent if task.task == TaskName.COMPARE]:
+            build_comparison(api.engine, api.store, uuid.UUID(str(task.args[0])))
+        matched = run(setup + compared, tmp_path)
+        assert '"agreement": 1' in matched
+        assert '"changed": false' in matched
         assert '"p95_ms"' in run(setup + reports, tmp_path)
         assert "nothing has been measured for the task box yet" in run(setup + advice, tmp_path)
         assert '"pictures"' in run(setup + storage, tmp_path)

@@ -13,8 +13,9 @@ from sqlalchemy.exc import IntegrityError
 
 from fixtures.worker.ended_runs import ended_run, new_export
 from fixtures.worker.job_rows import claim_one, record_one, start_job
+from samfleet.comparisons.states import COMPARISON_TRANSITIONS
 from samfleet.db.actors import acting_as_task
-from samfleet.db.models import ExportState, JobState, RunState, ShardState
+from samfleet.db.models import Comparison, ComparisonState, ExportState, Job, JobState, RunState, ShardState
 from samfleet.db.session import transaction
 from samfleet.exports.states import EXPORT_TRANSITIONS
 from samfleet.jobs.cancel import cancel_job
@@ -64,12 +65,18 @@ def is_allowed(connection: Connection, table: str, state: str) -> bool:
         ("runs", RUN_TRANSITIONS),
         ("shards", SHARD_TRANSITIONS),
         ("exports", EXPORT_TRANSITIONS),
+        ("comparisons", COMPARISON_TRANSITIONS),
     ],
 )
 def test_the_database_allows_exactly_the_transitions_of_the_table(
     engine: Engine, table: str, transitions: Mapping[StrEnum, frozenset[StrEnum]]
 ) -> None:
-    new_export(engine, MemoryTaskQueue(), ended_run(engine, MemoryStore(), 4))
+    run = ended_run(engine, MemoryStore(), 4)
+    new_export(engine, MemoryTaskQueue(), run)
+    with transaction(engine) as session:
+        tenant_id = session.get_one(Job, run.job_id).tenant_id
+        sides = {"run_a_id": run.id, "run_b_id": run.id, "retries_a": 0, "retries_b": 0}
+        session.add(Comparison(tenant_id=tenant_id, total=4, **sides))
     with engine.connect() as connection:
         for old, new in product(transitions, repeat=2):
             if old is new:
@@ -79,7 +86,14 @@ def test_the_database_allows_exactly_the_transitions_of_the_table(
 
 
 @pytest.mark.parametrize(
-    ("table", "states"), [("jobs", JobState), ("runs", RunState), ("shards", ShardState), ("exports", ExportState)]
+    ("table", "states"),
+    [
+        ("jobs", JobState),
+        ("runs", RunState),
+        ("shards", ShardState),
+        ("exports", ExportState),
+        ("comparisons", ComparisonState),
+    ],
 )
 def test_the_database_knows_exactly_the_states_of_the_code(engine: Engine, table: str, states: type[StrEnum]) -> None:
     query = "SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE conname = :name"

@@ -6,10 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-from numpy.typing import NDArray
-from pycocotools import mask as coco_mask
-
+from samfleet.masks.pairing import Rle, iou_table, pair_masks
 from samfleet.masks.record import MaskRecord
 from samfleet.variants.gates import AGREEING_IOU, PAIRED_IOU, GateFigures
 
@@ -52,18 +49,7 @@ def compare_images(
 
 def pair_ious(reference: Sequence[MaskRecord], candidate: Sequence[MaskRecord]) -> list[float]:
     """Return the IoUs of pairs of at least `PAIRED_IOU`, matched greedily, best first; no mask is in two pairs."""
-    table = _ious(reference, candidate)
-    rows, columns = np.nonzero(table >= PAIRED_IOU)
-    order = np.argsort(-table[rows, columns], kind="stable")
-    found: list[float] = []
-    used_rows: set[int] = set()
-    used_columns: set[int] = set()
-    for row, column in zip(rows[order].tolist(), columns[order].tolist(), strict=True):
-        if row not in used_rows and column not in used_columns:
-            used_rows.add(row)
-            used_columns.add(column)
-            found.append(float(table[row, column]))
-    return found
+    return [pair.iou for pair in pair_masks(_codes(reference), _codes(candidate), PAIRED_IOU)]
 
 
 def figures_of(images: Sequence[ImageAgreement]) -> GateFigures:
@@ -98,20 +84,15 @@ def unusable_scores(masks: Sequence[MaskRecord]) -> bool:
 def _same_prompt_ious(reference: Sequence[MaskRecord], candidate: Sequence[MaskRecord]) -> list[float]:
     by_prompt = {mask.prompt_index: mask for mask in candidate}
     return [
-        float(_ious([mask], [by_prompt[mask.prompt_index]])[0, 0]) if mask.prompt_index in by_prompt else 0.0
+        float(iou_table(_codes([mask]), _codes([by_prompt[mask.prompt_index]]))[0, 0])
+        if mask.prompt_index in by_prompt
+        else 0.0
         for mask in reference
     ]
 
 
-def _ious(reference: Sequence[MaskRecord], candidate: Sequence[MaskRecord]) -> NDArray[np.float64]:
-    """Return [reference, candidate] by pycocotools. Two empty masks agree, where pycocotools would divide 0 by 0."""
-    if not reference or not candidate:
-        return np.zeros((len(reference), len(candidate)))
-    codes = [[{"size": mask.size, "counts": mask.counts.encode()} for mask in side] for side in (reference, candidate)]
-    table = np.asarray(coco_mask.iou(codes[0], codes[1], [0] * len(candidate)), dtype=np.float64)
-    empty = [np.array([mask.area == 0 for mask in side]) for side in (reference, candidate)]
-    table[np.ix_(*empty)] = 1.0
-    return table
+def _codes(masks: Sequence[MaskRecord]) -> list[Rle]:
+    return [{"size": mask.size, "counts": mask.counts} for mask in masks]
 
 
 def _mean(values: Sequence[float]) -> float:

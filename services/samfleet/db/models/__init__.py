@@ -2,6 +2,7 @@
 
 from samfleet.db.base import Base
 from samfleet.db.models.audit import AuditEvent
+from samfleet.db.models.comparisons import ComparedImage, Comparison, ComparisonState
 from samfleet.db.models.contents import ContentUse, StoredContent
 from samfleet.db.models.datasets import (
     Dataset,
@@ -37,6 +38,9 @@ __all__ = [
     "AuditEvent",
     "Base",
     "BrowserSession",
+    "ComparedImage",
+    "Comparison",
+    "ComparisonState",
     "ContentUse",
     "Dataset",
     "DatasetAnnotation",
