@@ -17,6 +17,8 @@ from pydantic.json_schema import models_json_schema
 from samfleet_api.datasets.places import DatasetSources
 from samfleet_api.datasets.schemas import AddedByHash, Dataset, ImageHash
 from samfleet_api.estimates.schemas import JobEstimate
+from samfleet_api.comparisons.image_schemas import ImageComparison
+from samfleet_api.comparisons.schemas import ComparedImage, Comparison
 from samfleet_api.exports.schemas import Export, ExportFormats
 from samfleet_api.jobs.bulk_schemas import ActedOnJobs, JobCount
 from samfleet_api.jobs.failure_schemas import FailureGroups
@@ -46,6 +48,7 @@ MODELS: tuple[type[BaseModel], ...] = (
     ExportFormats,
     FailureGroups,
     ImageAnnotations,
+    ImageComparison,
     Job,
     JobEstimate,
     JobCount,
@@ -53,6 +56,8 @@ MODELS: tuple[type[BaseModel], ...] = (
     JobThroughput,
     Neighbours,
     Page[Dataset],
+    Page[ComparedImage],
+    Page[Comparison],
     Page[ImageOfRun],
     Page[Delivery],
     Page[Export],

@@ -19,7 +19,7 @@ from samfleet.jobs.export import RunNotFound
 from samfleet.logging import get_logger
 from samfleet_api.comparisons import repository
 from samfleet_api.comparisons.repository import COLUMNS, ImagePlace, RunOfSide, Sort
-from samfleet_api.comparisons.schemas import ComparedImage, Comparison, CreateComparison, Side
+from samfleet_api.comparisons.schemas import ComparedImage, Comparison, ComparisonSide, CreateComparison
 from samfleet_api.dependencies import EngineValue, QueueValue, ReadSessionValue, TenantId, WriteSessionValue
 from samfleet_api.pagination import (
     DEFAULT_LIMIT,
@@ -166,7 +166,7 @@ def view_all(session: Session, rows: Sequence[ComparisonRow]) -> list[Comparison
     """Build the views of comparisons with two sides each, in a constant number of queries."""
     run_ids = {run_id for row in rows for run_id in (row.run_a_id, row.run_b_id)}
     runs, facts = repository.sides_of(session, run_ids), facts_of(session, run_ids)
-    sides = {one: Side.of(runs[one], facts.get(one, RunFacts()).hardware) for one in run_ids}
+    sides = {one: ComparisonSide.of(runs[one], facts.get(one, RunFacts()).hardware) for one in run_ids}
     return [
         Comparison.of(row, sides[row.run_a_id], sides[row.run_b_id], outdated=_is_outdated(row, runs)) for row in rows
     ]

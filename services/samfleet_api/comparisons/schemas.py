@@ -93,7 +93,7 @@ class CreateComparison(RequestModel):
     run_b: IdText = Field(description=DESCRIPTION, json_schema_extra={"pattern": PATTERN})
 
 
-class Side(BaseModel):
+class ComparisonSide(BaseModel):
     """A run of a comparison."""
 
     run_id: uuid.UUID
@@ -133,7 +133,7 @@ class Side(BaseModel):
         )
 
 
-class Summary(BaseModel):
+class ComparisonSummary(BaseModel):
     """Sums over the images that both runs segmented."""
 
     images: int
@@ -167,19 +167,19 @@ class Comparison(BaseModel):
     model_config = ConfigDict(json_schema_extra={"examples": [COMPARISON_EXAMPLE]})
 
     id: uuid.UUID
-    a: Side = Field(description="The reference.")
-    b: Side
+    a: ComparisonSide = Field(description="The reference.")
+    b: ComparisonSide
     state: ComparisonState
     progress: float = Field(ge=0, le=1, description="Share of the images compared.")
     outdated: bool = Field(description="Whether a retry has changed the results of a run since the request.")
-    summary: Summary | None = Field(description="Of the images compared so far; null before the first.")
+    summary: ComparisonSummary | None = Field(description="Of the images compared so far; null before the first.")
     error: Failure | None
     created_at: datetime
     started_at: datetime | None
     finished_at: datetime | None
 
     @classmethod
-    def of(cls, row: ComparisonRow, a: Side, b: Side, *, outdated: bool) -> Self:
+    def of(cls, row: ComparisonRow, a: ComparisonSide, b: ComparisonSide, *, outdated: bool) -> Self:
         return cls(
             id=row.id,
             a=a,
@@ -187,7 +187,7 @@ class Comparison(BaseModel):
             state=row.state,
             progress=min(1.0, row.position / row.total) if row.total else float(row.finished_at is not None),
             outdated=outdated,
-            summary=Summary.of(row) if row.images else None,
+            summary=ComparisonSummary.of(row) if row.images else None,
             error=failure_of(row.error_code, row.error_message),
             created_at=row.created_at,
             started_at=row.started_at,

@@ -26,6 +26,7 @@ PAGES = (
     "/runs/{run_id}/images/{image_id}",
     "/reports",
     "/reports/{report}",
+    "/compare",
     "/survey",
     "/variants",
     "/advise",

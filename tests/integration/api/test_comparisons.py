@@ -90,7 +90,8 @@ def test_images_are_ranked_page_by_page(
     api: Api, tenant: Tenant, sides: dict[str, str], sort: str, images: list[int]
 ) -> None:
     path = f"/v1/comparisons/{completed(api, tenant, sides)['id']}/images"
-    found, cursor = [], {}
+    found: list[dict[str, Any]] = []
+    cursor: dict[str, str] = {}
     while True:
         page = tenant.http.get(path, params={"sort": sort, "limit": 2, **cursor}).json()
         found += page["items"]

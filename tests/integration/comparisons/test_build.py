@@ -101,7 +101,7 @@ def test_every_image_that_both_runs_segmented_is_compared(
     ]
     assert (built.masks_a, built.masks_b, built.matched, built.changed) == (8, 8, 6, 1)
     assert built.iou_sum == pytest.approx(5.8)
-    assert (images[0].iou_a, images[0].iou_b, images[0].iou_change) == (pytest.approx(0.1), 0.0, pytest.approx(-0.1))
+    assert [images[0].iou_a, images[0].iou_b, images[0].iou_change] == pytest.approx([0.1, 0.0, -0.1])
 
 
 def test_an_equal_request_shares_the_comparison(

@@ -74,6 +74,7 @@ export const pareto = {
   },
   columns: () => [
     { title: "Task", value: (row) => row.task },
+    { title: "Masks", value: (row) => h("a", { href: behind(row) }, "Compare") },
     number("Images", "n", whole),
     number("Instances", "instances", whole),
     ...QUALITIES.map(([key, name]) => number(name, QUALITY[key], decimals(4))),
@@ -85,6 +86,11 @@ export const pareto = {
     },
   ],
 };
+
+// The page that shows the images behind a point, beside those of another variant.
+/** @param {Api.ParetoRow} row */
+const behind = (row) =>
+  `/dashboard/compare?${new URLSearchParams({ variant: row.variant, dataset: row.dataset ?? "" })}`;
 
 /** @type {(dataset: string, rows: Weighed[], answer: Api.Report, known: Reports.Known) => HTMLElement} */
 function one(dataset, rows, answer, known) {
