@@ -32,6 +32,7 @@ from samfleet_api.reports.advice_schemas import Advice
 from samfleet_api.reports.schemas import Report, StageList
 from samfleet_api.reports.survey import Survey
 from samfleet_api.runs.annotation_schemas import ImageAnnotations
+from samfleet_api.reviews.schemas import ImageReview, ImageToReview, RunReviewProgress
 from samfleet_api.runs.image_schemas import ImageOfRun, RunImage
 from samfleet_api.runs.neighbours import Neighbours
 from samfleet_api.sessions.endpoints import SessionView
@@ -49,6 +50,8 @@ MODELS: tuple[type[BaseModel], ...] = (
     FailureGroups,
     ImageAnnotations,
     ImageComparison,
+    ImageReview,
+    ImageToReview,
     Job,
     JobEstimate,
     JobCount,
@@ -68,6 +71,7 @@ MODELS: tuple[type[BaseModel], ...] = (
     Problem,
     Report,
     RunImage,
+    RunReviewProgress,
     SessionView,
     StageList,
     Storage,

@@ -24,6 +24,7 @@ from samfleet.client.routes import jobs as of_jobs
 from samfleet.client.routes import keys as of_keys
 from samfleet.client.routes import pools as of_pools
 from samfleet.client.routes import predictions as of_predictions
+from samfleet.client.routes import reviews as of_reviews
 from samfleet.client.routes import runs as of_runs
 from samfleet.client.schemas import ActedOn
 from samfleet.client.segmenting import Made, OnProgress, Wish, removed, segmented
@@ -96,6 +97,12 @@ class AsyncClient(AsyncCalls):
     hardware = awaited(of_runs.hardware)
     variants = awaited(of_runs.variants)
     variant_names = awaited(of_runs.variant_names)
+
+    review_progress = awaited(of_reviews.review_progress)
+    next_to_review = awaited(of_reviews.next_to_review)
+    review = awaited(of_reviews.review)
+    change_review = awaited(of_reviews.change_review)
+    review_history = async_listing(of_reviews.review_history)
 
     export_formats = awaited(of_exports.export_formats)
     create_export = awaited(of_exports.create_export)

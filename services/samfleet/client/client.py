@@ -18,6 +18,7 @@ from samfleet.client.routes import jobs as of_jobs
 from samfleet.client.routes import keys as of_keys
 from samfleet.client.routes import pools as of_pools
 from samfleet.client.routes import predictions as of_predictions
+from samfleet.client.routes import reviews as of_reviews
 from samfleet.client.routes import runs as of_runs
 from samfleet.client.schemas import ActedOn
 from samfleet.client.values import EXCHANGE_SECONDS, without_none
@@ -85,6 +86,12 @@ class SamfleetClient(AccessCalls, WebhookCalls):
     hardware = blocking(of_runs.hardware)
     variants = blocking(of_runs.variants)
     variant_names = blocking(of_runs.variant_names)
+
+    review_progress = blocking(of_reviews.review_progress)
+    next_to_review = blocking(of_reviews.next_to_review)
+    review = blocking(of_reviews.review)
+    change_review = blocking(of_reviews.change_review)
+    review_history = listing(of_reviews.review_history)
 
     export_formats = blocking(of_exports.export_formats)
     create_export = blocking(of_exports.create_export)

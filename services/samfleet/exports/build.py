@@ -30,6 +30,7 @@ from samfleet.exports.claim import (
 from samfleet.exports.errors import ExportFailed
 from samfleet.exports.formats import FORMATS
 from samfleet.exports.formats.base import ExportSource
+from samfleet.exports.reviewed import review_of, with_review
 from samfleet.image_errors import ImageMissing
 from samfleet.jobs.abandon import DATABASE_AWAY
 from samfleet.jobs.export import in_chunks
@@ -100,10 +101,12 @@ def _build(engine: Engine, store: ObjectStore, claimed: ClaimedExport, images: _
         images.limits,
     )
     key, digest = claimed.key(form.extension), hashlib.sha256()
-    chunks = life.chunks(in_chunks(form.write(source, claimed.options)))
-    size = store.put_stream(key, _hashed(chunks, digest))
+    with review_of(engine, claimed) as review:
+        source = with_review(source, review, claimed.options)
+        chunks = life.chunks(in_chunks(form.write(source, claimed.options)))
+        size = store.put_stream(key, _hashed(chunks, digest))
     with transaction(engine) as session:
-        completed = complete_export(session, claimed, key, size, digest.hexdigest())
+        completed = complete_export(session, claimed, key, size, digest.hexdigest(), review.version if review else None)
     if not completed:
         store.delete(key)
         raise _Lost

@@ -65,7 +65,7 @@ def claim_export(session: Session, export_id: uuid.UUID) -> ClaimedExport | None
     move_export(export, ExportState.RUNNING)
     export.token += 1
     export.progress, export.sent_at = 0.0, func.now()
-    options = ExportOptions(**export.options)
+    options = ExportOptions.from_dict(export.options)
     provenance = _provenance(session, run)
     session.flush()
     return ClaimedExport(
@@ -79,12 +79,19 @@ def show_life(session: Session, claimed: ClaimedExport, progress: float) -> bool
     return session.scalars(shown).one_or_none() is not None
 
 
-def complete_export(session: Session, claimed: ClaimedExport, key: str, size_bytes: int, sha256: str) -> bool:
-    """Make the file visible. Returns False like `show_life`; then the file is the caller's to delete."""
+def complete_export(
+    session: Session, claimed: ClaimedExport, key: str, size_bytes: int, sha256: str, review: int | None
+) -> bool:
+    """Make the file visible; `review` is the version of the review in it, None if it depends on none.
+
+    Returns False like `show_life`; then the file is the caller's to delete.
+    """
     export = _lock(session, claimed)
     if export is None:
         return False
     move_export(export, ExportState.COMPLETED)
+    if review is not None:
+        export.review_version = review
     export.key, export.bytes, export.sha256, export.progress = key, size_bytes, sha256, 1.0
     return True
 

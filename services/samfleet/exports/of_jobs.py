@@ -40,7 +40,7 @@ def request_due_exports(session: Session, queue: TaskQueue, run_id: uuid.UUID | 
     count = 0
     for run, wanted, correlation in session.execute(due).all():
         for one in wanted or ():
-            request = ExportRequest(one["format"], ExportOptions(**one["options"]), one["keep_days"])
+            request = ExportRequest(one["format"], ExportOptions.from_dict(one["options"]), one["keep_days"])
             export, created = add_export(session, queue, run.id, request, correlation)
             log.info(
                 "export.requested", export_id=str(export.id), run_id=str(run.id), format=one["format"], new=created

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import uuid
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 from sqlalchemy import func, select, text
 from sqlalchemy.dialects.postgresql import insert
@@ -13,13 +13,15 @@ from sqlalchemy.orm import Session
 
 from samfleet.db.models import Export, ExportState, Job, Run
 from samfleet.exports.errors import ExportFormatUnknown, ExportNotFound, RunNotEnded, TooManyExports
-from samfleet.exports.formats import FORMATS
+from samfleet.exports.formats import FORMATS, SHOW_REVIEWS
 from samfleet.exports.formats.base import ExportOptions
 from samfleet.exports.versions import parts_version
 from samfleet.jobs.export import RunNotFound, recorded_parts
 from samfleet.jobs.queue import TaskName, TaskQueue, wake_after_commit
 from samfleet.jobs.states import is_final
 from samfleet.logging import correlation_id
+from samfleet.reviews.selection import Reviewed
+from samfleet.reviews.versions import review_version
 
 MOST_EXPORTS = 100  # of a run, failed ones included
 
@@ -32,9 +34,15 @@ class ExportRequest:
     options: ExportOptions
     keep_days: int | None = None
 
-    def sha256(self, version: str) -> str:
-        """Return a hash that is equal for requests whose files are equal."""
-        about = json.dumps([self.format, asdict(self.options), version], sort_keys=True)
+    @property
+    def depends_on_review(self) -> bool:
+        """Return whether the file changes with the review of the run."""
+        return depends_on_review(self.format, self.options)
+
+    def sha256(self, version: str, review: int) -> str:
+        """Return a hash that is equal for requests whose files are equal, by the versions of parts and review."""
+        reviewed = [review] if review and self.depends_on_review else []
+        about = json.dumps([self.format, self.options.to_dict(), version, *reviewed], sort_keys=True)
         return hashlib.sha256(about.encode()).hexdigest()
 
 
@@ -48,7 +56,7 @@ def request_export(
     """
     require_format(request.format)
     run = _ended_run(session, tenant_id, run_id)
-    digest = request.sha256(parts_version(recorded_parts(session, run.id)))
+    digest = request.sha256(parts_version(recorded_parts(session, run.id)), review_version(session, run.id))
     if _find(session, run.id, digest) is None:
         _require_place(session, run.id)
     return add_export(session, queue, run.id, request, correlation_id())
@@ -58,11 +66,13 @@ def add_export(
     session: Session, queue: TaskQueue, run_id: uuid.UUID, request: ExportRequest, correlation: str | None
 ) -> tuple[Export, bool]:
     """Like `request_export`, for a locked run that has ended, however many exports it has."""
-    version = parts_version(recorded_parts(session, run_id))
-    digest = request.sha256(version)
+    version, review = parts_version(recorded_parts(session, run_id)), review_version(session, run_id)
+    digest = request.sha256(version, review)
     known = _find(session, run_id, digest)
     if known is None:
-        export = _insert(session, run_id, request, version, digest, correlation)
+        export = _insert(
+            session, run_id, request, correlation, parts_version=version, review_version=review, request_sha256=digest
+        )
         if export is not None:
             wake_after_commit(session, queue, TaskName.EXPORT, str(export.id), correlation=correlation)
             return export, True
@@ -73,6 +83,11 @@ def add_export(
         known.keep_days = request.keep_days
         session.flush()
     return known, False
+
+
+def depends_on_review(form: str, options: ExportOptions) -> bool:
+    """Return whether a file in this format with these options changes with the review of its run."""
+    return options.reviewed is not Reviewed.ALL or form in SHOW_REVIEWS
 
 
 def require_format(name: str) -> None:
@@ -104,16 +119,15 @@ def _find(session: Session, run_id: uuid.UUID, digest: str) -> Export | None:
 
 
 def _insert(
-    session: Session, run_id: uuid.UUID, request: ExportRequest, version: str, digest: str, correlation: str | None
+    session: Session, run_id: uuid.UUID, request: ExportRequest, correlation: str | None, **identity: str | int
 ) -> Export | None:
     """Insert the export; None if an equal request has committed one."""
     values = {
         "id": uuid.uuid4(),
         "run_id": run_id,
         "format": request.format,
-        "options": asdict(request.options),
-        "parts_version": version,
-        "request_sha256": digest,
+        "options": request.options.to_dict(),
+        **identity,
         "state": ExportState.QUEUED,
         "keep_days": request.keep_days,
         "correlation_id": correlation,

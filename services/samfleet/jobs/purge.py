@@ -30,9 +30,12 @@ from samfleet.db.models import (
     DatasetSource,
     Export,
     ImageResult,
+    ImageReview,
     Job,
+    MaskReview,
     RemovedPrefix,
     ReportSeries,
+    ReviewChange,
     Run,
     RunPicture,
     RunQuality,
@@ -85,7 +88,8 @@ def remove_job(engine: Engine, store: ObjectStore, job_id: uuid.UUID, *, grace: 
             session.execute(delete(Export).where(Export.run_id == run_id))
             session.execute(update(Run).where(Run.id == run_id).values(parts=0, part_bytes=0))
         _check(deadline)
-        delete_rows(engine, ImageResult, ImageResult.run_id == run_id, deadline)
+        for table in (ReviewChange, MaskReview, ImageReview, ImageResult):
+            delete_rows(engine, table, table.run_id == run_id, deadline)
         _remove_comparisons(engine, run_id, deadline)
     with transaction(engine) as session:
         _keep_figures(session, run_ids)

@@ -14,6 +14,7 @@ from samfleet.exports.request import request_export
 from samfleet.exports.versions import parts_version
 from samfleet.jobs.export import RunNotFound, recorded_parts
 from samfleet.logging import get_logger
+from samfleet.reviews.versions import review_version
 from samfleet_api.dependencies import (
     EngineValue,
     QueueValue,
@@ -82,7 +83,8 @@ def create(
     response.status_code = 202 if created else 200
     response.headers["Location"] = f"{router.prefix}/exports/{export.id}"
     log.info("export.requested", export_id=str(export.id), run_id=str(run_id), format=export.format, new=created)
-    return Export.of(export, require_run(session, tenant_id, run_id).job_id, export.parts_version)
+    job_id = require_run(session, tenant_id, run_id).job_id
+    return Export.of(export, job_id, export.parts_version, export.review_version)
 
 
 @router.get(
@@ -98,7 +100,8 @@ def list_exports(
     rows = repository.page(session, run.id, before=decode_cursor(cursor, place_in_time), limit=limit + 1)
     kept, following = cut_page(rows, limit, lambda row: key_in_time(row.created_at, row.id))
     version = parts_version(recorded_parts(session, run.id)) if kept else ""
-    return Page(items=[Export.of(row, run.job_id, version) for row in kept], next=following)
+    review = review_version(session, run.id) if kept else 0
+    return Page(items=[Export.of(row, run.job_id, version, review) for row in kept], next=following)
 
 
 @router.get(
@@ -109,7 +112,8 @@ def list_exports(
 )
 def read(export_id: ExportId, tenant_id: TenantId, session: ReadSessionValue) -> Export:
     export, job_id = require_export(session, tenant_id, export_id)
-    return Export.of(export, job_id, parts_version(recorded_parts(session, export.run_id)))
+    version = parts_version(recorded_parts(session, export.run_id))
+    return Export.of(export, job_id, version, review_version(session, export.run_id))
 
 
 @router.delete(

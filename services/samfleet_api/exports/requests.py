@@ -8,6 +8,7 @@ from pydantic import ConfigDict, Field, StrictBool, StringConstraints
 
 from samfleet.exports.formats.base import ExportOptions
 from samfleet.exports.request import ExportRequest, require_format
+from samfleet.reviews.selection import Reviewed
 from samfleet_api.schemas import KeepDays, RequestModel, StorableText
 
 _DEFAULTS = ExportOptions()
@@ -47,6 +48,14 @@ class Options(RequestModel):
         default=_DEFAULTS.one_class,
         description="Give all masks the category `category_name`.",
     )
+    reviewed: Reviewed = Field(
+        default=_DEFAULTS.reviewed,
+        description="Masks by their review: `accepted`, `rejected`, or `unreviewed` without a decision; `all`: the "
+        "run's masks as they are. Merged masks are united and have the category of the review, except with `all`.",
+    )
+
+    def to_options(self) -> ExportOptions:
+        return ExportOptions(**dict(self))
 
 
 class CreateExport(RequestModel):
@@ -68,7 +77,7 @@ class CreateExport(RequestModel):
     def for_job(self) -> dict[str, Any]:
         """Return the form in which a job stores it. Raises `ExportFormatUnknown`."""
         require_format(self.format)
-        return {"format": self.format, "options": dict(self.options), "keep_days": self.keep_days}
+        return {"format": self.format, "options": self.options.to_options().to_dict(), "keep_days": self.keep_days}
 
     def request(self) -> ExportRequest:
-        return ExportRequest(self.format, ExportOptions(**dict(self.options)), self.keep_days)
+        return ExportRequest(self.format, self.options.to_options(), self.keep_days)

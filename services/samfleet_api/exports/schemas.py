@@ -1,15 +1,19 @@
 from __future__ import annotations
 
 import uuid
+from dataclasses import asdict
 from datetime import datetime, timedelta
+from enum import StrEnum
 from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field
+from pydantic.fields import FieldInfo
 
 from samfleet.db.models import Export as ExportRow
 from samfleet.db.models import ExportState
 from samfleet.exports.formats import FORMATS
-from samfleet.exports.formats.base import ExportFormat
+from samfleet.exports.formats.base import ExportFormat, ExportOptions
+from samfleet.exports.request import depends_on_review
 from samfleet_api.exports.requests import Options
 from samfleet_api.runs.schemas import RUN_EXAMPLE, Failure, failure_of
 
@@ -24,6 +28,7 @@ EXPORT_EXAMPLE: dict[str, Any] = {
         "min_score": 0.0,
         "category_name": "object",
         "one_class": False,
+        "reviewed": "all",
     },
     "state": "completed",
     "progress": 1.0,
@@ -55,7 +60,10 @@ class Export(BaseModel):
     progress: float = Field(
         ge=0, le=1, description="Share of the images read; a format that reads them twice starts again."
     )
-    outdated: bool = Field(description="Whether a retry has changed the run's results since the request.")
+    outdated: bool = Field(
+        description="Whether a retry has changed the run's results since the request, or a reviewer the review that "
+        "the file shows or follows."
+    )
     file_name: str
     media_type: str
     bytes: int | None = Field(description="Size of the file; null until it is complete.")
@@ -68,18 +76,20 @@ class Export(BaseModel):
     finished_at: datetime | None
 
     @classmethod
-    def of(cls, row: ExportRow, job_id: uuid.UUID, version: str) -> Self:
-        """Build the view of an export of a job; `version` is that of the run's parts now."""
+    def of(cls, row: ExportRow, job_id: uuid.UUID, version: str, review: int) -> Self:
+        """Build the view of an export of a job; `version` is that of the run's parts now, `review` of its review."""
+        options = ExportOptions.from_dict(row.options)
         kept = None if row.keep_days is None else timedelta(days=row.keep_days)
         return cls(
             id=row.id,
             run_id=row.run_id,
             job_id=job_id,
             format=row.format,
-            options=row.options,
+            options=asdict(options),
             state=row.state,
             progress=row.progress,
-            outdated=row.parts_version != version,
+            outdated=row.parts_version != version
+            or (depends_on_review(row.format, options) and row.review_version != review),
             file_name=file_name(row),
             media_type=media_type(row),
             bytes=row.bytes,
@@ -99,6 +109,13 @@ class OptionHelp(BaseModel):
     name: str
     default: bool | int | float | str
     description: str
+    choices: list[str] | None = Field(description="All values of an option that has only these.")
+
+    @classmethod
+    def of(cls, name: str, field: FieldInfo) -> Self:
+        kind = field.annotation
+        choices = [value.value for value in kind] if isinstance(kind, type) and issubclass(kind, StrEnum) else None
+        return cls(name=name, default=field.default, description=field.description or "", choices=choices)
 
 
 class FormatHelp(BaseModel):
@@ -130,7 +147,12 @@ class ExportFormats(BaseModel):
                         }
                     ],
                     "options": [
-                        {"name": "min_area", "default": 0, "description": "Masks of fewer pixels are left out."}
+                        {
+                            "name": "min_area",
+                            "default": 0,
+                            "description": "Masks of fewer pixels are left out.",
+                            "choices": None,
+                        }
                     ],
                 }
             ]
@@ -142,10 +164,7 @@ class ExportFormats(BaseModel):
 
     @classmethod
     def of_server(cls) -> Self:
-        options = [
-            OptionHelp(name=name, default=field.default, description=field.description or "")
-            for name, field in Options.model_fields.items()
-        ]
+        options = [OptionHelp.of(name, field) for name, field in Options.model_fields.items()]
         return cls(items=[FormatHelp.of(FORMATS[name]) for name in sorted(FORMATS)], options=options)
 
 

@@ -34,6 +34,12 @@ MinScore = Annotated[
 CategoryName = Annotated[
     str | None, typer.Option(help="Category of masks without one. Default: object.", show_default=False)
 ]
+Reviewed = Annotated[
+    str | None,
+    typer.Option(
+        help="Only masks with this review: accepted, rejected or unreviewed. Default: all.", show_default=False
+    ),
+]
 KeepExport = Annotated[
     int | None,
     typer.Option(min=1, help="Days after its end until it is deleted. Default: with its job.", show_default=False),
@@ -63,6 +69,7 @@ def create(
     min_score: MinScore = None,
     category_name: CategoryName = None,
     one_class: Annotated[bool, flag("--one-class", help="Give all masks the category --category-name.")] = False,
+    reviewed: Reviewed = None,
     keep_days: KeepExport = None,
     out: Annotated[Path | None, typer.Option(help="Wait for the file and write it here.", show_default=False)] = None,
     as_json: AsJson = False,
@@ -74,9 +81,8 @@ def create(
     from samfleet_cli.connection import choose_api, connect
 
     given = {"tolerance": tolerance, "min_area": min_area, "min_score": min_score, "category_name": category_name}
+    given |= {"one_class": one_class or None, "reviewed": reviewed}
     options: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
-    if one_class:
-        options["one_class"] = True
     with connect(choose_api(api_url, api_key)) as client:
         export = client.create_export(run_id, form, options, keep_days=keep_days)
         if out is not None:

@@ -35,6 +35,7 @@ COMMANDS = {
     "mcp": "mcp:mcp",
     "jobs": "jobs:app",
     "exports": "exports:app",
+    "reviews": "reviews:app",
     "datasets": "datasets:app",
     "prompts": "prompts:app",
     "keys": "keys:keys",

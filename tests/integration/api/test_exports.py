@@ -221,7 +221,10 @@ def test_the_formats_are_listed_with_their_options(tenant: Tenant) -> None:
         "min_score": 0.0,
         "category_name": "object",
         "one_class": False,
+        "reviewed": "all",
     }
+    choices = {one["name"]: one["choices"] for one in listed["options"] if one["choices"]}
+    assert choices == {"reviewed": ["all", "accepted", "rejected", "unreviewed"]}
 
 
 def test_a_run_has_at_most_so_many_exports(

@@ -58,6 +58,7 @@ def test_exports_are_managed(api: Api, tenant: Tenant, run_id: str, tmp_path: Pa
         "min_score": 0.5,
         "category_name": "fish",
         "one_class": True,
+        "reviewed": "all",
     }
     assert created["keep_days"] == 3
     assert "queued" in run(api, tenant, "list", run_id)

@@ -38,7 +38,7 @@ def run(commands: str, folder: Path, **variables: str) -> str:
 def test_the_walkthrough_works_as_written(api: Api, tenant: Tenant, folder: Path, tmp_path: Path) -> None:
     blocks = re.findall(r"```bash\n(.*?)```", DOCUMENT.read_text(), flags=re.DOTALL)
     setup, from_directory, by_upload, by_hash, submit, edit, estimate, many, follow, history, *others = blocks
-    results, export, exported, rerun, compare, compared, reports, advice, storage, pools = others
+    results, export, exported, rerun, compare, compared, reviews, reports, advice, storage, pools = others
     (tmp_path / ".samfleet").mkdir()
     (tmp_path / ".samfleet/api_key").write_text(tenant.key)
     setup = re.sub(r"API=\S+", f"API={api.url}", setup)
@@ -66,6 +66,9 @@ def test_the_walkthrough_works_as_written(api: Api, tenant: Tenant, folder: Path
         matched = run(setup + compared, tmp_path)
         assert '"agreement": 1' in matched
         assert '"changed": false' in matched
+        reviewed = run(setup + reviews, tmp_path)
+        assert '"state": "accepted"' in reviewed
+        assert '"category": "shelf"' in reviewed
         assert '"p95_ms"' in run(setup + reports, tmp_path)
         assert "nothing has been measured for the task box yet" in run(setup + advice, tmp_path)
         assert '"pictures"' in run(setup + storage, tmp_path)

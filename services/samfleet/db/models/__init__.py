@@ -19,6 +19,7 @@ from samfleet.db.models.jobs import Job, JobEvent, JobState, Run, RunState, Shar
 from samfleet.db.models.quality import RunQuality
 from samfleet.db.models.reports import HardwarePrice, ReportSeries, Rollup
 from samfleet.db.models.results import Hardware, ImageResult, Outcome, WorkerHeartbeat
+from samfleet.db.models.reviews import ImageReview, MaskReview, MaskState, ReviewChange, RunReview
 from samfleet.db.models.sites import SeriesQuality, Site
 from samfleet.db.models.storage import RemovedPrefix, RunPicture, StoreWalk
 from samfleet.db.models.tenants import ApiKey, BrowserSession, LoginLink, Scope, Tenant
@@ -57,19 +58,24 @@ __all__ = [
     "Hardware",
     "HardwarePrice",
     "ImageResult",
+    "ImageReview",
     "Job",
     "JobEvent",
     "JobState",
     "JobTurn",
     "LoginLink",
+    "MaskReview",
+    "MaskState",
     "Outcome",
     "PoolTurn",
     "RemovedPrefix",
     "ReportSeries",
+    "ReviewChange",
     "Rollup",
     "Run",
     "RunPicture",
     "RunQuality",
+    "RunReview",
     "RunState",
     "Scope",
     "SeriesQuality",

@@ -25,6 +25,7 @@ class Export(HasId, HasCreatedAt, Base):
     """A file made of a run's results, in one format with its options.
 
     `parts_version` identifies the parts of the run that it is made of: after a retry the run has others.
+    `review_version` is that of the run's review, for a file that shows or follows it: at the request, then in the file.
     `request_sha256` is equal for equal requests on the same parts; only failed exports are built again by a new row.
     `token` is the fencing token: it grows with every claim, and only the holder of the newest one may complete.
     `lost` counts the workers that fell silent. `sent_at` is when a task was last sent, or the last sign of life of
@@ -37,6 +38,7 @@ class Export(HasId, HasCreatedAt, Base):
     format: Mapped[str] = mapped_column(String(64))
     options: Mapped[dict[str, Any]] = mapped_column(JSONB)
     parts_version: Mapped[str] = mapped_column(String(64))
+    review_version: Mapped[int] = mapped_column(BigInteger, default=0, server_default=text("0"))
     request_sha256: Mapped[str] = mapped_column(String(64))
     state: Mapped[ExportState] = mapped_column(text_enum(ExportState, "state"), default=ExportState.QUEUED)
     progress: Mapped[float] = mapped_column(default=0.0, server_default=text("0"))

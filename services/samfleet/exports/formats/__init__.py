@@ -1,6 +1,6 @@
 """Formats of exports by name.
 
-May import `jobs` and below; knows nothing of the table of exports.
+May import `reviews` and below; knows nothing of the table of exports.
 """
 
 from collections.abc import Mapping
@@ -45,3 +45,4 @@ _ALL: tuple[ExportFormat, ...] = (
     FIFTYONE,
 )
 FORMATS: Mapping[str, ExportFormat] = {one.name: one for one in _ALL}
+SHOW_REVIEWS = frozenset({JsonLines().name, Parquet().name})  # formats that say how each mask was reviewed

@@ -33,13 +33,20 @@ COLUMNS = {
     "predicted_iou": "float64",
     "stability_score": "float64",
     "rle": "string",
+    "review_mask": "int32",
+    "review_state": "string",
+    "review_category": "string",
+    "review_merged": "string",
+    "reviewed_by": "string",
+    "reviewed_at": "string",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Parquet:
     """A table of masks. `rle` has COCO's compressed counts for [height, width], `metadata` is the image's as JSON. The
-    metadata `samfleet` of the file is provenance.
+    metadata `samfleet` of the file is provenance. `review_mask` is the index of the mask in the run's result, from 0,
+    and `review_merged` the JSON list of all masks of its object; the columns are null for masks without a review.
 
     Images without masks have no row.
     """
@@ -102,4 +109,16 @@ def _fields(mask: Mapping[str, Any], classes: Classes) -> dict[str, Any]:
         "predicted_iou": mask["predicted_iou"],
         "stability_score": mask["stability_score"],
         "rle": mask["segmentation"]["counts"],
+        **_review(mask.get("review", {})),
+    }
+
+
+def _review(review: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "review_mask": review.get("mask"),
+        "review_state": review.get("state"),
+        "review_category": review.get("category"),
+        "review_merged": json_bytes(review["merged"]).decode() if "merged" in review else None,
+        "reviewed_by": review.get("by"),
+        "reviewed_at": review.get("at"),
     }
