@@ -33,6 +33,7 @@ from samfleet_api.reports.schemas import Report, StageList
 from samfleet_api.reports.survey import Survey
 from samfleet_api.runs.annotation_schemas import ImageAnnotations
 from samfleet_api.reviews.schemas import ImageReview, ImageToReview, RunReviewProgress
+from samfleet_api.reviews.schemas import ImageReview, ImageToReview, JobReview, RunReviewProgress
 from samfleet_api.runs.image_schemas import ImageOfRun, RunImage
 from samfleet_api.runs.neighbours import Neighbours
 from samfleet_api.sessions.endpoints import SessionView
@@ -55,6 +56,7 @@ MODELS: tuple[type[BaseModel], ...] = (
     Job,
     JobEstimate,
     JobCount,
+    JobReview,
     JobStorage,
     JobThroughput,
     Neighbours,

@@ -66,6 +66,7 @@ from samfleet_api.reports.endpoints import prices
 from samfleet_api.reports.endpoints import router as reports
 from samfleet_api.reports.survey import router as survey
 from samfleet_api.request_rates import RequestRates
+from samfleet_api.reviews.endpoints import of_jobs as reviews_of_jobs
 from samfleet_api.reviews.endpoints import router as reviews
 from samfleet_api.runs.annotated import router as run_annotations
 from samfleet_api.runs.endpoints import router as runs
@@ -93,7 +94,7 @@ is null. Unknown parameters and fields are rejected, so that misspellings are no
 ROUTERS = (
     datasets, dataset_sources, dataset_images, dataset_filling, dataset_filling_by_source, dataset_versions,
     predictions, job_estimates, jobs, bulk_jobs, job_changes, job_events, job_history, runs, run_results, run_pictures,
-    run_annotations, run_neighbours, reviews, exports, export_files, deletions, comparisons, image_comparisons,
+    run_annotations, run_neighbours, reviews, reviews_of_jobs, exports, export_files, deletions, comparisons, image_comparisons,
     variants, pools, hardware, prices, reports, survey, advice, exchange, sites, health, metrics, sessions,
     login_links, keys, current_key, tenants, audit, storage, webhooks, webhook_deliveries,
 )  # fmt: skip

@@ -98,6 +98,7 @@ class AsyncClient(AsyncCalls):
     variants = awaited(of_runs.variants)
     variant_names = awaited(of_runs.variant_names)
 
+    job_review = awaited(of_reviews.job_review)
     review_progress = awaited(of_reviews.review_progress)
     next_to_review = awaited(of_reviews.next_to_review)
     review = awaited(of_reviews.review)

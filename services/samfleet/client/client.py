@@ -87,6 +87,7 @@ class SamfleetClient(AccessCalls, WebhookCalls):
     variants = blocking(of_runs.variants)
     variant_names = blocking(of_runs.variant_names)
 
+    job_review = blocking(of_reviews.job_review)
     review_progress = blocking(of_reviews.review_progress)
     next_to_review = blocking(of_reviews.next_to_review)
     review = blocking(of_reviews.review)

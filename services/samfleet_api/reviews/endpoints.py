@@ -9,12 +9,14 @@ from fastapi import APIRouter, Query
 from sqlalchemy.orm import Session
 
 from samfleet.db.models import ImageResult
+from samfleet.jobs.cancel import JobNotFound
 from samfleet.jobs.export import RunNotFound
 from samfleet.logging import get_logger
 from samfleet.reviews.change import change_review
 from samfleet.reviews.decisions import Decision, merged_sets
 from samfleet.reviews.errors import ReviewChanged, ReviewMaskUnknown, ReviewMergeTooSmall
 from samfleet_api.dependencies import ReadSessionValue, TenantId, WriteSessionValue
+from samfleet_api.jobs.views import require_job
 from samfleet_api.pagination import (
     DEFAULT_LIMIT,
     Cursor,
@@ -31,12 +33,15 @@ from samfleet_api.reviews.requests import ChangeReview
 from samfleet_api.reviews.schemas import (
     ImageReview,
     ImageToReview,
+    JobReview,
     MaskCounts,
     ReviewedMask,
     ReviewEvent,
+    RunReviewCounts,
     RunReviewProgress,
 )
 from samfleet_api.runs.endpoints import MAX_IMAGE_ID, ImageId
+from samfleet_api.runs.repository import of_jobs as runs_of_jobs
 from samfleet_api.runs.views import (
     ImageNotSegmented,
     ImageResultNotFound,
@@ -44,10 +49,11 @@ from samfleet_api.runs.views import (
     require_run,
     require_segmented,
 )
-from samfleet_api.short_ids import RunId
+from samfleet_api.short_ids import JobId, RunId
 from samfleet_api.strict_json import StrictJsonRoute
 
 router = APIRouter(prefix="/v1/runs", tags=["reviews"], route_class=StrictJsonRoute)
+of_jobs = APIRouter(prefix="/v1/jobs", tags=["reviews"])
 log = get_logger(__name__)
 
 AfterImage = Annotated[
@@ -63,10 +69,23 @@ AfterImage = Annotated[
 )
 def read_progress(run_id: RunId, tenant_id: TenantId, session: ReadSessionValue) -> RunReviewProgress:
     run = require_run(session, tenant_id, run_id)
-    people = repository.people_of(session, tenant_id, run.id)
-    return RunReviewProgress.of(
-        run, repository.run_review(session, run.id), people, repository.categories_of(session, run)
-    )
+    people = repository.people_of(session, tenant_id, [run.id])[run.id]
+    row = repository.run_reviews(session, [run.id]).get(run.id)
+    return RunReviewProgress.of(run, row, people, categories=repository.categories_of(session, run))
+
+
+@of_jobs.get(
+    "/{job_id}/review",
+    summary="Read the progress of the reviews of a job's runs",
+    operation_id="review_read_job",
+    responses=problems(JobNotFound),
+)
+def read_job(job_id: JobId, tenant_id: TenantId, session: ReadSessionValue) -> JobReview:
+    job = require_job(session, tenant_id, job_id)
+    runs = runs_of_jobs(session, [job.id])
+    ids = [run.id for run in runs]
+    rows, people = repository.run_reviews(session, ids), repository.people_of(session, tenant_id, ids)
+    return JobReview(items=[RunReviewCounts.of(run, rows.get(run.id), people[run.id]) for run in runs])
 
 
 @router.get(

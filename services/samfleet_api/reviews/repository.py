@@ -1,7 +1,8 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Row, Select, func, select
@@ -51,20 +52,26 @@ def changes_of(
     return session.execute(query.order_by(ReviewChange.version.desc()).limit(limit)).all()
 
 
-def run_review(session: Session, run_id: uuid.UUID) -> RunReview | None:
-    return session.get(RunReview, run_id)
+def run_reviews(session: Session, run_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, RunReview]:
+    rows = session.scalars(select(RunReview).where(RunReview.run_id.in_(run_ids)))
+    return {row.run_id: row for row in rows}
 
 
-def people_of(session: Session, tenant_id: uuid.UUID, run_id: uuid.UUID) -> list[PersonReview]:
-    """Count the decided masks of a run by the key that changed them last, the largest number first."""
+def people_of(
+    session: Session, tenant_id: uuid.UUID, run_ids: Collection[uuid.UUID]
+) -> Mapping[uuid.UUID, list[PersonReview]]:
+    """Count the decided masks of each run by the key that changed them last, the largest number first."""
     counts = (func.count().filter(MaskReview.state == state) for state in STATES)
     query = (
-        select(MaskReview.actor, key_name(MaskReview.actor, tenant_id), *counts)
-        .where(MaskReview.run_id == run_id)
-        .group_by(MaskReview.actor)
+        select(MaskReview.run_id, MaskReview.actor, key_name(MaskReview.actor, tenant_id), *counts)
+        .where(MaskReview.run_id.in_(run_ids))
+        .group_by(MaskReview.run_id, MaskReview.actor)
         .order_by(func.count().desc(), MaskReview.actor)
     )
-    return [PersonReview(**dict(zip(PersonReview.model_fields, row, strict=True))) for row in session.execute(query)]
+    people: dict[uuid.UUID, list[PersonReview]] = defaultdict(list)
+    for run_id, *fields in session.execute(query):
+        people[run_id].append(PersonReview(**dict(zip(PersonReview.model_fields, fields, strict=True))))
+    return people
 
 
 def categories_of(session: Session, run: Run) -> list[str]:

@@ -111,37 +111,26 @@ class ReviewedImages(BaseModel):
     started: int = Field(description="Images with a review, complete or not.")
 
 
-class RunReviewProgress(BaseModel):
-    """Progress of the review of a run."""
+RUN_REVIEW_EXAMPLE: dict[str, Any] = {
+    "run_id": RUN_EXAMPLE["id"],
+    "version": 41,
+    "images": {"total": 500, "reviewed": 12, "started": 14},
+    "masks": {"total": 31000, "accepted": 702, "rejected": 61, "deleted": 40, "undecided": 30197},
+    "people": [{"actor": ACTOR_EXAMPLE, "key": "laptop of Ann", "accepted": 702, "rejected": 61, "deleted": 40}],
+}
 
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {
-                    "run_id": RUN_EXAMPLE["id"],
-                    "version": 41,
-                    "images": {"total": 500, "reviewed": 12, "started": 14},
-                    "masks": {"total": 31000, "accepted": 702, "rejected": 61, "deleted": 40, "undecided": 30197},
-                    "people": [
-                        {"actor": ACTOR_EXAMPLE, "key": "laptop of Ann", "accepted": 702, "rejected": 61, "deleted": 40}
-                    ],
-                    "categories": ["person", "shelf"],
-                }
-            ]
-        }
-    )
+
+class RunReviewCounts(BaseModel):
+    """Progress of the review of a run."""
 
     run_id: uuid.UUID
     version: int = Field(description="Grows with every change of the review of any image; 0 without one.")
     images: ReviewedImages
     masks: MaskCounts
     people: list[PersonReview]
-    categories: list[str] = Field(
-        description="Names of categories to choose from: those of the dataset, then others that reviewers set."
-    )
 
     @classmethod
-    def of(cls, run: RunRow, row: RunReview | None, people: Sequence[PersonReview], categories: Sequence[str]) -> Self:
+    def of(cls, run: RunRow, row: RunReview | None, people: Sequence[PersonReview], **more: Any) -> Self:
         return cls(
             run_id=run.id,
             version=row.version if row else 0,
@@ -150,8 +139,28 @@ class RunReviewProgress(BaseModel):
             ),
             masks=MaskCounts.of(run.masks, row),
             people=list(people),
-            categories=list(categories),
+            **more,
         )
+
+
+class JobReview(BaseModel):
+    """Progress of the reviews of a job's runs."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"items": [RUN_REVIEW_EXAMPLE]}]})
+
+    items: list[RunReviewCounts] = Field(description="All runs of the job, by variant and pool.")
+
+
+class RunReviewProgress(RunReviewCounts):
+    """Progress of the review of a run, with the categories to choose from."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{**RUN_REVIEW_EXAMPLE, "categories": ["person", "shelf"]}]}
+    )
+
+    categories: list[str] = Field(
+        description="Names of categories to choose from: those of the dataset, then others that reviewers set."
+    )
 
 
 class ImageToReview(BaseModel):

@@ -85,6 +85,7 @@ OPERATIONS = [
     "review_find_next",
     "review_list_history",
     "review_read",
+    "review_read_job",
     "review_read_progress",
     "run_list_images",
     "run_read",

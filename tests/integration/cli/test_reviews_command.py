@@ -35,6 +35,8 @@ def test_a_review_is_changed_by_the_clients_and_shown_by_the_command(api: Api, t
         assert refused.value.problem_code == "review_changed"
         assert client.next_to_review(run_id, after=1)["image_id"] == 3
         progress = client.review_progress(run_id)
+        (of_job,) = client.job_review(client.run(run_id).job_id)["items"]
+        assert {**of_job, "categories": ["cat"]} == progress
     assert asyncio.run(_read_later(api, tenant, run_id)) == [made, progress, changes]
     assert json.loads(output(api, tenant, "progress", run_id[:8], "--json")) == progress
     lines = output(api, tenant, "progress", run_id, "--plain").splitlines()

@@ -16,6 +16,11 @@ def _of_image(run_id: str, image_id: int) -> str:
     return f"{_of_run(run_id)}/images/{image_id}/review"
 
 
+def job_review(job_id: str) -> Call[dict[str, Any]]:
+    """Return the progress of the reviews of a job's runs as `items`, without categories."""
+    return Call("GET", f"/v1/jobs/{quote(job_id, safe='')}/review", unchanged)
+
+
 def review_progress(run_id: str) -> Call[dict[str, Any]]:
     """Return the progress of a run's review: images and masks by state, reviewers and categories."""
     return Call("GET", f"{_of_run(run_id)}/review", unchanged)

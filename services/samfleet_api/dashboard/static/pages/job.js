@@ -14,6 +14,7 @@ import { editJob } from "/dashboard/static/jobs/edit.js";
 import { chips, listOf } from "/dashboard/static/labels.js";
 import { progressLine } from "/dashboard/static/pages/overview.js";
 import { flatten, shown } from "/dashboard/static/reports/identity.js";
+import { showReviews } from "/dashboard/static/review/progress.js";
 import { stateOf } from "/dashboard/static/states.js";
 import { timeOf } from "/dashboard/static/times.js";
 
@@ -97,7 +98,8 @@ export async function show(main, asked) {
   const job = await get(`/v1/jobs/${asked}`);
   const { id } = job; // the URL may have only its first characters
   document.title = `${nameOf(job)} · samfleet`;
-  const [throughput, stages, failures, exports, history, storage, gallery] = [
+  const [reviews, throughput, stages, failures, exports, history, storage, gallery] = [
+    "reviews",
     "throughput",
     "stages",
     "failures",
@@ -121,6 +123,8 @@ export async function show(main, asked) {
     h("h2", {}, "Runs"),
     moving.runs,
     moving.quality,
+    h("h2", {}, "Review"),
+    reviews,
     h("h2", {}, "Images over time"),
     throughput,
     h("h2", {}, "Where the time goes"),
@@ -139,6 +143,7 @@ export async function show(main, asked) {
   /** @param {Api.Job} now */
   const details = (now) =>
     Promise.all([
+      showReviews(reviews, now),
       showThroughput(throughput, now),
       showStages(stages, now),
       showFailures(failures, now),
