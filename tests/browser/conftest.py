@@ -9,6 +9,7 @@ from playwright.sync_api import Browser, Page, StorageState
 
 from fixtures.api.measured_tenant import measure
 from fixtures.api.running_api import Api, Tenant, new_tenant
+from fixtures.api.varied_tenant import vary
 from fixtures.servers.chromium import chromium, log_in, visitor
 
 
@@ -41,6 +42,17 @@ def measured_session(browser: Browser, api: Api, measured: Tenant) -> StorageSta
     with visitor(browser, api.url) as page:
         log_in(page, measured.key)
         return page.context.storage_state()
+
+
+@pytest.fixture(scope="session")
+def varied(browser: Browser, api: Api) -> Iterator[tuple[Tenant, StorageState]]:
+    """The tenant with many kinds of measurements, and its session cookie."""
+    with new_tenant(api) as tenant:
+        vary(api, tenant, api.root / "varied")
+        with visitor(browser, api.url) as page:
+            log_in(page, tenant.key)
+            cookie = page.context.storage_state()
+        yield tenant, cookie
 
 
 @pytest.fixture

@@ -17,13 +17,15 @@ from samfleet.reports.cells import Cells, read_cells
 from samfleet.reports.intervals import median_ratio_spread
 from samfleet.reports.query import Dimension, ReportInvalid, ReportQuery
 from samfleet.reports.significance import CANNOT_TELL, LEVEL, holm
-from samfleet.reports.table import DIGEST_LENGTH, Report, Row, build_report, hardware_names, read_parameters
+from samfleet.reports.table import Report, Row, build_report, hardware_names, read_parameters
 from samfleet.reports.task_words import task_words
 from samfleet.wire.stages import IMAGE
 
 MEASURED = (
     "a",
     "b",
+    "a_in_words",
+    "b_in_words",
     "parameters_b",
     "n_a",
     "n_b",
@@ -44,8 +46,8 @@ def compare(session: Session, query: ReportQuery, by: By, a: Any, b: Any) -> Rep
     """Compare `a` with `b`: `ratio` is the median of `a` over that of `b`, so below 1 `a` is faster.
 
     Only equal work is compared: one dataset and one task, and for two machines also one checkpoint. Two variants never
-    have the same checkpoint; `parameters_b` is the digest of b's parameters. If nothing pairs, `note` lists what each
-    side did.
+    have the same checkpoint; `parameters_b` is the digest of b's parameters. `a_in_words` and `b_in_words` name the
+    sides: a machine's name, or the variant. If nothing pairs, `note` lists what each side did.
     """
     if a == b:
         raise ReportInvalid(f"a and b are both {a}; name two to compare")
@@ -63,11 +65,12 @@ def compare(session: Session, query: ReportQuery, by: By, a: Any, b: Any) -> Rep
     pairing = _pairing(keys, by)
     rows = _pairs(cells, by, a, b, pairing)
     shown = [name for name in keys if name in pairing or name == "parameters"]
-    report = build_report(session, query.tenant_id, shown, MEASURED, rows)
+    names = hardware_names(session, (a, b)) if by == "hardware" else {}
+    words = {f"{side}_in_words": names.get(key, str(key)) for side, key in (("a", a), ("b", b))}
+    report = build_report(session, query.tenant_id, shown, MEASURED, [{**row, **words} for row in rows])
     if rows:
         return report
-    names = hardware_names(session, (a, b)) if by == "hardware" else {}
-    return replace(report, note=_why_nothing_pairs(cells, by, [(side, names.get(side, str(side))) for side in (a, b)]))
+    return replace(report, note=_why_nothing_pairs(cells, by, list(zip((a, b), words.values(), strict=True))))
 
 
 def _pairing(keys: Iterable[str], by: By) -> list[str]:
@@ -132,7 +135,7 @@ def _row(cells: Cells, left: int, right: int, by: str) -> Row:
         **a,
         "a": str(a[by]),
         "b": str(b[by]),
-        "parameters_b": b["parameters"][:DIGEST_LENGTH],
+        "parameters_b": b["parameters"],
         "n_a": a["n"],
         "n_b": b["n"],
         "p50_a_ms": float(median_a),

@@ -18,6 +18,7 @@ from samfleet.reports.task_words import task_words
 
 Row = dict[str, Any]
 DIGEST_LENGTH = 12
+DIGESTS = ("parameters", "parameters_b")
 IN_WORDS = "task_in_words"
 FORMULA_BEGINS = ("=", "+", "-", "@", "\t", "\r")
 
@@ -57,12 +58,9 @@ def build_report(
     found = list(rows)
     names = hardware_names(session, {row["hardware"] for row in found if row.get("hardware") is not None})
     columns = tuple(name for key in keys for name in (("hardware", "hardware_id") if key == "hardware" else (key,)))
-    known = read_parameters(session, tenant_id, {row["parameters"] for row in found})
+    known = read_parameters(session, tenant_id, {row[name] for row in found for name in DIGESTS if name in row})
     tasks = {digest: task_words(parameters.get("task")) for digest, parameters in known.items()}
-    made = [
-        _shown({**row, "parameters": row["parameters"][:DIGEST_LENGTH], IN_WORDS: tasks[row["parameters"]]}, names)
-        for row in found
-    ]
+    made = [_shown({**row, IN_WORDS: tasks[row["parameters"]]}, names) for row in found]
     made.sort(key=lambda row: tuple("" if row[name] is None else _sortable(row[name]) for name in columns))
     columns += (IN_WORDS, *measured)
     rows_in_order = [{name: row[name] for name in columns} for row in made]
@@ -77,6 +75,7 @@ def hardware_names(session: Session, ids: Iterable[uuid.UUID]) -> dict[uuid.UUID
 
 def _shown(row: Row, names: Mapping[uuid.UUID, str]) -> Row:
     shown = {name: str(value) if isinstance(value, uuid.UUID) else value for name, value in row.items()}
+    shown |= {name: row[name][:DIGEST_LENGTH] for name in DIGESTS if name in row}
     if "hardware" in row:
         shown["hardware_id"] = shown["hardware"]
         shown["hardware"] = names.get(row["hardware"])

@@ -62,7 +62,7 @@ def _print(client: SamfleetClient, asked: Asked, name: str, params: Row) -> None
     if asked.as_json:
         print_json(report)
     elif not asked.as_csv:
-        print_table(_with_names_of_jobs(client, report["rows"]), report.get("note"))
+        print_table(_with_names_of_jobs(client, report["rows"]), report.get("note"), report["parameters"])
 
 
 def _with_names_of_jobs(client: SamfleetClient, rows: Sequence[Row]) -> Sequence[Row]:
@@ -88,8 +88,8 @@ def print_json(value: Any) -> None:
     sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
 
 
-def print_table(rows: Sequence[Row], note: str | None = None) -> None:
-    """Print rows as tables. `note` is the server's explanation of a report without rows."""
+def print_table(rows: Sequence[Row], note: str | None = None, parameters: Row | None = None) -> None:
+    """Print rows as tables. `note` is the server's explanation of a report without rows; `parameters` are by digest."""
     from samfleet_cli import tables
 
     out = tables.console()
@@ -98,7 +98,7 @@ def print_table(rows: Sequence[Row], note: str | None = None) -> None:
         return
     if not out.is_terminal:
         out.width = max(out.width, PIPED_COLUMNS)
-    context, found = lay_out(rows, out.width)
+    context, found = lay_out(rows, out.width, parameters)
     if context:
         out.print(context, markup=False)
     for table in found:

@@ -185,10 +185,19 @@ def test_compare_names_the_faster_machine_or_says_that_it_cannot_tell(reader: Te
     assert (row["variant"], row["n_a"], row["n_b"], row["verdict"]) == ("mobile_sam", 22, 22, "b is faster")
     assert row["ratio_low"] < row["ratio"] < row["ratio_high"]
     assert row["ratio"] == pytest.approx(2.0, rel=0.02)
+    assert (row["a_in_words"], row["b_in_words"]) == ("A CPU (2 threads)", "A CPU (8 threads)")
     (same,) = rows(reader, "compare", by="hardware", a=slow, b=fast, stage="decode")
     assert (same["ratio"], same["verdict"]) == (1.0, "cannot tell")
     (variants,) = rows(reader, "compare", by="variant", a="mobile_sam", b="sam_vit_b")
     assert (variants["stage"], variants["verdict"]) == ("image", "a is faster")
+    assert (variants["a_in_words"], variants["b_in_words"]) == ("mobile_sam", "sam_vit_b")
+
+
+def test_a_comparison_has_the_parameters_of_both_sides(reader: Tenant) -> None:
+    sides = {"by": "variant", "a": "mobile_sam", "b": "sam_vit_b"}
+    answer = reader.http.get("/v1/reports/compare", params=sides).json()
+    (row,) = answer["rows"]
+    assert set(answer["parameters"]) == {row["parameters"], row["parameters_b"]}
 
 
 def test_both_sides_of_a_comparison_must_exist(reader: Tenant) -> None:

@@ -1,9 +1,13 @@
 /** @param {number} value */
 export const count = (value) => value.toLocaleString("en");
 
+const SECOND = 1000,
+  MINUTE = 60 * SECOND;
+
 /** @param {number} value */
 export function milliseconds(value) {
-  if (value >= 10_000) return `${(value / 1000).toFixed(1)} s`;
+  if (value >= 2 * MINUTE) return `${(value / MINUTE).toFixed(1)} min`;
+  if (value >= SECOND) return `${(value / SECOND).toFixed(value < 10 * SECOND ? 2 : 1)} s`;
   return `${value.toFixed(value < 10 ? 2 : value < 100 ? 1 : 0)} ms`;
 }
 
@@ -16,10 +20,20 @@ export function rate(perSecond) {
   return `${perSecond.toFixed(perSecond < 10 ? 2 : 1)} images/s`;
 }
 
-// Choose seconds instead of milliseconds for a chart whose largest value is at least 10 s.
-/** @param {number[]} values */
+// Choose the unit of a chart's axis by its largest value.
+/** @param {number[]} values in milliseconds */
 export function timeUnit(values) {
-  return Math.max(...values, 0) >= 10_000 ? { name: "s", factor: 0.001 } : { name: "ms", factor: 1 };
+  const most = Math.max(...values, 0);
+  if (most >= 2 * MINUTE) return { name: "min", factor: 1 / MINUTE };
+  return most >= SECOND ? { name: "s", factor: 1 / SECOND } : { name: "ms", factor: 1 };
+}
+
+// Choose the unit of rates by the largest of them.
+/** @param {number[]} perSecond */
+export function rateUnit(perSecond) {
+  const most = Math.max(...perSecond, 0);
+  if (most >= 0.5 || most === 0) return { name: "images/s", factor: 1 };
+  return most >= 0.5 / 60 ? { name: "images/min", factor: 60 } : { name: "images/h", factor: 3600 };
 }
 
 /** @param {number} seconds */

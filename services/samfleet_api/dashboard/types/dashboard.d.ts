@@ -79,7 +79,16 @@ declare namespace Charts {
     points: LinePoint[];
   }
 
+  /** A time at which something changed, such as the version of the code. */
+  interface Change {
+    at: number;
+    name: string;
+  }
+
   interface LinesOptions {
+    changes?: Change[];
+    /** Ratio of the largest to the smallest value above which the axis is logarithmic. */
+    logAbove?: number;
     /** Title of the vertical axis. */
     y: string;
     /** Text of a time at the axis. */
@@ -126,6 +135,8 @@ declare namespace Reports {
   /** Choices of the filters. */
   interface Known {
     any: boolean;
+    /** Latency of whole images by variant, hardware, precision, pool and dataset. */
+    rows: Api.ReportRow[];
     variants: string[];
     precisions: string[];
     pools: string[];
@@ -160,6 +171,10 @@ declare namespace Reports {
     title: string;
     lead: string;
     caption: string;
+    /** Titles of the columns that follow the name on a phone. */
+    main?: string[];
+    /** Title if the API returns no row. */
+    nothing?: string;
     /** Text if the API returns no row. */
     empty?: string;
     /** Text if no row is measured. */

@@ -150,6 +150,9 @@ declare namespace Api {
   }
 
   interface ComparisonRow extends ReportRow {
+    /** Names of the sides: of the machines, or the variants. */
+    a_in_words: string;
+    b_in_words: string;
     parameters_b: string;
     n_a: number;
     n_b: number;

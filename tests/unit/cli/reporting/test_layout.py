@@ -68,6 +68,26 @@ def test_a_comparison_shows_its_verdict_and_whole_digests() -> None:
     assert "3f2a9c10b7d4" in table
 
 
+def test_digests_are_followed_by_the_parameters_that_distinguish_them() -> None:
+    rows = [row(parameters=digest, task_in_words="prompts, box") for digest in ("aaaaaaaaaaaa", "bbbbbbbbbbbb")]
+    parameters = {
+        digest: {"task": {"kind": "prompts"}, "checkpoint_sha256": digest[0] * 64, "input": {"size": 1024}}
+        for digest in ("aaaaaaaaaaaa", "bbbbbbbbbbbb")
+    }
+    _, (table,) = lay_out(rows, 400, parameters)
+    column = next(column for column in table.columns if str(column.header) == "parameters")
+    assert [str(cell) for cell in column.cells] == [
+        f"{digest}: checkpoint sha256 {digest}" for digest in ("aaaaaaaaaaaa", "bbbbbbbbbbbb")
+    ]
+
+
+def test_the_sides_of_a_comparison_are_named_in_words() -> None:
+    sides = {"a": "11111111-1", "b": "22222222-2", "a_in_words": "NVIDIA L4", "b_in_words": "A CPU"}
+    context, table = shown([row(**sides)])
+    assert "a NVIDIA L4, b A CPU" in context
+    assert "22222222" not in context + table
+
+
 def test_fields_that_differ_between_rows_have_a_column() -> None:
     context, table = shown([row(site="local"), row(site="laptop")])
     assert "laptop" in table

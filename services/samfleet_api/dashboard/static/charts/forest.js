@@ -20,9 +20,9 @@ export function forest(label, groups, axis) {
     label,
     (width) => drawRows(groups, { scale, axis, mark, under }, width),
     legend([
-      { name: "the interval excludes 1: one is faster", colour: "c0", shape: "square", line: true },
+      { name: "one is faster", colour: "c0", shape: "square", line: true },
       {
-        name: "cannot tell: the interval includes 1, chance among many pairs, or too few measurements",
+        name: "cannot tell",
         colour: "soft",
         shape: "square",
         line: true,

@@ -1,8 +1,8 @@
 // Line chart of values over time. Each series has its own colour and marker shape.
 
 import { svg } from "/dashboard/static/dom.js";
-import { figure, shape, text, tipped } from "/dashboard/static/charts/plot.js";
-import { linear, roundUp, tickText } from "/dashboard/static/charts/scale.js";
+import { figure, shape, text, textWidth, tipped } from "/dashboard/static/charts/plot.js";
+import { linear, logarithmic, paddedLog, roundUp, spread, tickText } from "/dashboard/static/charts/scale.js";
 
 const LEFT = 46,
   BOTTOM = 26,
@@ -23,19 +23,36 @@ const LEFT = 46,
 
 // series: {name, colour, shape, dashed?, points: [{at, value, tip}]}; ticks(first, last, most) returns the times of the axis ticks, and `moment` formats one
 /** @type {(label: string, series: Charts.Line[], options: Charts.LinesOptions) => HTMLElement} */
-export function lines(label, series, { y: yTitle, moment, ticks, air, height = 240, from = null, until = null }) {
+export function lines(
+  label,
+  series,
+  { y: yTitle, moment, ticks, air, height = 240, from = null, until = null, changes = [], logAbove = Infinity },
+) {
   const points = series.flatMap((one) => one.points);
+  const all = points.map((point) => point.value),
+    log = Math.min(...all) > 0 && spread(all) > logAbove;
   const first = from ?? Math.min(...points.map((point) => point.at)),
     last = until ?? Math.max(...points.map((point) => point.at));
   /** @param {number} width */
   const draw = (width) => {
     const alone = first === last;
     const sx = linear(alone ? first - air : first, alone ? last + air : last, LEFT + 6, width - RIGHT);
-    const sy = linear(0, roundUp(Math.max(...points.map((point) => point.value), 0)), height - BOTTOM, TOP);
+    const sy = log
+      ? logarithmic(...paddedLog(all), height - BOTTOM, TOP)
+      : linear(0, roundUp(Math.max(...all, 0)), height - BOTTOM, TOP);
     return {
       height,
       marks: [
-        ...frame(sx, sy, { width, height, yTitle, moment, ticks, first, last }),
+        ...frame(sx, sy, {
+          width,
+          height,
+          yTitle: `${yTitle}${log ? ", logarithmic" : ""}`,
+          moment,
+          ticks,
+          first,
+          last,
+        }),
+        ...changed(changes, sx, { width, height }),
         ...series.flatMap((one) => drawn(one, sx, sy)),
       ],
     };
@@ -77,4 +94,21 @@ function drawn(one, sx, sy) {
     ),
   );
   return [line, ...dots];
+}
+
+// Vertical lines with the name of what changed; a name that would cover the one before it is left out.
+/** @type {(changes: Charts.Change[], sx: Charts.Scale, size: { width: number, height: number }) => Node[]} */
+function changed(changes, sx, { width, height }) {
+  let free = 0;
+  return changes.flatMap(({ at, name }) => {
+    const x = sx(at),
+      room = textWidth(name, 11) + 6,
+      left = x + room < width ? x + 3 : x - room;
+    const fits = left >= free;
+    if (fits) free = left + room;
+    return [
+      svg("line", { class: "change", x1: x, x2: x, y1: TOP - 8, y2: height - BOTTOM }),
+      ...(fits ? [text(left, TOP - 2, name, { class: "tick change-name" })] : []),
+    ];
+  });
 }

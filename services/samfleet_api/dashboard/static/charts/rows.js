@@ -7,7 +7,8 @@ import { tickText } from "/dashboard/static/charts/scale.js";
 const GAP = 14,
   HEADER = 30,
   AXIS = 40,
-  LETTERS = 7;
+  LETTERS = 7,
+  LINE = 15;
 
 // groups: [{name, rows}]; a row has {name, value, tip}. options: {scale: (from, to) => scale, axis, mark: (row, y, scale) => nodes, under?}
 /**
@@ -20,8 +21,9 @@ const GAP = 14,
 export function drawRows(groups, options, width) {
   const phone = width < PHONE,
     rows = groups.flatMap((group) => group.rows);
-  const height = phone ? 44 : 28;
-  const names = phone ? LETTERS : Math.min(width * 0.34, Math.max(...rows.map((row) => textWidth(row.name))) + GAP);
+  /** @param {Row} row */
+  const heightOf = (row) => (phone ? 44 + (twoLines(row, width)[1] ? LINE : 0) : 28);
+  const names = phone ? LETTERS : Math.min(width * 0.42, Math.max(...rows.map((row) => textWidth(row.name))) + GAP);
   const values = phone ? 0 : Math.max(...rows.map((row) => textWidth(row.value))) + GAP;
   const from = names,
     to = width - (phone ? LETTERS * 2 : Math.max(values, LETTERS * 4));
@@ -32,7 +34,8 @@ export function drawRows(groups, options, width) {
     if (group.name) marks.push(text(0, top + 19, fit(group.name, width, 13), { class: "group" }));
     top += group.name ? HEADER : 4;
     for (const row of group.rows) {
-      const middle = top + (phone ? 31 : height / 2);
+      const height = heightOf(row),
+        middle = top + height - (phone ? 13 : height / 2);
       marks.push(
         tipped(
           row.tip,
@@ -65,11 +68,23 @@ function labels(row, { phone, names, width, top, middle }) {
       text(0, middle + 4, fit(row.name, names - GAP), { class: "name" }),
       text(width, middle + 4, row.value, { class: "value", "text-anchor": "end" }),
     ];
-  const room = width - textWidth(row.value) - GAP;
+  const [first, second] = twoLines(row, width);
   return [
-    text(0, top + 17, fit(row.name, room), { class: "name halo" }),
+    text(0, top + 17, first, { class: "name halo" }),
     text(width, top + 17, row.value, { class: "value halo", "text-anchor": "end" }),
+    ...(second ? [text(0, top + 17 + LINE, second, { class: "name halo" })] : []),
   ];
+}
+
+// Break a name that is too long to stand beside its value on a phone, after one of its parts where possible.
+/** @type {(row: Charts.Row, width: number) => string[]} */
+function twoLines(row, width) {
+  const room = width - textWidth(row.value) - GAP;
+  if (textWidth(row.name) <= room) return [row.name];
+  const parts = row.name.split(" · ");
+  let kept = parts.length - 1;
+  while (kept > 1 && textWidth(parts.slice(0, kept).join(" · ")) > room) kept -= 1;
+  return [fit(parts.slice(0, kept).join(" · ") || row.name, room), fit(parts.slice(kept).join(" · "), width)];
 }
 
 // Grid lines from top to bottom, numbers below them, and the title of the axis on the last line.

@@ -46,19 +46,19 @@ export function scatter(label, points, { x: xTitle, y: yTitle, better, items }) 
       ],
     };
   };
-  const arrow = better === "right" ? "further up and right" : "further up and left";
+  const arrow = better === "right" ? "up and right" : "up and left";
   return figure(
     label,
     draw,
     legend([
       ...items,
       {
-        name: "hollow and grey: dominated (another point is at least as good in both and better in one)",
+        name: "dominated",
         shape: "circle",
         hollow: true,
         colour: "soft",
       },
-      { name: `the Pareto front; ${arrow} is better`, line: true, colour: "front" },
+      { name: `Pareto front; ${arrow} is better`, line: true, colour: "front" },
     ]),
   );
 }
@@ -102,27 +102,38 @@ function frame(sx, sy, width, height, xTitle, yTitle) {
 function marksOf(points, corners, width, height) {
   const walls = corners.slice(1).map(([x, y], index) => between(corners[index], [x, y]));
   const taken = [...points.map((point) => box(point.px - 7, point.py - 7, 14, 14)), ...walls];
+  const labels = new Map(labelsOf(points, taken, width, height));
   return points.map((point) => {
-    const name = fit(point.name, width * 0.55);
-    const room = textWidth(name) + 4,
-      at = place(point, room, taken, width, height);
-    taken.push(at);
-    const end = {
-      x: Math.max(at.x, Math.min(point.px, at.x + room)),
-      y: Math.max(at.y, Math.min(point.py, at.y + LINE)),
-    };
-    const far = Math.hypot(end.x - point.px, end.y - point.py) > 1.6 * REACH;
-    const leader = far ? [svg("line", { class: "leader", x1: point.px, y1: point.py, x2: end.x, y2: end.y })] : [];
     const mark = shape(point.shape, point.px, point.py, 5.5, {
       class: `point ${point.dominated ? "hollow soft" : `filled ${point.colour}`}`,
     });
-    return tipped(
-      point.tip,
-      ...leader,
-      mark,
-      text(at.x + 2, at.y + 11, name, { class: point.dominated ? "tick halo" : "name halo" }),
-    );
+    const label = labels.get(point);
+    return tipped(point.tip, ...(label ? [leader(point, label.at), mark, label.text] : [mark]));
   });
+}
+
+// Names of the points on the front go first; a dominated point without free room has its name in the table only.
+/** @type {(points: Placed[], taken: Box[], width: number, height: number) => [Placed, { at: Box, text: Node }][]} */
+function labelsOf(points, taken, width, height) {
+  const inTurn = [...points].sort((a, b) => Number(a.dominated) - Number(b.dominated));
+  return inTurn.flatMap((point) => {
+    const name = fit(point.name, width * 0.55);
+    const { at, free } = place(point, textWidth(name) + 4, taken, width, height);
+    if (point.dominated && !free) return [];
+    taken.push(at);
+    const label = text(at.x + 2, at.y + 11, name, { class: point.dominated ? "tick halo" : "name halo" });
+    /** @type {[Placed, { at: Box, text: Node }]} */
+    const placed = [point, { at, text: label }];
+    return [placed];
+  });
+}
+
+/** @type {(point: Placed, at: Box) => Node | null} */
+function leader(point, at) {
+  const x = Math.max(at.x, Math.min(point.px, at.x + at.width)),
+    y = Math.max(at.y, Math.min(point.py, at.y + LINE));
+  const far = Math.hypot(x - point.px, y - point.py) > 1.6 * REACH;
+  return far ? svg("line", { class: "leader", x1: point.px, y1: point.py, x2: x, y2: y }) : null;
 }
 
 /** @type {(x: number, y: number, width: number, height: number) => Box} */
@@ -136,7 +147,7 @@ const overlap = (a, b) =>
   Math.max(0, Math.min(a.y + a.height, b.y + b.height) - Math.max(a.y, b.y));
 
 // Choose a place for a label around its point: the first that overlaps nothing, else the one with the least overlap.
-/** @type {(point: Placed, room: number, taken: Box[], width: number, height: number) => Box} */
+/** @type {(point: Placed, room: number, taken: Box[], width: number, height: number) => { at: Box, free: boolean }} */
 function place(point, room, taken, width, height) {
   const spots = [1, 2.2, 3.6].flatMap((reach) => {
     const d = REACH * reach,
@@ -158,9 +169,9 @@ function place(point, room, taken, width, height) {
   /** @param {Box} one */
   const cost = (one) => taken.reduce((sum, other) => sum + overlap(one, other), 0);
   const free = fits.find((one) => cost(one) === 0);
-  return (
+  const at =
     free ??
     fits.sort((a, b) => cost(a) - cost(b))[0] ??
-    box(Math.max(LEFT, Math.min(point.px, width - room)), point.py - 7, room, LINE)
-  );
+    box(Math.max(LEFT, Math.min(point.px, width - room)), point.py - 7, room, LINE);
+  return { at, free: free !== undefined };
 }

@@ -11,14 +11,9 @@ import { readKnown } from "/dashboard/static/reports/known.js";
 import { latency } from "/dashboard/static/reports/latency.js";
 import { pareto } from "/dashboard/static/reports/pareto.js";
 import { quality } from "/dashboard/static/reports/quality.js";
-import {
-  again,
-  nothingMeasured,
-  openParameters,
-  parametersOf,
-  rowsTable,
-  toolbar,
-} from "/dashboard/static/reports/results.js";
+import { openParameters, parametersOf } from "/dashboard/static/reports/parameters.js";
+import { again, nothingMeasured, toolbar } from "/dashboard/static/reports/results.js";
+import { phone, rowsTable } from "/dashboard/static/reports/rows.js";
 import { throughput } from "/dashboard/static/reports/throughput.js";
 import { trend } from "/dashboard/static/reports/trend.js";
 
@@ -35,6 +30,7 @@ const MOST_ROWS = 60; // a chart with more rows is unreadable; the table has the
  * @property {HTMLElement} results
  * @property {HTMLElement} said
  * @property {number} [turn] number of the last request
+ * @property {() => void} [redraw] draw the last response again
  * @property {string} [shown] query of the address that is shown
  */
 
@@ -65,6 +61,7 @@ export async function show(main) {
   status.replaceWith(bar, controls, said, results);
   showFilters();
   document.addEventListener("pointerdown", closePickers);
+  phone.addEventListener("change", () => page.redraw?.());
   addEventListener("hashchange", openParameters);
   addEventListener("popstate", () => {
     if (page.shown === location.search) return; // only the fragment changed
@@ -116,7 +113,9 @@ async function renew(page) {
   try {
     /** @type {Api.Report} */
     const answer = await get(requestOf(asksFor, query));
-    if (page.turn === turn) keepingFocus(results, () => fill(page, asksFor, query, answer));
+    if (page.turn !== turn) return;
+    page.redraw = () => keepingFocus(results, () => fill(page, asksFor, query, answer));
+    page.redraw();
   } catch (error) {
     if (page.turn === turn && error.status !== 401) results.replaceChildren(refused(error));
   } finally {
@@ -157,7 +156,7 @@ function fill(page, asksFor, query, answer) {
     ...[
       card,
       more,
-      rowsTable(report.caption, answer, known, report.columns(answer.rows)),
+      rowsTable(report, answer, known, report.columns(answer.rows)),
       parametersOf(answer),
       again(asksFor, query),
     ].filter((part) => part !== null && part !== undefined),
@@ -170,12 +169,15 @@ function nothingHere(report, answer) {
   const filtered = filtersOnly().size > 0;
   const clear = h("p", {}, h("a", { href: location.pathname }, "Remove all filters"));
   return notice(
-    "No rows",
-    answer.note ??
+    report.nothing ?? "No rows",
+    (answer.note && sentence(answer.note)) ??
       [filtered ? "No measurement matches these filters." : "", report.empty ?? ""].filter(Boolean).join(" "),
     ...(filtered ? [clear] : []),
   );
 }
+
+/** @param {string} text */
+const sentence = (text) => `${text[0].toUpperCase()}${text.slice(1)}.`;
 
 /** @param {Error & { status: number }} error */
 function refused(error) {

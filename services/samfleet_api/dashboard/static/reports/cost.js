@@ -73,6 +73,9 @@ export const cost = {
     ]);
   },
   caption: "Cost",
+  get main() {
+    return [energy() ? "Energy per 1000 images" : "Cost per 1000 images"];
+  },
   columns: () => [
     number("Images", "n", whole),
     number("Device hours", "hours", decimals(4)),

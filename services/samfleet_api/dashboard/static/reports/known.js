@@ -19,6 +19,7 @@ export async function readKnown() {
   const byName = [...new Map(/** @type {[string, string][]} */ (machines))].sort(([, a], [, b]) => a.localeCompare(b));
   return {
     any: answer.rows.length > 0,
+    rows: answer.rows,
     variants: distinct("variant"),
     precisions: distinct("precision"),
     pools: distinct("pool"),

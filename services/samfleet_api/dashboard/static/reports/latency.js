@@ -1,9 +1,10 @@
 import { milliseconds, timeUnit } from "/dashboard/static/format.js";
+import { h } from "/dashboard/static/dom.js";
 import { ranges } from "/dashboard/static/charts/ranges.js";
 import { value, values } from "/dashboard/static/reports/address.js";
 import { choice } from "/dashboard/static/reports/filters.js";
 import { grouped, look, otherThan } from "/dashboard/static/reports/identity.js";
-import { images, ms, number } from "/dashboard/static/reports/units.js";
+import { images, ms, number, whole } from "/dashboard/static/reports/units.js";
 import { stageNames } from "/dashboard/static/stages.js";
 
 /** @type {("p50_ms" | "p90_ms" | "p95_ms" | "p99_ms")[]} */
@@ -30,6 +31,12 @@ export const stageChoice = (changed) => choice("stage", "Stage", stageTexts(), s
 /** @param {Reports.Changed} changed */
 export const groupChoice = (changed) => choice("by_row", "Grouped by", GROUPS, value("by_row", "variant"), changed);
 
+const ENOUGH = 100; // images, so that one percent of them is an image
+const FEW = "Of fewer than 100 images, p99 is close to the slowest image.";
+
+/** @param {number} n */
+const ofImages = (n) => (n === 1 ? "one image" : `n ${whole(n)}`);
+
 /** @type {Reports.Definition<Api.LatencyRow, "p50_ms" | "p90_ms" | "p95_ms" | "p99_ms">} */
 export const latency = {
   title: "Latency",
@@ -39,19 +46,24 @@ export const latency = {
   measured: (row) => row.p50_ms !== null,
   charts(rows, answer, known) {
     const by = value("by_row", "variant"),
-      unit = timeUnit(rows.map((row) => row.p99_ms));
+      unit = timeUnit(rows.map((row) => row.p99_ms)),
+      few = rows.some((row) => row.n < ENOUGH);
     /** @type {Reports.Make<typeof rows[number], Charts.RangeRow>} */
     const make = (row, name) => ({
       ...look(row, otherThan(by), known),
-      value: milliseconds(row.p50_ms),
-      tip: `${name}\np50 ${milliseconds(row.p50_ms)} · p90 ${milliseconds(row.p90_ms)}\np95 ${milliseconds(row.p95_ms)} · p99 ${milliseconds(row.p99_ms)}`,
+      value: `${milliseconds(row.p50_ms)}, ${ofImages(row.n)}`,
+      tip: `${name}\n${row.n === 1 ? "one image, so all percentiles are its time" : `${whole(row.n)} images`}\np50 ${milliseconds(row.p50_ms)} · p90 ${milliseconds(row.p90_ms)}\np95 ${milliseconds(row.p95_ms)} · p99 ${milliseconds(row.p99_ms)}`,
       percentiles: PERCENTILES.map((field) => row[field] * unit.factor),
     });
-    return [
-      [null, ranges("Latency percentiles by variant and hardware", grouped(rows, answer, known, by, make), unit.name)],
-    ];
+    const chart = ranges(
+      "Latency percentiles by variant and hardware",
+      grouped(rows, answer, known, by, make),
+      unit.name,
+    );
+    return [[null, chart], ...(few ? [/** @type {Reports.Chart} */ ([null, h("p", { class: "soft" }, FEW)])] : [])];
   },
   caption: "Latency",
+  main: ["p50", "p95"],
   columns: () => [
     ...images,
     number("Mean", "mean_ms", ms),

@@ -41,7 +41,7 @@ const WEIGHED = {
 /** @type {Reports.Definition<Api.ParetoRow, "miou" | "ap" | "ar_1000" | "lvis_ap">} */
 export const pareto = {
   title: "Pareto",
-  lead: "Quality against speed or cost. Dominated points are hollow and grey; a step line joins the Pareto front. Runs of one job share the wall-clock time of their pool and therefore images/s; device time distinguishes them.",
+  lead: "Quality against speed or cost. A dominated point (hollow, grey) has another that is at least as good in both and better in one; a step line joins the Pareto front. Runs of one job share the wall-clock time of their pool and therefore images/s; device time distinguishes them.",
   controls: (_known, changed) => [
     choice("quality", "Quality", QUALITIES, kind(), changed),
     choice("against", "against", CHOICES, against(), changed),
@@ -72,8 +72,11 @@ export const pareto = {
   get caption() {
     return `Quality against ${new Map(CHOICES).get(against())}`;
   },
+  get main() {
+    return [title(), WEIGHED[against()].title];
+  },
   columns: () => [
-    { title: "Task", value: (row) => row.task },
+    { title: "Kind of task", value: (row) => row.task },
     { title: "Masks", value: (row) => h("a", { href: behind(row) }, "Compare") },
     number("Images", "n", whole),
     number("Instances", "instances", whole),

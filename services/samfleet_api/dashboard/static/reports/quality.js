@@ -81,6 +81,9 @@ export const quality = {
     return [[null, bars(`Quality: ${name}`, grouped(rows, answer, known, by, make), name, 1)]];
   },
   caption: "Agreement with annotations",
+  get main() {
+    return [METRICS[metric()], "Instances"];
+  },
   columns: (rows) => [
     ...images,
     number("Instances", "instances", whole),

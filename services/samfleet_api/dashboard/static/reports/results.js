@@ -1,24 +1,7 @@
-// Parts of every report around its chart: links and CSV file, ways to reproduce it, its table and its parameter digests.
+// Parts of every report around its chart: links, the CSV file, and ways to reproduce it.
 
-import { facts, h, notice, table } from "/dashboard/static/dom.js";
-import { count } from "/dashboard/static/format.js";
+import { h, notice } from "/dashboard/static/dom.js";
 import { commandOf, csvOf, curlOf } from "/dashboard/static/reports/address.js";
-import { differences, flatten, keysOf, labelOf, shown } from "/dashboard/static/reports/identity.js";
-
-/** @typedef {"site" | "code_version"} Origin */
-
-/** @type {Record<Reports.Dimension, string>} */
-const TITLES = {
-  variant: "Variant",
-  hardware: "Hardware",
-  stage: "Stage",
-  batch_size: "Batch",
-  precision: "Precision",
-  job: "Job",
-  day: "Day (UTC)",
-  pool: "Pool",
-  dataset: "Dataset",
-};
 
 /** @type {(text: () => string, name: string) => HTMLElement[]} */
 function copyButton(text, name) {
@@ -65,87 +48,6 @@ export function again(report, query) {
     line("API request", curlOf(report, query)),
     line("Command", commandOf(report, query)),
   );
-}
-
-// Table of the rows: first the columns that distinguish them, then those of the report. The caption has what all rows share.
-/**
- * @param {string} caption
- * @param {Api.Report} answer
- * @param {Reports.Known} known
- * @param {Dom.Column<Api.ReportRow>[]} measured
- */
-export function rowsTable(caption, answer, known, measured) {
-  const { rows, parameters } = answer,
-    dimensions = keysOf(rows);
-  const differs = differences(rows, parameters, dimensions);
-  const constant = /** @type {[Origin, string][]} */ ([
-    ["site", "site"],
-    ["code_version", "code"],
-  ]).filter(([name]) => name in rows[0] && new Set(rows.map((row) => row[name])).size === 1);
-  const varying = /** @type {[Origin, string][]} */ ([
-    ["site", "Site"],
-    ["code_version", "Code"],
-  ]).filter(([name]) => name in rows[0] && !constant.some(([other]) => other === name));
-  /** @param {Api.ReportRow} row */
-  const digest = (row) =>
-    h(
-      "span",
-      {},
-      h("a", { href: `#parameters-${row.parameters}` }, row.parameters),
-      differs(row) ? h("span", { class: "soft small" }, differs(row)) : null,
-    );
-  const columns = [
-    ...dimensions.map((name) => ({
-      title: TITLES[name],
-      value: (/** @type {Api.ReportRow} */ row) => labelOf(row, name, known),
-    })),
-    ...varying.map(([name, title]) => ({ title, value: (/** @type {Api.ReportRow} */ row) => row[name] })),
-    ...measured,
-    { title: "Parameters", value: digest },
-  ];
-  const common = constant.map(([name, title]) => `${title} ${rows[0][name]}`).join(", ");
-  return table(
-    `${caption} · ${rows.length === 1 ? "1 row" : `${count(rows.length)} rows`}${common ? ` · all with ${common}` : ""}`,
-    columns,
-    rows,
-    "dense",
-  );
-}
-
-/** @param {Api.Report} answer */
-export function parametersOf(answer) {
-  const all = Object.entries(answer.parameters);
-  if (!all.length) return null;
-  /** @param {[string, Api.Parameters]} entry */
-  const one = ([digest, parameters]) =>
-    h(
-      "details",
-      { class: "parameters", id: `parameters-${digest}` },
-      h("summary", {}, h("code", {}, digest), ` ${short(parameters)}`),
-      facts(flatten(parameters).map(([path, value]) => [path, shown(value)])),
-    );
-  return h(
-    "section",
-    { class: "card" },
-    h("h2", {}, "Parameters"),
-    h("p", { class: "soft" }, "Runs with different parameters are never averaged: each digest has its own rows."),
-    all.map(one),
-  );
-}
-
-/** @param {Api.Parameters} parameters */
-function short(parameters) {
-  const { kind, prompt, points_per_side: side, sampler } = parameters.task ?? {};
-  return [kind, prompt, side && `${side} points per side`, sampler !== "grid" && sampler].filter(Boolean).join(", ");
-}
-
-// Open the parameters that the URL's fragment names: digests in the table link to them.
-export function openParameters() {
-  const named = location.hash.startsWith("#parameters-") && document.getElementById(location.hash.slice(1));
-  const target = /** @type {HTMLDetailsElement | false | null} */ (named);
-  if (!target) return;
-  target.open = true;
-  target.scrollIntoView({ block: "center" });
 }
 
 export function nothingMeasured() {
