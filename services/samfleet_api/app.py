@@ -44,6 +44,7 @@ from samfleet_api.exports.files import router as export_files
 from samfleet_api.hardware.endpoints import router as hardware
 from samfleet_api.headers import AnswerHeaders
 from samfleet_api.health.endpoints import router as health
+from samfleet_api.job_reports.endpoints import router as job_reports
 from samfleet_api.jobs.bulk import router as bulk_jobs
 from samfleet_api.jobs.changes import router as job_changes
 from samfleet_api.jobs.endpoints import router as jobs
@@ -93,10 +94,11 @@ is null. Unknown parameters and fields are rejected, so that misspellings are no
 """
 ROUTERS = (
     datasets, dataset_sources, dataset_images, dataset_filling, dataset_filling_by_source, dataset_versions,
-    predictions, job_estimates, jobs, bulk_jobs, job_changes, job_events, job_history, runs, run_results, run_pictures,
-    run_annotations, run_neighbours, reviews, reviews_of_jobs, exports, export_files, deletions, comparisons, image_comparisons,
-    variants, pools, hardware, prices, reports, survey, advice, exchange, sites, health, metrics, sessions,
-    login_links, keys, current_key, tenants, audit, storage, webhooks, webhook_deliveries,
+    predictions, job_estimates, jobs, bulk_jobs, job_changes, job_events, job_history, job_reports, runs,
+    run_results, run_pictures, run_annotations, run_neighbours, reviews, reviews_of_jobs, exports, export_files,
+    deletions, comparisons, image_comparisons, variants, pools, hardware, prices, reports, survey, advice,
+    exchange, sites, health, metrics, sessions, login_links, keys, current_key, tenants, audit, storage,
+    webhooks, webhook_deliveries,
 )  # fmt: skip
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Locator, Page, StorageState, expect
 
 from fixtures.api.running_api import Api, Tenant
@@ -100,3 +102,29 @@ def test_the_parameters_are_named_by_their_tasks(varied_page: Page) -> None:
     opened = varied_page.locator(".parameters[open] summary")
     expect(opened).to_contain_text("prompts, box · mobile_sam")
     expect(opened).to_be_in_viewport()
+
+
+def test_the_report_of_a_job_is_downloaded_and_opens_without_the_server(
+    varied_page: Page, varied: tuple[Tenant, object], tmp_path: Path
+) -> None:
+    job = varied[0].http.get("/v1/jobs", params={"q": "shop shelves"}).json()["items"][-1]
+    for address, name in (
+        (f"/dashboard/jobs/{job['id']}", "Report to share (HTML)"),
+        (f"/dashboard/reports/latency?job={job['id']}", "Report of this job (HTML)"),
+    ):
+        looked_at(varied_page, address)
+        with varied_page.expect_download() as begun:
+            varied_page.get_by_role("link", name=name).click()
+        begun.value.save_as(tmp_path / "report.html")
+        assert begun.value.suggested_filename.endswith(".html")
+    varied_page.context.set_offline(True)
+    varied_page.goto(f"file://{tmp_path}/report.html")
+    expect(varied_page.get_by_role("heading", name=job["name"])).to_be_visible()
+    pictures = varied_page.locator("img").evaluate_all("all => all.map((one) => one.naturalWidth)")
+    assert pictures
+    assert all(pictures)
+    assert varied_page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    for scheme in ("light", "dark"):
+        varied_page.emulate_media(color_scheme=scheme)
+        found = Axe().run(varied_page).response["violations"]
+        assert [(one["help"], node["html"][:200]) for one in found for node in one["nodes"]] == []

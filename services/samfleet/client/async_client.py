@@ -70,6 +70,7 @@ class AsyncClient(AsyncCalls):
     estimate_job = awaited(of_jobs.estimate_job)
     rerun_job = awaited(of_jobs.rerun_job)
     job = awaited(of_jobs.job)
+    job_report = awaited(of_jobs.job_report)
     jobs = async_listing(of_jobs.jobs)
     count_jobs = awaited(of_jobs.count_jobs)
     edit_job = awaited(of_jobs.edit_job)

@@ -59,6 +59,7 @@ class SamfleetClient(AccessCalls, WebhookCalls):
     estimate_job = blocking(of_jobs.estimate_job)
     rerun_job = blocking(of_jobs.rerun_job)
     job = blocking(of_jobs.job)
+    job_report = blocking(of_jobs.job_report)
     jobs = listing(of_jobs.jobs)
     count_jobs = blocking(of_jobs.count_jobs)
     edit_job = blocking(of_jobs.edit_job)

@@ -57,6 +57,7 @@ OPERATIONS = [
     "job_list_history",
     "job_pause",
     "job_read",
+    "job_read_report",
     "job_read_throughput",
     "job_resume",
     "job_retry",

@@ -153,3 +153,12 @@ def test_a_chart_is_a_picture(arguments: list[str], tmp_path: Path, name: str) -
 
 def _by_precision(machines: list[str]) -> list[dict[str, Any]]:
     return rows("latency", "--stage", "encode", "--group-by", "hardware", "--group-by", "precision", *machines)
+
+
+def test_the_report_of_a_job_is_written_as_one_file(tenant: Tenant, arguments: list[str], tmp_path: Path) -> None:
+    job = tenant.http.get("/v1/jobs").json()["items"][0]
+    out = tmp_path / "report.html"
+    assert run("html", job["id"][:8], "-o", str(out), "--images", "1", *arguments).startswith(f"{out}: ")
+    page = out.read_text()
+    assert page.startswith("<!doctype html>")
+    assert page.count("<img ") == 1

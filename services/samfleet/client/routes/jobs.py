@@ -71,6 +71,12 @@ def job(job_id: str) -> Call[Job]:
     return Call("GET", f"/v1/jobs/{job_id}", _JOB)
 
 
+def job_report(job_id: str, *, images: int | None = None) -> Call[bytes]:
+    """Return the job's report as one HTML file, with so many sample images; the server's default without a number."""
+    params = without_none({"images": images})
+    return Call("GET", f"/v1/jobs/{job_id}/report.html", bytes, {"params": params}, response="bytes")
+
+
 def jobs(**filters: Any) -> Pages[Job]:
     """Yield jobs, newest first. `filters` are parameters of the list, such as `state`, `q`, `label` and `sort`."""
     return Pages("/v1/jobs", _JOB, without_none(filters))

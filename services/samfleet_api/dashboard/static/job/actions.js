@@ -1,6 +1,10 @@
 import { hasEnded, post } from "/dashboard/static/api.js";
 import { h } from "/dashboard/static/dom.js";
 
+// One file with the job's figures, charts and sample images.
+/** @param {string} id */
+export const reportOf = (id) => `/v1/jobs/${id}/report.html`;
+
 /**
  * @typedef {object} Action
  * @property {string} route below the job's address
@@ -48,7 +52,8 @@ export function jobActions(job) {
     const button = h("button", { type: "button", onclick: act }, action.text);
     return { action, button };
   });
-  const line = h("p", {}, ...buttons.flatMap(({ button }) => [button, " "]), problem);
+  const report = h("a", { class: "button", href: reportOf(job.id), download: "" }, "Report to share (HTML)");
+  const line = h("p", {}, ...buttons.flatMap(({ button }) => [button, " "]), report, " ", problem);
   /** @param {Api.Job} now */
   const update = (now) => {
     for (const { action, button } of buttons) button.hidden = !action.offered(now);

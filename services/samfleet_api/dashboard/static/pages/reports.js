@@ -145,7 +145,7 @@ function fill(page, asksFor, query, answer) {
   const card = h(
     "section",
     { class: "card" },
-    toolbar(report.caption, asksFor, query),
+    toolbar(report.caption, asksFor, query, known),
     charts.length
       ? charts
       : notice("Nothing to plot yet", report.unmeasured ?? "None of these images has been measured."),

@@ -1,7 +1,10 @@
 // Parts of every report around its chart: links, the CSV file, and ways to reproduce it.
 
 import { h, notice } from "/dashboard/static/dom.js";
-import { commandOf, csvOf, curlOf } from "/dashboard/static/reports/address.js";
+import { reportOf } from "/dashboard/static/job/actions.js";
+import { commandOf, csvOf, curlOf, values } from "/dashboard/static/reports/address.js";
+
+const MOST_JOBS = 20; // the newest; others are chosen by the filter
 
 /** @type {(text: () => string, name: string) => HTMLElement[]} */
 function copyButton(text, name) {
@@ -27,13 +30,31 @@ const line = (title, text) =>
     h("div", {}, ...copyButton(() => text, "Copy")),
   );
 
-/** @type {(title: string, report: string, query: URLSearchParams) => HTMLElement} */
-export function toolbar(title, report, query) {
+// A link to the report of a job as one HTML file; with a choice if no single job is chosen.
+/** @param {Reports.Known} known */
+function shareJob(known) {
+  const chosen = values("job");
+  /** @type {(id: string, text: string, look: string) => HTMLElement} */
+  const link = (id, text, look) => h("a", { class: look, href: reportOf(id), download: "" }, text);
+  if (chosen.length === 1) return link(chosen[0], "Report of this job (HTML)", "button");
+  const jobs = [...known.jobs].slice(0, MOST_JOBS);
+  if (!jobs.length) return null;
+  const list = h(
+    "div",
+    { class: "choices", role: "group", "aria-label": "Report of a job as HTML" },
+    jobs.map(([id, name]) => link(id, name, "row")),
+  );
+  return h("details", { class: "picker", name: "picker" }, h("summary", {}, "Report of a job (HTML)"), list);
+}
+
+/** @type {(title: string, report: string, query: URLSearchParams, known: Reports.Known) => HTMLElement} */
+export function toolbar(title, report, query, known) {
   return h(
     "div",
     { class: "tools" },
     h("h2", {}, title),
     ...copyButton(() => location.href, "Copy link"),
+    shareJob(known),
     h("a", { class: "button", href: csvOf(report, query), download: `${report}.csv` }, "Download CSV"),
   );
 }
