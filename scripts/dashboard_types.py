@@ -38,7 +38,7 @@ from samfleet_api.runs.image_schemas import ImageOfRun, RunImage
 from samfleet_api.runs.neighbours import Neighbours
 from samfleet_api.sessions.endpoints import SessionView
 from samfleet_api.storage.schemas import JobStorage, Storage
-from samfleet_api.variants.schemas import Variants
+from samfleet_api.variants.schemas import Variants, WeightPull
 from samfleet_api.webhooks.schemas import Delivery, Webhook
 
 MODELS: tuple[type[BaseModel], ...] = (
@@ -79,6 +79,7 @@ MODELS: tuple[type[BaseModel], ...] = (
     Storage,
     Survey,
     Variants,
+    WeightPull,
 )
 # Fields that pydantic knows as plain dictionaries. types/replies.d.ts defines these types by hand.
 UNTYPED: Mapping[str, str] = {

@@ -1,4 +1,4 @@
-"""Settings of the quotas of tenants, a part of `samfleet.config.Settings`."""
+"""Settings of what tenants may ask for, a part of `samfleet.config.Settings`."""
 
 from __future__ import annotations
 
@@ -7,6 +7,10 @@ from pydantic_settings import BaseSettings
 
 
 class QuotaSettings(BaseSettings):
+    allow_pulls: bool = Field(
+        default=True,
+        description="Whether requests may fetch the weights of variants into SAMFLEET_WEIGHTS_DIR.",
+    )
     max_open_jobs: int | None = Field(
         default=None,
         ge=1,

@@ -1,4 +1,4 @@
-"""Commands of the model code, run in subprocesses: check of weights, gates, comparisons, distillation."""
+"""Commands of the model code, run in subprocesses: gates, comparisons, distillation."""
 
 from __future__ import annotations
 
@@ -10,47 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from samfleet.errors import InvalidInput, NotFound
+from samfleet.errors import NotFound
 from samfleet.variants.execution import Execution
-from samfleet.variants.record import VariantRecord
-from samfleet.variants.weights.pull import Check
 from samfleet_cli.jobs.demo import OBJECTS, copy_photographs
 from samfleet_cli.local_stack.gates import installed_version
 from samfleet_cli.local_stack.triton_command import CPU_TUNING, UTF8, compiled_folders
-
-
-class WeightsDoNotFit(InvalidInput):
-    """The weights do not match this variant's architecture."""
-
-    code = "weights_do_not_fit"
-
-
-def fit_check(record: VariantRecord, weights_dir: Path) -> Check | None:
-    """Return a check that compares a file's keys and shapes, together with the variant's other files, with the network.
-    None without torch.
-
-    The check runs when the last of the variant's files is present, because building the network may need all of them.
-    """
-    if installed_version("torch") is None:
-        return None
-
-    def check(role: str, path: Path) -> None:
-        files = {other: weights_dir / checkpoint.filename for other, checkpoint in record.files.items()} | {role: path}
-        if not all(file.is_file() for file in files.values()):
-            return
-        pairs = [f"{name}={file}" for name, file in files.items()]
-        command = [sys.executable, "-m", "samfleet_models.tools.fit", record.name, *pairs]
-        done = subprocess.run(command, capture_output=True, check=False, text=True)
-        if done.returncode != 0:
-            raise WeightsDoNotFit(
-                f"{record.files[role].filename} does not fit {record.name}: {_last_line(done.stderr)}"
-            )
-
-    return check
-
-
-def _last_line(text: str) -> str:
-    return text.strip().rpartition("\n")[2] or "the check failed without a message"
 
 
 class TorchNotInstalled(NotFound):

@@ -13,11 +13,18 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Page, Route, expect
 
+from fixtures.api.pullable import ChangedSettings, record, settings
 from fixtures.api.running_api import MAX_IMAGE_BYTES, Api, Tenant
+from fixtures.models.weight_archives import WEIGHTS
 from fixtures.servers.chromium import looked_at
+from fixtures.servers.file_server import FileServer, Served
 from fixtures.worker.recorded_jobs import carry_out, new_job
 from samfleet.datasets.service import InputLimits
 from samfleet.jobs.listing import list_dataset
+from samfleet.pulls.work import run_pull
+from samfleet.variants.record import VariantRecord
+
+__all__ = ["record", "settings"]
 
 pytestmark = pytest.mark.browser
 
@@ -222,3 +229,24 @@ def test_a_dropped_folder_keeps_its_structure(page: Page, tenant: Tenant) -> Non
         list(file.getvalue()),
     )
     expect(page.get_by_text("Chosen: 1 images")).to_be_visible()
+
+
+def test_missing_weights_are_pulled(
+    api: Api, page: Page, tenant: Tenant, settings: ChangedSettings, record: VariantRecord, file_server: FileServer
+) -> None:
+    file_server.files["/tiny.pt"] = Served(b"gone", 404)
+    looked_at(page, "/dashboard/new")
+    page.get_by_label("Filter").fill(record.name)
+    row = page.get_by_role("row", name=record.name)
+    expect(row).to_contain_text("missing")
+    pull = page.get_by_role("button", name=f"Pull the weights of {record.name}")
+    pull.click()
+    expect(row).to_contain_text("Waits for the server.")
+    run_pull(api.engine, record, settings.weights_dir, ())  # as the control worker does
+    expect(row).to_contain_text("weights_unavailable")
+    file_server.files["/tiny.pt"] = Served(WEIGHTS)
+    pull.click()
+    expect(row).to_contain_text("Waits for the server.")
+    run_pull(api.engine, record, settings.weights_dir, ())
+    expect(row).to_contain_text("present")
+    expect(pull).to_have_count(0)

@@ -27,6 +27,9 @@ from samfleet.jobs.queue import TaskName
 from samfleet.jobs.sweep import Swept, sweep
 from samfleet.logging import get_logger
 from samfleet.masks.large import PixelLimits
+from samfleet.pulls.request import resend_pulls
+from samfleet.pulls.work import run_pull
+from samfleet.variants.catalogue import get_variant
 from samfleet_worker.base import SamfleetTask, WorkerApp
 from samfleet_worker.pipeline import segment_shard
 from samfleet_worker.shard_metrics import count_cleaned, count_swept
@@ -91,6 +94,11 @@ def _register_results(app: WorkerApp) -> None:
     def compare(self: SamfleetTask, comparison_id: str) -> None:
         build_comparison(self.services.engine, self.services.store, uuid.UUID(comparison_id))
 
+    @app.task(name=TaskName.PULL.value, base=SamfleetTask, bind=True, acks_late=True, shared=False)
+    def pull(self: SamfleetTask, variant: str) -> None:
+        settings = self.services.settings
+        run_pull(self.services.engine, get_variant(variant), settings.weights_dir, settings.accept_licenses)
+
 
 def _register_periodic_tasks(app: WorkerApp) -> None:
     @app.task(name=TaskName.SWEEP.value, base=SamfleetTask, bind=True, acks_late=True, shared=False)
@@ -100,6 +108,7 @@ def _register_periodic_tasks(app: WorkerApp) -> None:
             exports = sweep_exports(session, services.queue, services.sweep_limits.resend_after)
             exports += request_due_exports(session, services.queue)
             comparisons = sweep_comparisons(session, services.queue, services.sweep_limits.resend_after)
+            resend_pulls(session, services.queue)
         swept = sweep(services.engine, services.queue, services.store, services.sweep_limits)
         swept = replace(swept, exports_resent=exports, comparisons_resent=comparisons)
         count_swept(swept)

@@ -97,6 +97,8 @@ class AsyncClient(AsyncCalls):
     report = awaited(of_runs.report)
     hardware = awaited(of_runs.hardware)
     variants = awaited(of_runs.variants)
+    pull_variant = awaited(of_runs.pull_variant)
+    variant_pull = awaited(of_runs.variant_pull)
     variant_names = awaited(of_runs.variant_names)
 
     job_review = awaited(of_reviews.job_review)

@@ -86,6 +86,8 @@ class SamfleetClient(AccessCalls, WebhookCalls):
     report = blocking(of_runs.report)
     hardware = blocking(of_runs.hardware)
     variants = blocking(of_runs.variants)
+    pull_variant = blocking(of_runs.pull_variant)
+    variant_pull = blocking(of_runs.variant_pull)
     variant_names = blocking(of_runs.variant_names)
 
     job_review = blocking(of_reviews.job_review)

@@ -20,6 +20,7 @@ class Action(StrEnum):
     TENANT_CHANGED = "tenant.changed"
     TENANT_DISABLED = "tenant.disabled"
     TENANT_ENABLED = "tenant.enabled"
+    WEIGHTS_PULL_REQUESTED = "weights.pull_requested"
     WEBHOOK_CREATED = "webhook.created"
     WEBHOOK_CHANGED = "webhook.changed"
     WEBHOOK_DELETED = "webhook.deleted"

@@ -38,6 +38,7 @@ class TaskName(StrEnum):
     FINISH = "jobs.finish"  # (run id)
     EXPORT = "exports.build"  # (export id)
     COMPARE = "comparisons.build"  # (comparison id)
+    PULL = "variants.pull"  # (name of the variant)
     SWEEP = "jobs.sweep"  # ()
     CLEAN = "storage.clean"  # ()
 
@@ -51,6 +52,7 @@ SUBJECTS: Mapping[str, str] = {
     TaskName.FINISH: "run_id",
     TaskName.EXPORT: "export_id",
     TaskName.COMPARE: "comparison_id",
+    TaskName.PULL: "variant",
 }
 
 

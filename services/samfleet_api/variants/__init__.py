@@ -1,4 +1,4 @@
 """Routes of the variants: records, licences, weights, gates.
 
-May import `samfleet` and the modules at the root of `samfleet_api`.
+May import `pools`, `runs`, `samfleet` and the modules at the root of `samfleet_api`.
 """

@@ -212,9 +212,9 @@ def pull(
 
     If no hash is published, the hash of the first download is pinned, and different files are rejected afterwards.
     """
+    from samfleet.variants.weights.fit import fit_check
     from samfleet.variants.weights.pull import pull as pull_weights
     from samfleet_cli.local_stack.pull_progress import PullProgress
-    from samfleet_cli.model_tools import fit_check
 
     folder = weights_dir or state_dir / "weights"
     records, accepted = [_record(name) for name in dict.fromkeys(names)], _accepted(accept_licenses)
@@ -247,8 +247,8 @@ def import_file(
     accept_licenses: AcceptLicenses = "",
 ) -> None:
     """Import weights from a file: copy it, check it against the published hash or pin it, and check that it fits."""
+    from samfleet.variants.weights.fit import fit_check
     from samfleet.variants.weights.import_file import import_weights
-    from samfleet_cli.model_tools import fit_check
 
     record, folder = _record(name), weights_dir or state_dir / "weights"
     path, sha256 = import_weights(

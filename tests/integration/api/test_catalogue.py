@@ -20,7 +20,7 @@ from samfleet.db.models import WorkerHeartbeat
 from samfleet.db.session import transaction
 from samfleet.jobs.outcomes import ImageOutcome, ShardImage
 from samfleet.variants.catalogue import get_variant
-from samfleet_api.variants.schemas import Variant
+from samfleet_api.variants.weights import weights_here
 
 
 @pytest.fixture
@@ -112,6 +112,6 @@ def test_health_and_documentation_need_no_key(api: Api) -> None:
 
 def test_a_variant_says_whether_its_weights_are_present(tmp_path: Path) -> None:
     record = get_variant("mobile_sam")
-    assert Variant.of(record, (), tmp_path / "nowhere").weights_here is None
-    assert Variant.of(record, (), tmp_path).weights_here is False
-    assert Variant.of(record, (), weights_dir()).weights_here is True
+    assert weights_here(record, tmp_path / "nowhere") is None
+    assert weights_here(record, tmp_path) is False
+    assert weights_here(record, weights_dir()) is True

@@ -70,6 +70,16 @@ def variants() -> Call[list[dict[str, Any]]]:
     return Call("GET", "/v1/variants", _items)
 
 
+def pull_variant(name: str) -> Call[dict[str, Any]]:
+    """Let the server fetch a variant's weights; `variant_pull` tells its progress."""
+    return Call("POST", f"/v1/variants/{name}/pull", unchanged)
+
+
+def variant_pull(name: str) -> Call[dict[str, Any]]:
+    """Return the last pull of a variant's weights: its state, bytes and error."""
+    return Call("GET", f"/v1/variants/{name}/pull", unchanged)
+
+
 def variant_names() -> Call[frozenset[str]]:
     """Return the names of all variants that a job may use."""
     return Call("GET", "/v1/variants", lambda answer: frozenset(item["name"] for item in answer["items"]))

@@ -16,6 +16,7 @@ from samfleet.db.models.datasets import (
 from samfleet.db.models.deletions import Deleted, Deletion
 from samfleet.db.models.exports import Export, ExportState
 from samfleet.db.models.jobs import Job, JobEvent, JobState, Run, RunState, Shard, ShardState
+from samfleet.db.models.pulls import PullState, WeightPull
 from samfleet.db.models.quality import RunQuality
 from samfleet.db.models.reports import HardwarePrice, ReportSeries, Rollup
 from samfleet.db.models.results import Hardware, ImageResult, Outcome, WorkerHeartbeat
@@ -68,6 +69,7 @@ __all__ = [
     "MaskState",
     "Outcome",
     "PoolTurn",
+    "PullState",
     "RemovedPrefix",
     "ReportSeries",
     "ReviewChange",
@@ -90,5 +92,6 @@ __all__ = [
     "WebhookDelivery",
     "WebhookEndpoint",
     "WebhookEvent",
+    "WeightPull",
     "WorkerHeartbeat",
 ]

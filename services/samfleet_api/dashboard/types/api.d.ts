@@ -458,6 +458,11 @@ declare namespace Api {
     warnings: string[];
   }
 
+  interface PoolWeights {
+    pool: string;
+    present: boolean | null;
+  }
+
   interface Pools {
     items: Pool[];
   }
@@ -480,6 +485,8 @@ declare namespace Api {
     arxiv?: string;
     checkpoint_sha256?: string[];
   }
+
+  type PullState = "queued" | "running" | "completed" | "failed";
 
   interface Quality {
     miou: number;
@@ -651,6 +658,7 @@ declare namespace Api {
     paper: Paper;
     checkpoint: Checkpoint;
     weights_here: boolean | null;
+    weights: PoolWeights[];
     everything: Record<string, unknown>;
   }
 
@@ -673,6 +681,17 @@ declare namespace Api {
   interface WebhookPage {
     items: Webhook[];
     next: string | null;
+  }
+
+  interface WeightPull {
+    variant: string;
+    state: PullState;
+    file: string | null;
+    done_bytes: number;
+    total_bytes: number | null;
+    error: Failure | null;
+    requested_at: string;
+    finished_at: string | null;
   }
 
   interface Worker {

@@ -53,7 +53,8 @@ export function jobActions(job) {
     return { action, button };
   });
   const report = h("a", { class: "button", href: reportOf(job.id), download: "" }, "Report to share (HTML)");
-  const line = h("p", {}, ...buttons.flatMap(({ button }) => [button, " "]), report, " ", problem);
+  const again = h("a", { href: `/dashboard/new?from=${job.id}` }, "Run again with changes");
+  const line = h("p", {}, ...buttons.flatMap(({ button }) => [button, " "]), again, " ", report, " ", problem);
   /** @param {Api.Job} now */
   const update = (now) => {
     for (const { action, button } of buttons) button.hidden = !action.offered(now);

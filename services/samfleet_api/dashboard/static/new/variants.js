@@ -3,7 +3,7 @@
 import { h } from "/dashboard/static/dom.js";
 import { count, rate } from "/dashboard/static/format.js";
 import { errorPlace } from "/dashboard/static/new/fields.js";
-import { weightsCell } from "/dashboard/static/new/weights.js";
+import { weightsCell } from "/dashboard/static/weights/cell.js";
 
 /** @typedef {{ element: HTMLElement, read(): string[], fill(names: string[]): void, speeds(rows: Api.ThroughputRow[], pools: string[], kind: string): void }} VariantChoice */
 
@@ -26,7 +26,7 @@ export function variantChoice(variants, changed) {
     let shown = 0;
     for (const { variant, row, box } of rows) {
       const matches = `${variant.name} ${variant.title} ${variant.family}`.toLowerCase().includes(wanted);
-      const usable = variant.weights_here !== false && !variant.licences_to_accept.length;
+      const usable = !variant.weights.some(({ present }) => present === false) && !variant.licences_to_accept.length;
       row.hidden = !box.checked && (!matches || (ready.checked && !usable));
       shown += row.hidden ? 0 : 1;
     }
@@ -106,7 +106,7 @@ function rowOf(variant, changed) {
     {},
     h("th", { scope: "row" }, name),
     h("td", {}, licence),
-    h("td", {}, weightsCell(variant)),
+    h("td", {}, weightsCell(variant, changed)),
     speed,
   );
   return { variant, row, box, speed };

@@ -1,6 +1,7 @@
 import { addressWith, filter, get } from "/dashboard/static/api.js";
 import { facts, h, notice } from "/dashboard/static/dom.js";
 import { bytes, count } from "/dashboard/static/format.js";
+import { weightsCell } from "/dashboard/static/weights/cell.js";
 
 /** @type {Record<Api.Variant["parity"], [string, string]>} */
 const PARITY = {
@@ -33,15 +34,6 @@ function licence(variant) {
   return h("span", {}, `weights ${variant.weights_licence}, code ${variant.code_licence}: `, state);
 }
 
-/** @param {Api.Variant} variant */
-function weightsOf({ name, checkpoint, weights_here: here }) {
-  const size = checkpoint.size_bytes ? `, ${bytes(checkpoint.size_bytes)}` : "";
-  if (here === null) return `only the workers know${size}`;
-  return here
-    ? h("span", { class: "good" }, `present${size}`)
-    : h("span", { class: "wait" }, `missing${size}: `, h("code", {}, `samfleet variants pull ${name}`));
-}
-
 /** @type {(variant: Api.Variant, places: Map<string, Set<string>>) => HTMLElement} */
 function card(variant, places) {
   const [tone, meaning] = PARITY[variant.parity];
@@ -52,7 +44,7 @@ function card(variant, places) {
   const record = facts([
     ["Licence", licence(variant)],
     ["Parity", h("span", { class: tone }, meaning)],
-    ["Weights", weightsOf(variant)],
+    ["Weights", weightsCell(variant)],
     ["Loaded", [...(places.get(variant.name) ?? ["no server"])].join(", ")],
     ["Input", `${variant.input_size} × ${variant.input_size} pixels`],
     ["Family", variant.family],
