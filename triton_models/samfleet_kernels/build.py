@@ -24,7 +24,7 @@ from samfleet_kernels.sources import FLAGS, MACHINES, SOURCES, library_path
 NOT_COMPILED = "CPU kernels not compiled, no C++ compiler works here: decoding uses torch's operators, which are slower"
 # Compiled for every instruction set.
 ENCODER = ("inverted_residual", "window_attention", "feed_forward", "convolution_pair")
-KERNELS = ("sweeps", "drawing", "masks", *ENCODER)
+KERNELS = ("sweeps", "tokens", "token_products", "drawing", "masks", *ENCODER)
 RETRY_SECONDS = 3600  # until `--unless-current` looks for a compiler again that it could not download
 
 

@@ -38,15 +38,20 @@ class Depthwise(ctypes.Structure):
     _fields_: ClassVar[Sequence[tuple[str, type]]] = [("weights", ctypes.c_void_p), ("bias", ctypes.c_void_p)]
 
 
-class EncoderStructure(ctypes.Structure):
-    """The argument of a kernel whose threads share the counter `next`."""
+class KernelStructure(ctypes.Structure):
+    """The only argument of a `kernel` besides its memory."""
 
     kernel: ClassVar[str]
-    next: int
 
     @abstractmethod
     def operations(self) -> int:
         """Return the floating-point operations of the whole call."""
+
+
+class EncoderStructure(KernelStructure):
+    """The argument of a kernel whose threads share the counter `next`."""
+
+    next: int
 
 
 class InvertedResidual(EncoderStructure):

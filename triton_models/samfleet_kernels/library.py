@@ -10,7 +10,7 @@ from functools import cache
 from typing import Literal, get_args
 
 from samfleet.errors import SamfleetError
-from samfleet_kernels.encoder_structures import EncoderStructure
+from samfleet_kernels.encoder_structures import KernelStructure
 from samfleet_kernels.operations import Kernel, Operations, operations
 from samfleet_kernels.sources import library_path
 from samfleet_kernels.structures import STRUCTURES, DrawingSizes, Mask, MaskSizes, Sizes
@@ -99,21 +99,24 @@ class Kernels:
         count.restype = ctypes.c_int64
         return int(count())
 
-    def encoder_floats(self, arrays: EncoderStructure) -> int:
-        """Return how many float32 of memory each thread of an encoder's kernel needs."""
+    def floats(self, arrays: KernelStructure) -> int:
+        """Return how many float32 of memory a call with these arrays needs; of an encoder's kernel, each thread."""
         count = getattr(self._library, f"samfleet_{arrays.kernel}_memory_{self.instructions}")
         count.restype = ctypes.c_int64
         return int(count(ctypes.byref(arrays)))
 
-    def run_encoder(self, arrays: EncoderStructure, memory: int) -> None:
-        """Run an encoder's kernel until its counter of items has none left, with the address of `encoder_floats`."""
+    def call(self, arrays: KernelStructure, memory: int) -> None:
+        """Run the kernel of `arrays` with the address of as many floats as `floats` returns; the caller counts.
+
+        An encoder's kernel runs until its counter of items has none left.
+        """
         function = getattr(self._library, f"samfleet_{arrays.kernel}_{self.instructions}")
         function.restype = None
         function(ctypes.byref(arrays), ctypes.c_void_p(memory))
 
 
 def count(operations: int) -> None:
-    """Add operations of a kernel that several threads run to the count of this process."""
+    """Add operations of a kernel that `Kernels.call` runs to the count of this process."""
     if _Process.counter is not None:
         _Process.counter.add(operations)
 

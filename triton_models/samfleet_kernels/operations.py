@@ -10,10 +10,10 @@ import threading
 from typing import Literal
 
 from samfleet_kernels.structures import DrawingSizes, Sizes
+from samfleet_kernels.token_structures import CHANNELS, HEADS
 
 Kernel = Literal["first", "second", "third", "drawing"]
 
-HEADS, CHANNELS = 8, 16
 SUBPIXELS, HIDDEN, FEATURES = 4, 64, 32  # of the drawing; each sub-pixel has as many inner ones
 WIDE = 64  # channels between the refining convolutions
 

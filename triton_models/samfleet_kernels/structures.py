@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 from samfleet_kernels.encoder_structures import ENCODER_STRUCTURES
+from samfleet_kernels.token_structures import TOKEN_STRUCTURES
 
 
 class Sizes(ctypes.Structure):
@@ -81,4 +82,5 @@ STRUCTURES: dict[str, type[ctypes.Structure]] = {
     "mask": Mask,
     "refining": Refining,
     **ENCODER_STRUCTURES,
+    **TOKEN_STRUCTURES,
 }

@@ -10,9 +10,19 @@ import torch
 from fixtures.models.kernels import kernels
 from fixtures.models.tiny_variant import tiny
 from samfleet.variants.record import VariantRecord
+from samfleet_kernels.encoder_structures import Layer
 from samfleet_kernels.library import Kernels, counted, torch_only
 from samfleet_kernels.operations import Operations, operations
 from samfleet_kernels.structures import DrawingSizes, Sizes
+from samfleet_kernels.token_structures import (
+    GatheredRows,
+    Projection,
+    Projections,
+    RowProducts,
+    RowSquares,
+    TokenAttention,
+    TokenUpdate,
+)
 from samfleet_models.decoder.folded import FoldedDecoder
 from samfleet_models.networks.registry import build_network
 from samfleet_models.networks.sam import SamNetwork
@@ -45,6 +55,24 @@ def test_a_point_of_sam_needs_a_third_of_a_gflop_to_be_scored() -> None:
     sizes = Sizes(1, 7, 4096)
     total = sum(operations(kernel, sizes) for kernel in ("first", "second", "third"))
     assert total == 4096 * (3_584 + 22_274 + 51_254)
+
+
+def test_products_of_rows_are_those_of_sixteen_values_under_a_matrix() -> None:
+    """2 prompts of 7 tokens have 56 rows in a layer, and as many on the left of a product with them."""
+    assert RowProducts(2, 7, 1).operations() == 2 * 2 * (56 * 16 * 128 + 56 * 56 * 16)
+    assert GatheredRows(2, 7, 2).operations() == 2 * 2 * (56 * 112 * 16 + 56 * 256 * 16)
+    upper = sum((8 - head) * 6 * 6 for head in range(8))  # a head's rows with those of this head and all behind it
+    assert RowSquares(2, 7, 1).operations() == 2 * 2 * (56 * 16 * 128 + upper * 16 + 56 * 16)
+
+
+def test_a_step_on_tokens_has_its_linear_layers_and_the_products_of_its_attention() -> None:
+    square, narrow = Layer(inner=256, outer=256), Layer(inner=256, outer=128)
+    attention = TokenAttention(2, 7, queries=square, keys=square, values=square, outputs=square)
+    assert attention.operations() == 2 * 2 * (4 * 7 * 256 * 256 + 2 * 7 * 7 * 256)
+    each = (Projection(narrow, out=1), Projection(narrow), Projection(narrow, out=1))
+    assert Projections(2, 7, each).operations() == 2 * 2 * 7 * 2 * 256 * 128  # the second has no result
+    update = TokenUpdate(2, 7, hidden=512, outputs=Layer(inner=128, outer=256))
+    assert update.operations() == 2 * 2 * 7 * (128 * 256 + 2 * 256 * 512)
 
 
 def test_counts_of_all_threads_and_of_inner_counts_are_added() -> None:
@@ -89,7 +117,7 @@ def test_a_decode_counts_the_kernels_beside_torch(tiny: tuple[VariantRecord, Pat
     """The kernels compute half of the symmetric products, and the logits of the first layer twice.
 
     They leave the last token of each head out of the factors. Drawing projects the 16 values of a head instead of rows
-    with 256 channels.
+    with 256 channels, and the products of rows are those of such values.
     """
     network = build_network(tiny[0])
     assert isinstance(network, SamNetwork)
@@ -103,7 +131,15 @@ def test_a_decode_counts_the_kernels_beside_torch(tiny: tuple[VariantRecord, Pat
     gathered = 2 * pairs * (one - each + both - 2 * each)
     drawn = 2 * 256 * (both - both_fewer)
     by_pixel = symmetric + against + gathered + drawn - 2 * 16 * pairs
-    tokens = 2 * 256 * (one**2 - one_fewer**2 + both**2 - both_fewer**2)
-    tokens += 2 * 256 * pairs * (3 * (one - one_fewer) + 2 * (both - both_fewer))
+    by_head = 8 * pairs * 16  # rows, and what is multiplied with them, between 16 and 256 channels
+    tokens = 2 * 256 * (by_head + pairs * (2 * one + both) + one**2 + both**2 + pairs * (one + both))
+    own = [
+        RowProducts(1, 7, 1),
+        RowProducts(1, 7, 1),
+        RowProducts(1, 7, 2),
+        GatheredRows(1, 7, 1),
+        GatheredRows(1, 7, 2),
+    ]
+    tokens -= sum(arrays.operations() for arrays in (*own, RowSquares(1, 7, 1), RowSquares(1, 7, 2)))
     projected = (both * 256 - 2 * pairs * 16) * 256 * 2
     assert expected - found == 5 * (64 * by_pixel + tokens + projected)

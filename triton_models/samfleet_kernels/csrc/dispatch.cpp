@@ -48,5 +48,11 @@ void samfleet_struct_bytes(int64_t *bytes) {
     bytes[7] = sizeof(SamfleetWindowAttention);
     bytes[8] = sizeof(SamfleetFeedForward);
     bytes[9] = sizeof(SamfleetConvolutionPair);
+    bytes[10] = sizeof(SamfleetTokenAttention);
+    bytes[11] = sizeof(SamfleetProjections);
+    bytes[12] = sizeof(SamfleetTokenUpdate);
+    bytes[13] = sizeof(SamfleetRowProducts);
+    bytes[14] = sizeof(SamfleetRowSquares);
+    bytes[15] = sizeof(SamfleetGatheredRows);
 }
 }

@@ -65,7 +65,7 @@ struct Pixels {
         const float *rows = mixed();
         multiply(normal(rows), channels, count, at.widen, scratch.hidden, shape.hidden, GELU);
         multiply(scratch.hidden, shape.hidden, count, at.narrow, out + (line * at.width + first) * channels, channels,
-                 Ending{false, rows, channels});
+                 Ending{Activation::NONE, rows, channels});
     }
 };
 

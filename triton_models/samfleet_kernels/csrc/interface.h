@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "encoder.h"
+#include "tokens.h"
 
 extern "C" {
 
@@ -134,7 +135,7 @@ struct SamfleetMask {
 enum { SAMFLEET_BASELINE = 1, SAMFLEET_AVX2 = 2, SAMFLEET_AVX512 = 4, SAMFLEET_NEON = 8, SAMFLEET_AVX512BF16 = 16 };
 uint32_t samfleet_supported(void);
 
-// Sizes of the six structures above, without those of sizes, and of those of encoder.h, in this order; the caller
-// compares them with its own.
+// Sizes of the six structures above, without those of sizes, of those of encoder.h that are arguments, and of those of
+// tokens.h, in this order; the caller compares them with its own.
 void samfleet_struct_bytes(int64_t *bytes);
 }

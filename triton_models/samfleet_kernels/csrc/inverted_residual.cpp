@@ -68,7 +68,7 @@ struct Strip {
         int64_t place = line * shape.width + first;
         const float *add = at.residual ? x + place * at.widen.inner : nullptr;
         multiply(scratch.mixed, shape.hidden, end - first, at.narrow, out + place * at.narrow.outer, at.narrow.outer,
-                 Ending{at.residual != 0, add, at.widen.inner});
+                 Ending{at.residual ? Activation::GELU : Activation::NONE, add, at.widen.inner});
     }
 
     void run(int64_t begin, int64_t stop) const {

@@ -15,14 +15,16 @@ INLINE void each_item(int64_t *next, int64_t items, const Work &work) {
     for (int64_t item; (item = __atomic_fetch_add(next, 1, __ATOMIC_RELAXED)) < items;) work(item);
 }
 
-// What a product does with its result: adds rows that are `add_ld` floats apart, unless `add` is null, then GELU.
+enum class Activation { NONE, GELU, RELU };
+
+// What a product does with its result: adds rows that are `add_ld` floats apart, unless `add` is null, then activates.
 struct Ending {
-    bool gelu;
+    Activation activation;
     const float *add;
     int64_t add_ld;
 };
 
-constexpr Ending PLAIN{false, nullptr, 0}, GELU{true, nullptr, 0};
+constexpr Ending PLAIN{Activation::NONE, nullptr, 0}, GELU{Activation::GELU, nullptr, 0};
 
 // C registers of columns of rows · weights. A row's inner numbers are `depth` from each of `parts`: several arrays for a
 // convolution over neighbouring lines.
@@ -44,11 +46,16 @@ struct Columns {
             sums.add_strided(parts[part] + first * ld, 1, ld, weights + part * depth * C * LANES, C * LANES, depth);
         float *to = out + first * out_ld;
         sums.write(to, out_ld);
-        if (!ending.gelu) return;
+        if (ending.activation == Activation::GELU) activate<R>(to, [](Vector x) { return gelu(x); });
+        if (ending.activation == Activation::RELU) activate<R>(to, [](Vector x) { return x < 0.f ? Vector{} : x; });
+    }
+
+    template <int R, class Function>
+    INLINE void activate(float *rows, Function function) const {
         for (int row = 0; row < R; row++)
             for (int column = 0; column < C * LANES; column += LANES) {
-                float *at = to + row * out_ld + column;
-                store(at, gelu(load(at)));
+                float *at = rows + row * out_ld + column;
+                store(at, function(load(at)));
             }
     }
 };

@@ -26,6 +26,7 @@ from samfleet_models.decoder.mask_logits import Drawing, PlainDrawing
 from samfleet_models.decoder.numerics import Types
 from samfleet_models.decoder.tables import ByHead, ByTile, Layout, PairsByTile
 from samfleet_models.decoder.threads import PromptThreads
+from samfleet_models.decoder.token_matrices import TokenMatrices
 from samfleet_models.decoder.triton_drawing import TritonDrawing
 from samfleet_models.decoder.triton_pass import TritonPass
 from samfleet_models.decoder.two_way_pass import TwoWayPass
@@ -107,6 +108,7 @@ class FoldedDecoder:
         self._layout = _layout(self._kernels, self._types.scoring)
         with torch.inference_mode():
             self._weights = FoldedWeights.of(mask_decoder, self._types.drawing)
+            self._matrices = self._kernels and TokenMatrices.of(mask_decoder.transformer, self._weights, self._kernels)
             self._drawing = _drawing(mask_decoder, self._weights, self._types.drawing, self._kernels, self._launcher)
             self._positions = Positions.of(self._weights, prompt_encoder.image_positions()[0], self._layout)
 
@@ -187,8 +189,8 @@ class FoldedDecoder:
         def transformed(scratch: Workspace, rows: slice) -> Tensor:
             transformer, weights = self._mask_decoder.transformer, self._weights
             part: TwoWayPass | FusedPass | TritonPass
-            if self._kernels:
-                part = FusedPass(transformer, weights, contexts[rows], scratch, self._kernels)
+            if self._matrices:
+                part = FusedPass(self._matrices, weights, contexts[rows], scratch)
             elif self._launcher and self._launcher.scores(prompt.shape[1], self._types.scoring):
                 part = TritonPass(transformer, weights, contexts[rows], scratch, self._launcher)
             else:

@@ -1,4 +1,4 @@
-"""The sweeps of a pass by compiled kernels on a CPU, a tile of 64 image tokens at a time."""
+"""A pass by compiled kernels on a CPU; its sweeps take a tile of 64 image tokens at a time."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from torch import Tensor
 from samfleet.variants.execution import Products
 from samfleet_kernels.library import Kernels, chosen, chosen_for_bfloat16
 from samfleet_kernels.structures import First, Second, Sizes, Third
+from samfleet_models.decoder.compiled_steps import CompiledSteps
 from samfleet_models.decoder.factors import Factors
 from samfleet_models.decoder.folded_weights import FoldedWeights
 from samfleet_models.decoder.image_context import ImageContext
 from samfleet_models.decoder.swept_pass import SecondOperands, SweptPass, ThirdOperands
 from samfleet_models.decoder.tables import address
-from samfleet_models.decoder.token_rows import DifferenceRows, MeanRows
+from samfleet_models.decoder.token_matrices import TokenMatrices
 from samfleet_models.decoder.two_way_pass import FINAL, SECOND
 from samfleet_models.decoder.workspace import Workspace
-from samfleet_models.modeling.transformer import TwoWayTransformer
 
 
 def kernels_for(device: torch.device, scoring: torch.dtype, products: Products = "ieee") -> Kernels | None:
@@ -33,15 +33,14 @@ class FusedPass(SweptPass):
 
     def __init__(
         self,
-        transformer: TwoWayTransformer,
+        matrices: TokenMatrices,
         weights: FoldedWeights,
         contexts: Sequence[ImageContext],
         workspace: Workspace,
-        kernels: Kernels,
     ) -> None:
-        super().__init__(transformer, weights, contexts, (MeanRows if kernels.bfloat16 else DifferenceRows).of(weights))
+        super().__init__(CompiledSteps(matrices, workspace), weights, contexts)
         self._workspace = workspace
-        self._kernels = kernels
+        self._kernels = matrices.kernels
 
     def run(self, prompt: Tensor, factors: Factors) -> Tensor:
         self._memory = self._workspace.take("kernels", self._kernels.memory_floats(prompt.shape[1]))

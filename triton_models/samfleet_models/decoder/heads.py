@@ -23,7 +23,7 @@ from samfleet_models.modeling.efficient_sam_prompt_encoder import EfficientPromp
 from samfleet_models.modeling.hq_mask_decoder import RefinedMaskDecoder
 from samfleet_models.modeling.mask_decoder import DecoderShape, MaskDecoder
 from samfleet_models.modeling.prompt_encoder import PointEncoder, PromptEncoder
-from samfleet_models.modeling.transformer import TransformerShape, attended_with_residual, positioned_and_attended
+from samfleet_models.modeling.transformer import SelfAttention, TransformerShape
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,13 @@ EFFICIENT_SAM = Heads(
     partial(
         MaskDecoder,
         DecoderShape(
-            TransformerShape(functional.gelu, (attended_with_residual, positioned_and_attended)),
+            TransformerShape(
+                functional.gelu,
+                (
+                    SelfAttention(residual=True),
+                    SelfAttention(positioned_keys=True, positioned_values=True, residual=True),
+                ),
+            ),
             up_scaling_norm=partial(nn.GroupNorm, 1),
         ),
     ),

@@ -16,12 +16,10 @@ import torch
 from torch import Tensor
 
 from samfleet_models.decoder.factors import Factors
-from samfleet_models.decoder.folded_weights import FoldedWeights, ToImage
+from samfleet_models.decoder.folded_weights import FoldedWeights
 from samfleet_models.decoder.image_context import ImageContext, image_groups
-from samfleet_models.decoder.matmul import by_head, each_head, join_heads, split_heads
-from samfleet_models.decoder.token_rows import TokenRows
-from samfleet_models.decoder.two_way_pass import FINAL, SECOND, TWICE_A_MEAN, mean_products
-from samfleet_models.modeling.transformer import TwoWayTransformer
+from samfleet_models.decoder.token_steps import TokenSteps
+from samfleet_models.decoder.two_way_pass import FINAL, SECOND, TWICE_A_MEAN
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,68 +69,53 @@ class ThirdOperands(SweepOperands):
 class SweptPass(ABC):
     """One pass of P prompts through the transformer; `contexts` has the image of each prompt."""
 
-    def __init__(
-        self,
-        transformer: TwoWayTransformer,
-        weights: FoldedWeights,
-        contexts: Sequence[ImageContext],
-        rows: TokenRows,
-    ) -> None:
-        self._transformer = transformer
+    def __init__(self, steps: TokenSteps, weights: FoldedWeights, contexts: Sequence[ImageContext]) -> None:
+        self._steps = steps
         self._weights = weights
-        self._rows = rows
         self._groups = list(image_groups(contexts, len(contexts)))
         self._pixels = contexts[0].size
 
     def run(self, prompt: Tensor, factors: Factors) -> Tensor:
         """Return the final tokens [P, T, 256]; the image tokens are written into `factors`."""
-        weights = self._weights
-        first, second = self._transformer.blocks
-        tokens = first.attend_to_each_other(prompt, prompt)
-        tokens = first.norm2(tokens + self._attend_image(tokens + prompt))
-        tokens = first.feed_forward(tokens)
-        early_keys = split_heads(weights.to_tokens[0].key(tokens + prompt))
-        early_values = self._rows.operands(split_heads(weights.to_tokens[0].value(tokens)))
-        updates = self._rows.first(each_head(early_values, weights.to_tokens[0].out))  # V₀ [P, k₁, 256]
-        tokens = second.attend_to_each_other(tokens, prompt)
-        doubled = early_values * TWICE_A_MEAN
-        tokens = second.norm2(tokens + self._update_first(tokens + prompt, early_keys, doubled, updates, factors))
-        tokens = second.feed_forward(tokens)
-        late_keys = split_heads(weights.to_tokens[1].key(tokens + prompt))
-        late_values = self._rows.operands(split_heads(weights.to_tokens[1].value(tokens)))
+        steps = self._steps
+        tokens = steps.attend_to_each_other(0, prompt, prompt)
+        tokens = steps.update(0, tokens, self._attend_image(tokens, prompt))
+        early_keys, early_values = steps.keys_and_operands(0, tokens, prompt)
+        updates, doubled = steps.rows(early_values), early_values * TWICE_A_MEAN  # V₀
+        tokens = steps.attend_to_each_other(1, tokens, prompt)
+        queries = steps.queries(SECOND, tokens, prompt)
+        tokens = steps.update(1, tokens, self._update_first(queries, early_keys, doubled, updates, factors))
+        late_keys, late_values = steps.keys_and_operands(1, tokens, prompt)
         both = torch.cat([early_values, late_values], 1)
-        rows = self._rows(both)  # W [P, k, 256]
-        factors.tokens.copy_(both if factors.by_tile else rows)
+        rows = steps.rows(both)  # W
+        factors.tokens.copy_(both if factors.by_tile else steps.formed(rows))
         values = (doubled, late_values * TWICE_A_MEAN)
-        final = self._update_second(tokens + prompt, (early_keys, late_keys), values, (updates, rows), factors)
-        return torch.as_tensor(self._transformer.norm_final_attn(tokens + final))
+        queries = steps.queries(FINAL, tokens, prompt)
+        seen = self._update_second(queries, (early_keys, late_keys), values, (updates, rows), factors)
+        return steps.finish(tokens, seen)
 
-    def _attend_image(self, query_tokens: Tensor) -> Tensor:
-        """First token-to-image attention."""
-        place = self._weights.to_image[0]
-        queries = split_heads(place.query(query_tokens))
+    def _attend_image(self, tokens: Tensor, prompt: Tensor) -> Tensor:
+        """First token-to-image attention; return what it has seen, [P, H, T, 16]."""
+        queries = self._steps.queries(0, tokens, prompt)
         seen = torch.empty_like(queries)
         for rows, context in self._groups:
             self._first(context, queries[rows], seen[rows])
-        return place.out(join_heads(seen))
+        return seen
 
     def _update_first(
-        self, query_tokens: Tensor, early_keys: Tensor, doubled: Tensor, updates: Tensor, factors: Factors
+        self, queries: Tensor, early_keys: Tensor, doubled: Tensor, updates: Tensor, factors: Factors
     ) -> Tensor:
-        """First image-to-token attention and second token-to-image attention."""
-        place = self._weights.to_image[SECOND]
-        queries = split_heads(place.query(query_tokens))
-        against = _against(queries, place, updates)
-        products = mean_products(updates)  # G / 256 [P, k₁, k₁]
+        """First image-to-token attention and second token-to-image attention; return what the latter has seen."""
+        against, products = self._steps.against(SECOND, queries, updates), self._steps.squares(updates)
         gathered, seen = torch.empty_like(against), torch.empty_like(queries)
         operands = SecondOperands(early_keys, doubled, products, queries, against)
         for rows, context in self._groups:
             self._second(context, operands.rows(rows), factors.group(rows), gathered[rows], seen[rows])
-        return _attended(gathered, updates, seen, place)
+        return self._steps.gather(SECOND, gathered, updates, seen)
 
     def _update_second(
         self,
-        query_tokens: Tensor,
+        queries: Tensor,
         keys: tuple[Tensor, Tensor],
         values: tuple[Tensor, Tensor],
         added: tuple[Tensor, Tensor],
@@ -140,21 +123,16 @@ class SweptPass(ABC):
     ) -> Tensor:
         """Second image-to-token attention, which completes `factors`, and final token-to-image attention.
 
-        `added` are V₀ [P, k₁, 256] and W [P, k, 256].
+        `added` are V₀ and W. Return what the final attention has seen.
         """
-        updates, added_rows = added
-        place = self._weights.to_image[FINAL]
-        queries = split_heads(place.query(query_tokens))
-        against = _against(queries, place, added_rows)
-        late_against = torch.bmm(
-            each_head(keys[1], self._weights.to_tokens[1].query_heads).flatten(1, 2), updates.transpose(1, 2)
-        )
-        products = mean_products(added_rows)  # W Wᵀ / 256
+        updates, rows_of_both = added
+        against, products = self._steps.against(FINAL, queries, rows_of_both), self._steps.squares(rows_of_both)
+        late_against = self._steps.late_against(keys[1], updates)
         gathered, seen = torch.empty_like(against), torch.empty_like(queries)
         operands = ThirdOperands(*keys, *values, late_against, products, queries, against)
         for rows, context in self._groups:
             self._third(context, operands.rows(rows), factors.group(rows), gathered[rows], seen[rows])
-        return _attended(gathered, added_rows, seen, place)
+        return self._steps.gather(FINAL, gathered, rows_of_both, seen)
 
     @abstractmethod
     def _first(self, context: ImageContext, queries: Tensor, seen: Tensor) -> None:
@@ -171,13 +149,3 @@ class SweptPass(ABC):
         self, context: ImageContext, operands: ThirdOperands, factors: Factors, gathered: Tensor, seen: Tensor
     ) -> None:
         """Complete `factors`; write `gathered` [P, J, k] and `seen` [P, H, T, 16] of the attention."""
-
-
-def _against(queries: Tensor, place: ToImage, rows: Tensor) -> Tensor:
-    """Return [P, J, n]: `queries` against the keys of `rows` [P, n, 256]."""
-    return torch.bmm(each_head(queries, place.key_heads).flatten(1, 2), rows.transpose(1, 2))
-
-
-def _attended(gathered: Tensor, rows: Tensor, seen: Tensor, place: ToImage) -> Tensor:
-    """Return [P, T, 256]: the result of an attention from its weighted factors and weighted image values."""
-    return place.out(join_heads(each_head(by_head(torch.bmm(gathered, rows)), place.value_heads).add_(seen)))

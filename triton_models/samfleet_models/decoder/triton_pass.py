@@ -12,6 +12,7 @@ from samfleet_models.decoder.folded_weights import FoldedWeights
 from samfleet_models.decoder.image_context import ImageContext
 from samfleet_models.decoder.swept_pass import SecondOperands, SweptPass, ThirdOperands
 from samfleet_models.decoder.token_rows import TokenRows
+from samfleet_models.decoder.token_steps import TorchSteps
 from samfleet_models.decoder.two_way_pass import FINAL, SECOND
 from samfleet_models.decoder.workspace import Workspace
 from samfleet_models.modeling.transformer import TwoWayTransformer
@@ -34,7 +35,7 @@ class TritonPass(SweptPass):
         workspace: Workspace,
         launcher: Launcher,
     ) -> None:
-        super().__init__(transformer, weights, contexts, TokenRows.of(weights))
+        super().__init__(TorchSteps(transformer, weights, TokenRows.of(weights)), weights, contexts)
         self._launcher = launcher
         self._dtype = contexts[0].shift.dtype
         self._workspace = workspace

@@ -40,36 +40,35 @@ class Attention(nn.Module):
         return _project(self.out_proj, out.transpose(1, 2).flatten(2))
 
 
-SelfAttention = Callable[[Attention, Tensor, Tensor], Tensor]  # of `tokens` and `positions` [P, T, 256], before a norm
+@dataclass(frozen=True, slots=True)
+class SelfAttention:
+    """The attention between tokens, before a norm, on `tokens` and `positions` [P, T, 256].
 
+    Queries and keys read the tokens, with `positioned_keys` plus the positions; values likewise with
+    `positioned_values`. With `residual` what the values read is added to the result.
+    """
 
-def attended(attention: Attention, tokens: Tensor, _: Tensor) -> Tensor:
-    return torch.as_tensor(attention(tokens, tokens, tokens))
+    positioned_keys: bool = False
+    positioned_values: bool = False
+    residual: bool = False
 
-
-def attended_by_position(attention: Attention, tokens: Tensor, positions: Tensor) -> Tensor:
-    positioned = tokens + positions
-    return torch.as_tensor(tokens + attention(positioned, positioned, tokens))
-
-
-def attended_with_residual(attention: Attention, tokens: Tensor, _: Tensor) -> Tensor:
-    return torch.as_tensor(tokens + attention(tokens, tokens, tokens))
-
-
-def positioned_and_attended(attention: Attention, tokens: Tensor, positions: Tensor) -> Tensor:
-    """Add the positions to the tokens, where they stay, and attend."""
-    return attended_with_residual(attention, tokens + positions, positions)
+    def __call__(self, attention: Attention, tokens: Tensor, positions: Tensor) -> Tensor:
+        positioned = tokens + positions if self.positioned_keys or self.positioned_values else tokens
+        keyed = positioned if self.positioned_keys else tokens
+        valued = positioned if self.positioned_values else tokens
+        result = torch.as_tensor(attention(keyed, keyed, valued))
+        return valued + result if self.residual else result
 
 
 class FeedForward(nn.Module):
     def __init__(self, hidden: int, activation: Activation) -> None:
         super().__init__()
-        self._activation = activation
+        self.activation = activation
         self.lin1 = nn.Linear(DIM, hidden)
         self.lin2 = nn.Linear(hidden, DIM)
 
     def forward(self, x: Tensor) -> Tensor:
-        return _project(self.lin2, self._activation(_project(self.lin1, x)))
+        return _project(self.lin2, self.activation(_project(self.lin1, x)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +79,10 @@ class TransformerShape:
     """
 
     activation: Activation = torch.relu_
-    self_attention: tuple[SelfAttention, SelfAttention] = (attended, attended_by_position)
+    self_attention: tuple[SelfAttention, SelfAttention] = (
+        SelfAttention(),
+        SelfAttention(positioned_keys=True, residual=True),
+    )
     norm_epsilon: float = 1e-5
 
 
@@ -89,7 +91,7 @@ class TwoWayBlock(nn.Module):
 
     def __init__(self, shape: TransformerShape, self_attention: SelfAttention) -> None:
         super().__init__()
-        self._self_attention = self_attention
+        self.self_attention = self_attention
         self.self_attn = Attention()
         self.norm1 = nn.LayerNorm(DIM, shape.norm_epsilon)
         self.cross_attn_token_to_image = Attention(downsample=2)
@@ -101,7 +103,7 @@ class TwoWayBlock(nn.Module):
 
     def attend_to_each_other(self, tokens: Tensor, positions: Tensor) -> Tensor:
         """Run the self-attention step on `tokens` [P, T, 256]."""
-        return torch.as_tensor(self.norm1(self._self_attention(self.self_attn, tokens, positions)))
+        return torch.as_tensor(self.norm1(self.self_attention(self.self_attn, tokens, positions)))
 
     def feed_forward(self, tokens: Tensor) -> Tensor:
         return torch.as_tensor(self.norm3(tokens + self.mlp(tokens)))

@@ -25,10 +25,10 @@ def run(kernels: Kernels, arrays: EncoderStructure) -> None:
     count(arrays.operations())
     taken = ctypes.c_int64(0)
     arrays.next = ctypes.addressof(taken)
-    floats = kernels.encoder_floats(arrays)
+    floats = kernels.floats(arrays)
 
     def work() -> None:
-        kernels.run_encoder(arrays, _memory(floats))
+        kernels.call(arrays, _memory(floats))
 
     others = torch.get_num_threads() - 1
     jobs = [_pool(os.getpid(), others).submit(work) for _ in range(others)]

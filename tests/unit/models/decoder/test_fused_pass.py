@@ -20,6 +20,7 @@ from samfleet_models.decoder.folded import FoldedDecoder
 from samfleet_models.decoder.folded_weights import FoldedWeights
 from samfleet_models.decoder.fused_pass import FusedPass
 from samfleet_models.decoder.tables import ByHead, ByTile
+from samfleet_models.decoder.token_matrices import TokenMatrices
 from samfleet_models.decoder.token_rows import DifferenceRows
 from samfleet_models.decoder.two_way_pass import TwoWayPass
 from samfleet_models.decoder.workspace import Workspace
@@ -51,6 +52,7 @@ def test_tokens_and_factors_equal_those_of_torch(
 ) -> None:
     generator = torch.Generator().manual_seed(tokens)
     weights = FoldedWeights.of(decoder, torch.float32)
+    matrices = TokenMatrices.of(decoder.transformer, weights, kernels)
     positions = torch.randn(pixels, DIM, generator=generator)
     images = [strength * torch.randn(pixels, DIM, generator=generator) for _ in range(2)]
     prompt = strength * torch.randn(prompts, tokens, DIM, generator=generator)
@@ -62,7 +64,7 @@ def test_tokens_and_factors_equal_those_of_torch(
         compiled = isinstance(layout, ByTile)
         factors = Factors.taken(Workspace(CPU), prompts, HEADS * tokens, pixels, differences=compiled, by_tile=by_tile)
         if compiled:
-            final = FusedPass(decoder.transformer, weights, own, Workspace(CPU), kernels).run(prompt, factors)
+            final = FusedPass(matrices, weights, own, Workspace(CPU)).run(prompt, factors)
         else:
             final = TwoWayPass(decoder.transformer, weights, own, Workspace(CPU), 64).run(prompt, factors)
         image = factors.image.transpose(1, 2).flatten(2)[..., :pixels] if by_tile else factors.image
@@ -122,9 +124,10 @@ def test_scores_and_masks_of_random_prompts_equal_those_of_torch(
 def test_numbers_that_are_not_finite_reach_the_result(decoder: MaskDecoder, kernels: Kernels) -> None:
     with torch.inference_mode():
         weights = FoldedWeights.of(decoder, torch.float32)
+        matrices = TokenMatrices.of(decoder.transformer, weights, kernels)
         prompt = torch.randn(2, 7, DIM)
         prompt[1, 3, 5] = torch.nan
         contexts = contexts_of(weights, [torch.randn(70, DIM)], torch.randn(70, DIM), ByTile())
         factors = Factors.taken(Workspace(CPU), 2, HEADS * 7, 70, differences=True)
-        final = FusedPass(decoder.transformer, weights, contexts * 2, Workspace(CPU), kernels).run(prompt, factors)
+        final = FusedPass(matrices, weights, contexts * 2, Workspace(CPU)).run(prompt, factors)
     assert [bool(rows.isfinite().all()) for rows in final] == [True, False]
