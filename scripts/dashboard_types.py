@@ -14,11 +14,11 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
+from samfleet_api.comparisons.image_schemas import ImageComparison
+from samfleet_api.comparisons.schemas import ComparedImage, Comparison
 from samfleet_api.datasets.places import DatasetSources
 from samfleet_api.datasets.schemas import AddedByHash, Dataset, ImageHash
 from samfleet_api.estimates.schemas import JobEstimate
-from samfleet_api.comparisons.image_schemas import ImageComparison
-from samfleet_api.comparisons.schemas import ComparedImage, Comparison
 from samfleet_api.exports.schemas import Export, ExportFormats
 from samfleet_api.jobs.bulk_schemas import ActedOnJobs, JobCount
 from samfleet_api.jobs.failure_schemas import FailureGroups
@@ -31,9 +31,8 @@ from samfleet_api.problems import Problem
 from samfleet_api.reports.advice_schemas import Advice
 from samfleet_api.reports.schemas import Report, StageList
 from samfleet_api.reports.survey import Survey
-from samfleet_api.runs.annotation_schemas import ImageAnnotations
-from samfleet_api.reviews.schemas import ImageReview, ImageToReview, RunReviewProgress
 from samfleet_api.reviews.schemas import ImageReview, ImageToReview, JobReview, RunReviewProgress
+from samfleet_api.runs.annotation_schemas import ImageAnnotations
 from samfleet_api.runs.image_schemas import ImageOfRun, RunImage
 from samfleet_api.runs.neighbours import Neighbours
 from samfleet_api.sessions.endpoints import SessionView

@@ -24,7 +24,7 @@ VARIANTS = ("mobile_sam", "repvit_sam", "sam_vit_b")
 
 
 def outcomes_of(variant: str, image: ShardImage) -> ImageOutcome:
-    """Return an outcome: in repvit_sam, image 2 has a changed mask, image 3 lost one and gained one, and image 4 failed."""
+    """Return an outcome: in repvit_sam, image 2 has a changed mask, 3 lost one and gained one, and 4 failed."""
     masks = {2: (mask(2, 12), mask(14, 22)), 3: (mask(2, 12), mask(26, 30))} if variant == "repvit_sam" else {}
     if variant == "repvit_sam" and image.image_id == 4:
         return failed(image)

@@ -17,7 +17,7 @@ def weights_here(record: VariantRecord, folder: Path) -> bool | None:
 
 
 class WeightsOnPools:
-    """What the workers of each pool report about variants."""
+    """Reports of each pool's workers about their variants."""
 
     def __init__(self, pools: Sequence[str], heartbeats: Sequence[WorkerHeartbeat]) -> None:
         self._loaded: Mapping[str, set[str]] = {pool: set() for pool in pools}

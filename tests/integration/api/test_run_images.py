@@ -100,3 +100,17 @@ def test_neighbours_keep_the_filters(
     assert names(tenant.http.get(path, params={"file_name": "%"}).json()) == (None, None)
     back = tenant.http.get(f"{images}/4/neighbours", params={"outcome": "failed"}).json()
     assert names(back) == ("1.png", None)
+
+
+def test_neighbours_keep_the_order_of_the_list(tenant: Tenant, images: str) -> None:
+    """Images 1, 3 and 4 succeeded; the list and the neighbours of each order must agree."""
+    for order in ("mask_count", "-mask_count", "image_ms", "-image_ms"):
+        listed = [one["file_name"] for one in tenant.http.get(images, params={"sort": order}).json()["items"]]
+        ids = [one["image_id"] for one in tenant.http.get(images, params={"sort": order}).json()["items"]]
+        found = [names(tenant.http.get(f"{images}/{one}/neighbours", params={"sort": order}).json()) for one in ids]
+        assert found == list(zip([None, *listed[:-1]], [*listed[1:], None], strict=True))
+        assert len(listed) == 3
+    failed = tenant.http.get(f"{images}/2/neighbours", params={"sort": "mask_count"}).json()
+    assert names(failed) == (None, None)
+    refused = tenant.http.get(f"{images}/2/neighbours", params={"sort": "mask_count", "outcome": "failed"})
+    assert (refused.status_code, refused.json()["code"]) == (422, "image_sort_impossible")

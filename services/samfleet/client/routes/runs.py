@@ -45,14 +45,10 @@ def image_annotations(run_id: str, image_id: int) -> Call[ImageAnnotations]:
     return Call("GET", f"/v1/runs/{run_id}/images/{image_id}/annotations", ImageAnnotations.model_validate)
 
 
-def image_neighbours(
-    run_id: str, image_id: int, *, outcome: str | None = None, file_name: str | None = None
-) -> Call[ImageNeighbours]:
-    """Return the images before and after one, in the dataset's order; `file_name` is a part of their names."""
-    filters = {"outcome": outcome, "file_name": file_name}
-    params = {name: value for name, value in filters.items() if value is not None}
+def image_neighbours(run_id: str, image_id: int, **filters: Any) -> Call[ImageNeighbours]:
+    """Return the images before and after one in the list of `run_images` with the same `filters`."""
     path = f"/v1/runs/{run_id}/images/{image_id}/neighbours"
-    return Call("GET", path, ImageNeighbours.model_validate, {"params": params})
+    return Call("GET", path, ImageNeighbours.model_validate, {"params": without_none(filters)})
 
 
 def report(name: str, params: Mapping[str, Any]) -> Call[dict[str, Any]]:

@@ -14,6 +14,12 @@ declare namespace Api {
     next: string | null;
   }
 
+  interface AddedByHash {
+    missing: string[];
+    added: number;
+    present: number;
+  }
+
   interface Advice {
     recommended: boolean;
     summary: string;
@@ -99,6 +105,11 @@ declare namespace Api {
     reason: string;
   }
 
+  interface AllowedSource {
+    source: DatasetSource;
+    places: string[];
+  }
+
   interface AnnotatedObject {
     annotation_id: number;
     category_id: number;
@@ -129,6 +140,13 @@ declare namespace Api {
     reply: string | null;
   }
 
+  interface Changes {
+    new: number;
+    changed: number;
+    gone: number;
+    unchanged: number;
+  }
+
   interface Checkpoint {
     filename: string;
     size_bytes: number | null;
@@ -140,12 +158,136 @@ declare namespace Api {
     counts: string;
   }
 
+  interface ComparedImage {
+    image_id: number;
+    file_name: string;
+    position: number;
+    masks_a: number;
+    masks_b: number;
+    matched: number;
+    changed: number;
+    lost: number;
+    gained: number;
+    mean_iou: number | null;
+    disagreement: number;
+    iou_a: number | null;
+    iou_b: number | null;
+    iou_change: number | null;
+  }
+
+  interface ComparedImagePage {
+    items: ComparedImage[];
+    next: string | null;
+  }
+
+  interface Comparison {
+    id: string;
+    a: ComparisonSide;
+    b: ComparisonSide;
+    state: ComparisonState;
+    progress: number;
+    outdated: boolean;
+    summary: ComparisonSummary | null;
+    error: Failure | null;
+    created_at: string;
+    started_at: string | null;
+    finished_at: string | null;
+  }
+
+  interface ComparisonPage {
+    items: Comparison[];
+    next: string | null;
+  }
+
+  interface ComparisonSide {
+    run_id: string;
+    job_id: string;
+    job_name: string | null;
+    variant: string;
+    pool: string;
+    dataset_id: string;
+    dataset: string;
+    task: Record<string, unknown>;
+    task_in_words: string;
+    hardware: HardwareName[];
+    in_words: string;
+  }
+
+  type ComparisonState = "queued" | "running" | "completed" | "failed";
+
+  interface ComparisonSummary {
+    images: number;
+    masks_a: number;
+    masks_b: number;
+    matched: number;
+    changed: number;
+    lost: number;
+    gained: number;
+    mean_iou: number | null;
+    agreement: number;
+  }
+
+  interface Condition {
+    code: ConditionCode;
+    message: string;
+    needs_action: boolean;
+  }
+
+  type ConditionCode = "ready" | "starting" | "idle" | "no_worker" | "triton_away";
+
   interface Counts {
     total: number;
     succeeded: number;
     failed: number;
     in_progress: number;
   }
+
+  interface Dataset {
+    id: string;
+    name: string;
+    labels: Record<string, string>;
+    notes: string | null;
+    source: DatasetSource;
+    state: DatasetState;
+    image_count: number;
+    listed: number;
+    annotation_count: number | null;
+    annotated_image_count: number | null;
+    unused_annotation_count: number | null;
+    box_annotation_count: number | null;
+    detection_count: number | null;
+    prompt_count: number | null;
+    prompted_image_count: number | null;
+    frame: number | null;
+    frames: string | Record<string, number | number> | null;
+    left_out: LeftOut[];
+    created_at: string;
+    sealed_at: string | null;
+    error?: DatasetError | null;
+    version: number;
+    series_id: string;
+    base_id: string | null;
+    changes: Changes | null;
+  }
+
+  interface DatasetError {
+    code: string;
+    message: string;
+  }
+
+  interface DatasetPage {
+    items: Dataset[];
+    next: string | null;
+  }
+
+  type DatasetSource = "directory" | "upload" | "s3" | "manifest" | "archive";
+
+  interface DatasetSources {
+    items: AllowedSource[];
+    uploads: UploadLimits;
+  }
+
+  type DatasetState = "listing" | "open" | "sealed" | "failed";
 
   type Deleted = "job" | "dataset";
 
@@ -177,6 +319,39 @@ declare namespace Api {
     utilization: number | null;
     power_watts: number | null;
     seen_at: string;
+  }
+
+  interface EstimatedFigure {
+    value: number | null;
+    low: number | null;
+    high: number | null;
+    known: "measured" | "documented" | "unknown";
+    runs: number;
+    images: number;
+    source: string;
+  }
+
+  interface EstimatedFigures {
+    images: number;
+    seconds: EstimatedFigure;
+    images_per_second: number | null;
+    cost: EstimatedFigure;
+    currency: string | null;
+    database_bytes: EstimatedFigure;
+    object_bytes: EstimatedFigure;
+  }
+
+  interface EstimatedRun {
+    images: number;
+    seconds: EstimatedFigure;
+    images_per_second: number | null;
+    cost: EstimatedFigure;
+    currency: string | null;
+    database_bytes: EstimatedFigure;
+    object_bytes: EstimatedFigure;
+    variant: string;
+    pool: string;
+    task_in_words: string;
   }
 
   interface Export {
@@ -295,6 +470,17 @@ declare namespace Api {
     categories: UsedCategory[];
   }
 
+  interface ImageComparison {
+    image_id: number;
+    run_a: string;
+    run_b: string;
+    pairs: MaskPair[];
+    lost: number[];
+    gained: number[];
+    mean_iou: number | null;
+    disagreement: number;
+  }
+
   interface ImageError {
     code: string;
     message: string;
@@ -321,6 +507,20 @@ declare namespace Api {
   interface ImageOfRunPage {
     items: ImageOfRun[];
     next: string | null;
+  }
+
+  interface ImageReview {
+    run_id: string;
+    image_id: number;
+    version: number;
+    reviewed: boolean;
+    counts: MaskCounts;
+    masks: ReviewedMask[];
+  }
+
+  interface ImageToReview {
+    image_id: number | null;
+    file_name: string | null;
   }
 
   interface Job {
@@ -377,6 +577,12 @@ declare namespace Api {
     is_exact: boolean;
   }
 
+  interface JobEstimate {
+    runs: EstimatedRun[];
+    total: EstimatedFigures;
+    notes: string[];
+  }
+
   interface JobExport {
     format: string;
     options: Record<string, unknown>;
@@ -386,6 +592,10 @@ declare namespace Api {
   interface JobPage {
     items: Job[];
     next: string | null;
+  }
+
+  interface JobReview {
+    items: RunReviewCounts[];
   }
 
   type JobState = "queued" | "running" | "paused" | "completed" | "completed_with_errors" | "failed" | "cancelled";
@@ -414,12 +624,41 @@ declare namespace Api {
     name: string | null;
   }
 
+  interface LeftOut {
+    reason: "hidden" | "system" | "state" | "format" | "archive" | "name" | "other";
+    count: number;
+    examples: string[];
+  }
+
   type ListedOutcome = "succeeded" | "failed" | "pending";
+
+  interface LoadingVariant {
+    variant: string;
+    address: string;
+    since: string;
+  }
+
+  interface MaskCounts {
+    total: number;
+    accepted: number;
+    rejected: number;
+    deleted: number;
+    undecided: number;
+  }
 
   interface MaskMatch {
     iou: number | null;
     annotation_id: number | null;
   }
+
+  interface MaskPair {
+    a: number;
+    b: number;
+    iou: number;
+    changed: boolean;
+  }
+
+  type MaskState = "accepted" | "rejected" | "deleted" | "undecided";
 
   interface Neighbour {
     image_id: number;
@@ -439,19 +678,40 @@ declare namespace Api {
     name: string;
     default: boolean | number | number | string;
     description: string;
+    choices: string[] | null;
   }
 
   type Outcome = "succeeded" | "failed";
+
+  interface OwnWork {
+    job_id: string;
+    job_name: string | null;
+    run_id: string;
+    variant: string;
+    shards: number;
+    images: number;
+  }
 
   interface Paper {
     title: string;
     arxiv: string;
   }
 
+  interface PersonReview {
+    actor: string;
+    key: string | null;
+    accepted: number;
+    rejected: number;
+    deleted: number;
+  }
+
   interface Pool {
     name: string;
     ready: boolean;
     workers: Worker[];
+    condition: Condition;
+    loading: LoadingVariant[];
+    work: OwnWork[];
     queue: Queue;
     devices: Device[];
     triton_versions: string[];
@@ -506,6 +766,22 @@ declare namespace Api {
     note?: string | null;
   }
 
+  interface ReviewedImages {
+    total: number;
+    reviewed: number;
+    started: number;
+  }
+
+  interface ReviewedMask {
+    mask: number;
+    state: MaskState;
+    category: string | null;
+    merged: number[] | null;
+    at: string;
+    actor: string;
+    key: string | null;
+  }
+
   interface Run {
     id: string;
     job_id: string;
@@ -553,6 +829,23 @@ declare namespace Api {
     reused_from: string | null;
     code_licence: string;
     weights_licence: string;
+  }
+
+  interface RunReviewCounts {
+    run_id: string;
+    version: number;
+    images: ReviewedImages;
+    masks: MaskCounts;
+    people: PersonReview[];
+  }
+
+  interface RunReviewProgress {
+    run_id: string;
+    version: number;
+    images: ReviewedImages;
+    masks: MaskCounts;
+    people: PersonReview[];
+    categories: string[];
   }
 
   type RunState = "queued" | "running" | "paused" | "finishing" | "completed" | "failed" | "cancelled";
@@ -638,6 +931,14 @@ declare namespace Api {
     images: number;
     failures: number;
     images_per_second: number;
+  }
+
+  interface UploadLimits {
+    max_image_bytes: number;
+    max_archive_bytes: number;
+    max_hashes: number;
+    image_suffixes: string[];
+    archive_suffixes: Record<string, string>;
   }
 
   interface UsedCategory {

@@ -53,7 +53,7 @@ export function jobActions(job) {
     return { action, button };
   });
   const report = h("a", { class: "button", href: reportOf(job.id), download: "" }, "Report to share (HTML)");
-  const again = h("a", { href: `/dashboard/new?from=${job.id}` }, "Run again with changes");
+  const again = h("a", { class: "button", href: `/dashboard/new?from=${job.id}` }, "Run again with changes");
   const line = h("p", {}, ...buttons.flatMap(({ button }) => [button, " "]), again, " ", report, " ", problem);
   /** @param {Api.Job} now */
   const update = (now) => {

@@ -5,7 +5,7 @@ from alembic import op
 from sqlalchemy.dialects import postgresql
 
 revision = "c41f7e09ab52"
-down_revision = "b7d2c95f1e06"
+down_revision = "c4f7a1d80b62"
 branch_labels = None
 depends_on = None
 

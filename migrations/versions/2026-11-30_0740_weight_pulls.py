@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "4c1e9a70d5b2"
-down_revision = "b7d2c95f1e06"
+down_revision = "c41f7e09ab52"
 branch_labels = None
 depends_on = None
 

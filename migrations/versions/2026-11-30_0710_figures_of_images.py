@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "4c1e7d90ab35"
-down_revision = "b7d2c95f1e06"
+down_revision = "c1a6f0d83b52"
 branch_labels = None
 depends_on = None
 
