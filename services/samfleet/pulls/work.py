@@ -30,7 +30,7 @@ class PullFailed(SamfleetError):
 
 
 def run_pull(engine: Engine, record: VariantRecord, weights_dir: Path, accepted: Collection[str]) -> None:
-    """Fetch the weights of a queued pull and record the end. Another state, or a pull that runs, is left alone."""
+    """Fetch the weights of a queued pull and record the end. A pull in another state stays unchanged."""
     claims = _claim(engine, record.name)
     if claims is None:
         return

@@ -17,7 +17,7 @@ def weights_here(record: VariantRecord, folder: Path) -> bool | None:
 
 
 class WeightsOnPools:
-    """Reports of each pool's workers about their variants."""
+    """Loaded and missing variants by pool, as the workers report them."""
 
     def __init__(self, pools: Sequence[str], heartbeats: Sequence[WorkerHeartbeat]) -> None:
         self._loaded: Mapping[str, set[str]] = {pool: set() for pool in pools}
