@@ -88,7 +88,7 @@ def test_refused_files_are_listed_and_the_others_uploaded(page: Page, tenant: Te
     expect(page.get_by_role("row", name="notes.txt")).to_contain_text("not an image, by its suffix")
     expect(page.get_by_role("row", name="large.png")).to_contain_text("image_too_large")
     upload(page)
-    expect(page.get_by_text("Uploaded: 1 images.")).to_be_visible()
+    expect(page.get_by_text("Uploaded: 1 image.")).to_be_visible()
 
 
 def test_a_refused_file_does_not_keep_its_batch_out(page: Page, tenant: Tenant, tmp_path: Path) -> None:
@@ -228,7 +228,7 @@ def test_a_dropped_folder_keeps_its_structure(page: Page, tenant: Tenant) -> Non
         }""",
         list(file.getvalue()),
     )
-    expect(page.get_by_text("Chosen: 1 images")).to_be_visible()
+    expect(page.get_by_text("Chosen: 1 image,")).to_be_visible()
 
 
 def test_missing_weights_are_pulled(

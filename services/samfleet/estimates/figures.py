@@ -72,9 +72,9 @@ def weighted_quantile(samples: Iterable[Sample], share: float) -> float:
 
 def sum_of(figures: Sequence[Figure], what: str) -> Figure:
     """Add figures. The sum is unknown if one of them is, and has no spread if one has none."""
-    missing = sum(figure.value is None for figure in figures)
-    if missing:
-        return unknown(f"{what} of {missing} of {len(figures)} runs is not known yet")
+    if missing := [figure.source for figure in figures if figure.value is None]:
+        same = len(missing) == len(figures) and len(set(missing)) == 1
+        return unknown(missing[0] if same else f"{what} of {len(missing)} of {len(figures)} runs is not known yet")
     known: Known = "documented" if any(figure.known == "documented" for figure in figures) else "measured"
     return Figure(
         sum(figure.value or 0.0 for figure in figures),

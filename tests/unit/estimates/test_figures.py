@@ -49,3 +49,4 @@ def test_a_sum_is_as_well_known_as_its_least_known_part() -> None:
     missing = sum_of([MEASURED, unknown("no run"), MEASURED], "the time")
     assert (missing.value, missing.known) == (None, "unknown")
     assert missing.source == "the time of 1 of 3 runs is not known yet"
+    assert sum_of([unknown("no price is set for NVIDIA L4")] * 2, "the cost").source == "no price is set for NVIDIA L4"

@@ -3,13 +3,14 @@
 import { get } from "/dashboard/static/api.js";
 import { h } from "/dashboard/static/dom.js";
 import { count, moment } from "/dashboard/static/format.js";
+import { imagesOf } from "/dashboard/static/new/words.js";
 
 const SHOWN = 20;
 const WAIT_MS = 250; // after a key, before the search
 
 // `chosen` gets the dataset; only sealed ones can be chosen.
-/** @type {(chosen: (dataset: Api.Dataset) => void) => HTMLElement} */
-export function datasetPicker(chosen) {
+/** @type {(chosen: (dataset: Api.Dataset) => void, current: string | undefined) => HTMLElement} */
+export function datasetPicker(chosen, current) {
   const field = h("input", {
     type: "search",
     id: "new-dataset-search",
@@ -29,7 +30,9 @@ export function datasetPicker(chosen) {
       /** @type {Api.DatasetPage} */
       const page = await get(`/v1/datasets?${query}`);
       if (mine !== turn) return;
-      list.replaceChildren(...page.items.map((dataset) => choice(dataset, () => chosen(dataset))));
+      list.replaceChildren(
+        ...page.items.map((dataset) => choice(dataset, dataset.id === current, () => chosen(dataset))),
+      );
       said.replaceChildren(summary(page, text));
     } catch (error) {
       if (mine === turn) said.replaceChildren(error.message);
@@ -49,13 +52,20 @@ function summary(page, text) {
   return page.next ? `The newest ${count(page.items.length)}; search to find others.` : "";
 }
 
-/** @type {(dataset: Api.Dataset, choose: () => void) => HTMLElement} */
-function choice(dataset, choose) {
+/** @type {(dataset: Api.Dataset, checked: boolean, choose: () => void) => HTMLElement} */
+function choice(dataset, checked, choose) {
   const usable = dataset.state === "sealed";
-  const radio = h("input", { type: "radio", name: "dataset", value: dataset.id, disabled: !usable, onchange: choose });
+  const radio = h("input", {
+    type: "radio",
+    name: "dataset",
+    value: dataset.id,
+    disabled: !usable,
+    checked,
+    onchange: choose,
+  });
   const version = dataset.version > 1 ? `, version ${dataset.version}` : "";
   const state = usable ? "" : `, ${dataset.state}`;
-  const about = `${count(dataset.image_count)} images${version}${state}, ${moment(dataset.created_at)}`;
+  const about = `${imagesOf(dataset.image_count)}${version}${state}, ${moment(dataset.created_at)}`;
   return h(
     "label",
     { class: "row" },
@@ -81,11 +91,7 @@ export async function chosenDataset(dataset, changed) {
       },
     },
     sealed.map((one) =>
-      h(
-        "option",
-        { value: one.id, selected: one.id === dataset.id },
-        `${one.version}: ${count(one.image_count)} images`,
-      ),
+      h("option", { value: one.id, selected: one.id === dataset.id }, `${one.version}: ${imagesOf(one.image_count)}`),
     ),
   );
   const version =

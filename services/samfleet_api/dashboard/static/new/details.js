@@ -1,8 +1,8 @@
 // Pools, name, labels, notes and priority of the job.
 
 import { h } from "/dashboard/static/dom.js";
-import { count } from "/dashboard/static/format.js";
 import { errorPlace, labelled } from "/dashboard/static/new/fields.js";
+import { imagesOf } from "/dashboard/static/new/words.js";
 
 /** @typedef {import("/dashboard/static/new/setting_field.js").Schema} Schema */
 
@@ -45,11 +45,9 @@ function stateOf({ ready, workers, devices, queue }) {
     ? "ready"
     : workers.length
       ? "its Triton server is not ready"
-      : "no worker runs; the job will wait";
+      : "no worker runs, so the job will wait";
   const waiting = queue.images_waiting + queue.images_in_progress;
-  return [state, machine, waiting ? `${count(waiting)} images of earlier jobs first` : "nothing waits"]
-    .filter(Boolean)
-    .join(", ");
+  return [state, machine, waiting ? `${imagesOf(waiting)} of earlier jobs first` : ""].filter(Boolean).join(", ");
 }
 
 /** @typedef {{ element: HTMLElement, read(): Record<string, unknown>, fill(job: Api.Job): void }} Details */

@@ -2,8 +2,11 @@
 
 import { h } from "/dashboard/static/dom.js";
 import { bytes, count, duration, rate } from "/dashboard/static/format.js";
+import { imagesOf } from "/dashboard/static/new/words.js";
 
 /** @typedef {{ title: string, figure: Api.EstimatedFigure, words: (value: number) => string }} Line */
+
+const UNMEASURED = "not measured yet";
 
 /** @type {(estimate: Api.JobEstimate) => HTMLElement} */
 export function estimateView({ runs, total, notes }) {
@@ -20,7 +23,7 @@ export function estimateView({ runs, total, notes }) {
   return h(
     "div",
     {},
-    h("p", {}, `${count(total.images)} images${runs.length > 1 ? `, in ${count(runs.length)} runs` : ""}`),
+    h("p", {}, `${imagesOf(total.images)}${runs.length > 1 ? `, in ${count(runs.length)} runs` : ""}`),
     lines(total, false),
     details,
     ...notes.map((note) => h("p", { class: "small soft" }, sentence(note))),
@@ -48,7 +51,8 @@ function lines(figures, sources) {
 /** @type {(line: Line, sources: boolean) => Dom.Child[]} */
 function valueWords({ figure, words }, sources) {
   const source = h("span", { class: "small soft block" }, sentence(figure.source));
-  if (figure.value === null) return [h("span", { class: "soft" }, "not measured yet"), source];
+  if (figure.value === null)
+    return [h("span", { class: "soft" }, figure.source.startsWith(UNMEASURED) ? UNMEASURED : "not known"), source];
   const spread = figure.low === null || figure.high === null ? null : `${words(figure.low)} to ${words(figure.high)}`;
   return [
     words(figure.value),

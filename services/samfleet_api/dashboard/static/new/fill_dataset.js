@@ -5,6 +5,7 @@ import { bytes, count } from "/dashboard/static/format.js";
 import { archiveFormat } from "/dashboard/static/new/files.js";
 import { sendBody } from "/dashboard/static/new/request.js";
 import { listedDataset, uploadImages } from "/dashboard/static/new/upload.js";
+import { imagesOf } from "/dashboard/static/new/words.js";
 
 /** @typedef {import("/dashboard/static/new/files.js").NamedFile} NamedFile */
 /** @typedef {import("/dashboard/static/new/files.js").Refusal} Refusal */
@@ -58,7 +59,7 @@ function putLabels(id, route, file, signal, format) {
 async function settled(id, show, signal) {
   const dataset = await listedDataset(
     id,
-    (now) => show.said(`The server reads the files: ${count(now.image_count)} images.`),
+    (now) => show.said(`The server reads the files: ${imagesOf(now.image_count)}.`),
     signal,
   );
   if (dataset.state === "sealed") return dataset;

@@ -16,7 +16,7 @@ export function imageSection(sources, promptFormats, chosen) {
   /** @type {[key: string, title: string, make: () => HTMLElement][]} */
   const ways = [
     ["upload", "Upload", () => uploadPanel(sources.uploads, promptFormats, take)],
-    ["dataset", "Dataset", () => datasetPicker(take)],
+    ["dataset", "Dataset", () => datasetPicker(take, current)],
     ["source", "Source on the server", () => sourceForm(sources.items, take)],
   ];
   const radios = ways.map(([key]) =>
@@ -26,11 +26,14 @@ export function imageSection(sources, promptFormats, chosen) {
     const way = ways.find(([key]) => radios.some((radio) => radio.checked && radio.value === key));
     panel.replaceChildren(way ? way[2]() : "");
   }
+  /** @type {string | undefined} */
+  let current;
   let turn = 0;
   /** @param {Api.Dataset} dataset */
   async function take(dataset) {
     turn += 1;
     const mine = turn;
+    current = dataset.id;
     chosen(dataset);
     const about = await chosenDataset(dataset, take);
     if (mine === turn) shown.replaceChildren(about);
@@ -39,6 +42,7 @@ export function imageSection(sources, promptFormats, chosen) {
   async function start(id) {
     const first = radios.find(({ value }) => value === (id ? "dataset" : "upload"));
     if (first) first.checked = true;
+    current = id ?? undefined;
     draw();
     if (!id) return;
     try {

@@ -5,6 +5,7 @@ import { h } from "/dashboard/static/dom.js";
 import { count } from "/dashboard/static/format.js";
 import { clearErrors, labelled, showErrors } from "/dashboard/static/new/fields.js";
 import { listedDataset } from "/dashboard/static/new/upload.js";
+import { imagesOf } from "/dashboard/static/new/words.js";
 
 /** @type {Partial<Record<Api.DatasetSource, { title: string, field: string, label: string, files: boolean }>>} */
 const KINDS = {
@@ -76,7 +77,7 @@ export function sourceForm(sources, done) {
     try {
       const { id } = /** @type {Api.Dataset} */ (await post("/v1/datasets", body()));
       const show = (/** @type {Api.Dataset} */ now) =>
-        said.replaceChildren(`${count(now.listed)} entries read, ${count(now.image_count)} images found.`);
+        said.replaceChildren(`${count(now.listed)} entries read, ${imagesOf(now.image_count)} found.`);
       const dataset = await listedDataset(id, show, new AbortController().signal);
       if (dataset.state === "sealed") done(dataset);
       else refuse(Object.assign(new Error(dataset.error?.message), { code: dataset.error?.code }));

@@ -2,13 +2,14 @@
 
 import { addressWith, filter, get, remove } from "/dashboard/static/api.js";
 import { h } from "/dashboard/static/dom.js";
-import { bytes, count } from "/dashboard/static/format.js";
+import { bytes } from "/dashboard/static/format.js";
 import { errorPlace, labelled } from "/dashboard/static/new/fields.js";
 import { dropZone } from "/dashboard/static/new/drop_zone.js";
 import { sortFiles } from "/dashboard/static/new/files.js";
 import { fillDataset } from "/dashboard/static/new/fill_dataset.js";
 import { openUpload } from "/dashboard/static/new/upload.js";
 import { refusedList } from "/dashboard/static/new/upload_refused.js";
+import { imagesOf } from "/dashboard/static/new/words.js";
 
 /** @typedef {import("/dashboard/static/new/files.js").NamedFile} NamedFile */
 /** @typedef {import("/dashboard/static/new/files.js").Refusal} Refusal */
@@ -50,7 +51,7 @@ export function uploadPanel(limits, promptFormats, done) {
     sorted = sortFiles(files, limits);
     const { images, archive } = sorted;
     const size = images.reduce((sum, { file }) => sum + file.size, archive?.file.size ?? 0);
-    const what = archive ? `the archive ${archive.name}` : `${count(images.length)} images`;
+    const what = archive ? `the archive ${archive.name}` : `${imagesOf(images.length)}`;
     say(images.length || archive ? `Chosen: ${what}, ${bytes(size)}.` : "No image is among these files.");
     refused.replaceChildren(refusedList(sorted.refused));
     start.disabled = !(images.length || archive);
@@ -87,7 +88,7 @@ export function uploadPanel(limits, promptFormats, done) {
       open = "";
       history.replaceState(null, "", addressWith({ upload: null }));
       done(dataset);
-      say(`Uploaded: ${count(dataset.image_count)} images.`);
+      say(`Uploaded: ${imagesOf(dataset.image_count)}.`);
       bar.hidden = true;
     } catch (error) {
       if (error.code === "aborted") return;
@@ -149,5 +150,5 @@ async function resume(id, say) {
   /** @type {Api.Dataset} */
   const dataset = await get(`/v1/datasets/${id}`);
   if (dataset.state === "open")
-    say(`An upload was interrupted after ${count(dataset.image_count)} images. Choose the same files to continue it.`);
+    say(`An upload was interrupted after ${imagesOf(dataset.image_count)}. Choose the same files to continue it.`);
 }

@@ -4,6 +4,7 @@ import { h } from "/dashboard/static/dom.js";
 import { count, rate } from "/dashboard/static/format.js";
 import { errorPlace } from "/dashboard/static/new/fields.js";
 import { weightsCell } from "/dashboard/static/weights/cell.js";
+import { imagesOf } from "/dashboard/static/new/words.js";
 
 /** @typedef {{ element: HTMLElement, read(): string[], fill(names: string[]): void, speeds(rows: Api.ThroughputRow[], pools: string[], kind: string): void }} VariantChoice */
 
@@ -122,7 +123,7 @@ function speedsOf(variant, measured, pools, kind) {
     );
     const best = rows.sort((a, b) => b.n - a.n)[0];
     if (!best?.images_per_second) return h("span", { class: "block soft" }, `${pool}: not measured yet`);
-    const about = `${best.task_in_words}, ${count(best.n)} images`;
+    const about = `${best.task_in_words}, ${imagesOf(best.n)}`;
     return h(
       "span",
       { class: "block" },
