@@ -35,9 +35,17 @@ RESPONSES: dict[int | str, dict[str, Any]] = {
 
 
 @router.get("/latency", summary="Time per image by stage", operation_id="report_latency", responses=RESPONSES)
-def read_latency(query: ReportQueryValue, session: ReadSessionValue, form: Format = ReportFormat.JSON) -> Response:
+def read_latency(
+    query: ReportQueryValue,
+    session: ReadSessionValue,
+    form: Format = ReportFormat.JSON,
+    *,
+    intervals: Annotated[
+        bool, Query(description="Add `p50_low_ms` and `p50_high_ms`, a 95 % bootstrap interval of the median.")
+    ] = False,
+) -> Response:
     """Percentiles are within 1 % of the exact ones. `image` is the sum of all stages except the queue."""
-    return _answer(latency(session, query), form)
+    return _answer(latency(session, query, intervals=intervals), form)
 
 
 @router.get("/stages", summary="Stages of an image's time", operation_id="report_stages", responses=problems())

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from samfleet_cli.commands import report_html, report_sites
+from samfleet_cli.commands import report_check, report_html, report_sites
 from samfleet_cli.commands.options import AsJson
 from samfleet_cli.commands.report_options import GROUPS, IMAGES, STAGES, WARMUP, Asked, asks
 
@@ -120,6 +120,7 @@ def price(
         typer.echo(f"an hour of {found['hardware_id']} costs {found['per_hour']:g} {found['currency']}")
 
 
+app.command("check")(report_check.check)
 app.command("html")(report_html.html)
 app.command("export")(report_sites.export)
 app.command("import")(report_sites.import_)

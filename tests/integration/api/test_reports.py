@@ -179,6 +179,13 @@ def test_pareto_marks_dominated_points(tenant: Tenant, measured: None) -> None:
             assert point["dominated"] == bool(better)
 
 
+def test_medians_have_intervals_on_request(reader: Tenant) -> None:
+    for row in rows(reader, "latency", stage="encode", intervals=True):
+        assert row["p50_low_ms"] < row["p50_ms"] < row["p50_high_ms"]
+    without, *_ = rows(reader, "latency", stage="encode")
+    assert set(row) - set(without) == {"p50_low_ms", "p50_high_ms"}
+
+
 def test_compare_names_the_faster_machine_or_says_that_it_cannot_tell(reader: Tenant) -> None:
     slow, fast = (machines(reader)[f"A CPU ({threads} threads)"] for threads in (2, 8))
     (row,) = rows(reader, "compare", by="hardware", a=slow, b=fast, stage="encode")

@@ -1,0 +1,1 @@
+"""Checks of measurements against limits and an earlier baseline, for continuous integration."""
