@@ -1,20 +1,15 @@
 """Self-contained HTML page of overlays, without scripts, fonts or a server.
 
-Overlays are embedded, so the page can be shared; links point to the files next to it. Every value passes through
-`html.escape`, because file names may contain markup.
+Overlays are embedded, so the page can be shared; links point to the files next to it.
 """
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from html import escape
-from importlib.resources import files
-from string import Template
 from typing import Any
-from urllib.parse import quote
 
+from samfleet.pages import data_url, render_page
 from samfleet.wire.stages import STAGES
 from samfleet_cli.jobs.result_files import hardware_of, stages_note
 
@@ -36,6 +31,24 @@ class GalleryImage:
     stages: Mapping[str, float] = field(default_factory=dict)
     error: str = ""
 
+    @property
+    def overlay_url(self) -> str:
+        return data_url(self.overlay or b"", "image/png")
+
+    @property
+    def facts(self) -> str:
+        """Return masks, size and processing time in words."""
+        work = sum(time for name, time in self.stages.items() if name != "queue")
+        size = f"{self.masks_in_words('mask')} · {self.width} x {self.height} pixels"
+        return size + (f" · {work / 1000:.2f} s processing time" if work else "")
+
+    @property
+    def times(self) -> str:
+        return " · ".join(f"{name} {self.stages[name]:.0f} ms" for name in STAGES if self.stages.get(name))
+
+    def masks_in_words(self, noun: str) -> str:
+        return _plural(self.masks, noun)
+
 
 @dataclass(frozen=True, slots=True)
 class Gallery:
@@ -54,52 +67,18 @@ def render_gallery(gallery: Gallery) -> str:
     masks = sum(image.masks for image in gallery.images)
     rate = f", {run['images_per_second']:.3g} images per second" if run["images_per_second"] else ""
     failed = f", {run['failed']} failed" if run["failed"] else ""
-    return _fill(
+    return render_page(
+        "samfleet_cli",
         "gallery.html",
-        title=escape(gallery.title),
-        counts=escape(f"{_plural(len(gallery.images), 'photograph')}, {_plural(masks, 'mask')}{failed}{rate}"),
-        about=escape(f"{run['variant']} on {hardware}, pool {run['pool']}, job {gallery.job_id}"),
-        images="".join(_image(image) for image in gallery.images),
-        stages="".join(_stage(name, run["stages"][name]) for name in STAGES if name in run["stages"]),
-        note=escape(stages_note(run)),
-        files="".join(
-            f'<li><a href="{_href(path)}">{escape(path)}</a>: {escape(what)}</li>\n' for path, what in gallery.links
-        ),
+        "gallery.css",
+        title=gallery.title,
+        counts=f"{_plural(len(gallery.images), 'photograph')}, {_plural(masks, 'mask')}{failed}{rate}",
+        about=f"{run['variant']} on {hardware}, pool {run['pool']}, job {gallery.job_id}",
+        images=gallery.images,
+        stages=[(name, run["stages"][name]) for name in STAGES if name in run["stages"]],
+        note=stages_note(run),
+        links=gallery.links,
     )
-
-
-def _image(image: GalleryImage) -> str:
-    facts = f"{_plural(image.masks, 'mask')} · {image.width} x {image.height} pixels"
-    if image.overlay is None:
-        return _fill("gallery_failure.html", name=escape(image.file_name), error=escape(image.error))
-    work = sum(time for name, time in image.stages.items() if name != "queue")
-    times = " · ".join(f"{name} {image.stages[name]:.0f} ms" for name in STAGES if image.stages.get(name))
-    return _fill(
-        "gallery_image.html",
-        overlay_data=f"data:image/png;base64,{base64.b64encode(image.overlay).decode()}",
-        overlay_href=_href(image.overlay_file),
-        original_href=_href(image.original),
-        alt=escape(f"{image.file_name} with {_plural(image.masks, 'coloured mask')}"),
-        width=str(image.width),
-        height=str(image.height),
-        name=escape(image.file_name),
-        credit=escape(image.credit),
-        facts=escape(facts + (f" · {work / 1000:.2f} s processing time" if work else "")),
-        times=escape(times),
-    )
-
-
-def _stage(name: str, times: Mapping[str, float]) -> str:
-    cells = "".join(f"<td>{times[key]:.1f}</td>" for key in ("mean_ms", "p50_ms", "p90_ms", "p99_ms"))
-    return f'<tr><th scope="row">{escape(name)}</th>{cells}</tr>\n'
-
-
-def _fill(template: str, **values: str) -> str:
-    return Template(files("samfleet_cli").joinpath("templates", template).read_text("utf-8")).substitute(values)
-
-
-def _href(path: str) -> str:
-    return escape(quote(path))
 
 
 def _plural(count: int, noun: str) -> str:
