@@ -33,10 +33,11 @@ def test_an_export_is_requested_downloaded_and_deleted(
     section.get_by_label("min area").fill("5")
     section.get_by_label("category name").fill("fish")
     section.get_by_label("one class").check()
+    section.get_by_label("reviewed").select_option("unreviewed")
     section.get_by_role("button", name="Export").click()
     row = section.get_by_role("row").nth(1)
     expect(row).to_contain_text("queued")
-    expect(row).to_contain_text("min area 5, category name fish, one class true")
+    expect(row).to_contain_text("min area 5, category name fish, one class true, reviewed unreviewed")
     (export,) = tenant.http.get(f"/v1/runs/{run_id}/exports").json()["items"]
     build_export(api.engine, api.store, uuid.UUID(export["id"]), 1000)
     expect(row).to_contain_text("completed")  # the page asks again by itself

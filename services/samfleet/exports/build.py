@@ -101,7 +101,7 @@ def _build(engine: Engine, store: ObjectStore, claimed: ClaimedExport, images: _
         images.limits,
     )
     key, digest = claimed.key(form.extension), hashlib.sha256()
-    with review_of(engine, claimed) as review:
+    with review_of(engine, claimed, life.show_sometimes) as review:
         source = with_review(source, review, claimed.options)
         chunks = life.chunks(in_chunks(form.write(source, claimed.options)))
         size = store.put_stream(key, _hashed(chunks, digest))
@@ -136,14 +136,14 @@ class _Life:
         for row in rows:
             yield row
             self._read += 1
-            self._show_sometimes()
+            self.show_sometimes()
 
     def chunks(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
         for chunk in chunks:
             yield chunk
-            self._show_sometimes()
+            self.show_sometimes()
 
-    def _show_sometimes(self) -> None:
+    def show_sometimes(self) -> None:
         if time.monotonic() - self._shown_at <= SIGN_OF_LIFE_SECONDS:
             return
         progress = min(1.0, self._read / max(1, self.claimed.total))

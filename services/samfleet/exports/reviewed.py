@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -22,14 +22,14 @@ from samfleet.reviews.snapshot import ReviewSnapshot, take_snapshot
 
 
 @contextmanager
-def review_of(engine: Engine, claimed: ClaimedExport) -> Iterator[ReviewSnapshot | None]:
-    """Take the review that an export shows or follows; None if it depends on no review."""
+def review_of(engine: Engine, claimed: ClaimedExport, tick: Callable[[], None]) -> Iterator[ReviewSnapshot | None]:
+    """Take the review that an export shows or follows; None if it depends on no review. `tick` is called meanwhile."""
     if not depends_on_review(claimed.format, claimed.options):
         yield None
         return
     with TemporaryDirectory(prefix="samfleet-review-") as folder:
         with read_only(engine) as session:
-            snapshot = take_snapshot(session, claimed.run_id, Path(folder) / "review.jsonl")
+            snapshot = take_snapshot(session, claimed.run_id, Path(folder) / "review.jsonl", tick)
         yield snapshot
 
 

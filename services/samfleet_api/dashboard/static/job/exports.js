@@ -30,8 +30,13 @@ function optionsOf(made, formats) {
 }
 
 /** @param {Api.OptionHelp} option */
-function optionField({ name, default: usual, description }) {
+function optionField({ name, default: usual, description, choices }) {
   const attributes = { name, title: description };
+  if (choices) {
+    const values = choices.map((value) => h("option", { value, selected: value === usual }, value));
+    const list = h("select", attributes, values);
+    return { name, read: () => list.value, label: h("label", {}, inWords(name), list) };
+  }
   if (typeof usual === "boolean") {
     const box = h("input", { ...attributes, type: "checkbox", checked: usual });
     return { name, read: () => box.checked, label: h("label", { class: "row" }, box, inWords(name)) };
