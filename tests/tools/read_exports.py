@@ -54,6 +54,13 @@ def results_by_pycocotools(folder: Path) -> Masks:
     return _of_coco(truth.loadRes(str(folder / "export.json")))
 
 
+def pair_by_pycocotools(folder: Path) -> Masks:
+    """Load results with the dataset that is in the same zip."""
+    from pycocotools.coco import COCO
+
+    return _of_coco(COCO(str(folder / "dataset.json")).loadRes(str(folder / "results.json")))
+
+
 def _of_coco(loaded: Any) -> Masks:
     return {
         str(number): [counts(loaded.annToMask(one)) for one in loaded.loadAnns(loaded.getAnnIds(imgIds=[number]))]
@@ -247,6 +254,7 @@ def by_pyarrow(folder: Path) -> Masks:
 
 READERS: dict[str, tuple[str, Callable[[Path], Masks]]] = {
     "coco": ("pycocotools", results_by_pycocotools),
+    "coco_pair": ("pycocotools", pair_by_pycocotools),
     "instances": ("pycocotools", by_pycocotools),
     "coco_polygons": ("pycocotools", by_pycocotools),
     "jsonl": ("pycocotools", lines_by_pycocotools),

@@ -109,6 +109,7 @@ class AsyncClient(AsyncCalls):
     review_history = async_listing(of_reviews.review_history)
 
     export_formats = awaited(of_exports.export_formats)
+    estimate_export = awaited(of_exports.estimate_export)
     create_export = awaited(of_exports.create_export)
     exports = async_listing(of_exports.exports)
     export = awaited(of_exports.export)

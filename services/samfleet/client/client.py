@@ -98,6 +98,7 @@ class SamfleetClient(AccessCalls, WebhookCalls):
     review_history = listing(of_reviews.review_history)
 
     export_formats = blocking(of_exports.export_formats)
+    estimate_export = blocking(of_exports.estimate_export)
     create_export = blocking(of_exports.create_export)
     exports = listing(of_exports.exports)
     export = blocking(of_exports.export)

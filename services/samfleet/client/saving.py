@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from samfleet.client import downloads
@@ -41,6 +41,6 @@ def exported(target: Target, form: str, options: Mapping[str, Any]) -> Steps[Pat
     export = yield from built_export(requested)
     path = target.path
     if target.stem is not None:
-        path /= export["file_name"].replace(target.run.id, target.stem, 1)
+        path /= f"{target.stem}.{form}{PurePosixPath(export['file_name']).suffix}"
     yield from downloads.download_export(export, path)
     return path

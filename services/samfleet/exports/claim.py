@@ -66,7 +66,7 @@ def claim_export(session: Session, export_id: uuid.UUID) -> ClaimedExport | None
     export.token += 1
     export.progress, export.sent_at = 0.0, func.now()
     options = ExportOptions.from_dict(export.options)
-    provenance = _provenance(session, run)
+    provenance = provenance_of_run(session, run)
     session.flush()
     return ClaimedExport(
         export.id, export.token, run.id, export.format, options, parts, run.total, categories or (), provenance
@@ -119,7 +119,7 @@ def _lock(session: Session, claimed: ClaimedExport) -> Export | None:
     return session.scalars(select(Export).where(*_held(claimed)).with_for_update()).one_or_none()
 
 
-def _provenance(session: Session, run: Run) -> dict[str, Any]:
+def provenance_of_run(session: Session, run: Run) -> dict[str, Any]:
     """Return what the masks come from: the run, its variant with weights and licences, parameters and hardware."""
     series = select(ReportSeries.hardware_id).where(ReportSeries.run_id == run.id)
     names = session.scalars(select(Hardware.device_name).where(Hardware.id.in_(series)).distinct())

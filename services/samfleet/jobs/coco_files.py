@@ -91,18 +91,21 @@ def iter_results(
     yield b"\n"
 
 
-def iter_instances(read: Callable[[], Rows], instances: Instances, boxes: BoxForm = BoxForm.PIXELS) -> Iterator[bytes]:
+def iter_instances(
+    read: Callable[[], Rows], instances: Instances, boxes: BoxForm = BoxForm.PIXELS, *, annotated: bool = True
+) -> Iterator[bytes]:
     """Yield a complete COCO file: info, images, annotations with ids 1, 2, 3, …, and categories.
 
     `read` returns the rows. It is called twice, because images precede annotations. An image that could not be read has
-    no size and is left out; an image without masks stays.
+    no size and is left out; an image without masks stays. If not `annotated`, the masks are left out.
     """
     used = UsedCategories()
     yield b'{"info":' + _json(instances.info) + b',\n"images":'
     yield from _array(_json(_image(row)) for row in used.seen(read()) if row["width"] is not None)
     yield b',\n"annotations":'
     unclassified = used.unclassified_id(instances.categories)
-    yield from _array(map(_json, _annotations(read(), instances, boxes, unclassified)))
+    rows = read() if annotated else ()
+    yield from _array(map(_json, _annotations(rows, instances, boxes, unclassified)))
     yield b',\n"categories":' + _json(used.listed(instances)) + b"}\n"
 
 

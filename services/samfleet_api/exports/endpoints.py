@@ -3,18 +3,32 @@
 from __future__ import annotations
 
 import uuid
+from dataclasses import asdict
 
 from fastapi import APIRouter, Response
 from sqlalchemy.orm import Session
 
 from samfleet.db.session import transaction
 from samfleet.exports.delete import delete_export, delete_objects
-from samfleet.exports.errors import ExportFormatUnknown, ExportNotFound, RunNotEnded, TooManyExports
+from samfleet.exports.errors import (
+    ExportFormatUnknown,
+    ExportLibraryMissing,
+    ExportNotFound,
+    ExportNotGeoreferenced,
+    ExportTooManyClasses,
+    ExportTooManyFiles,
+    ExportTooManyMasks,
+    RunNotEnded,
+    TooManyExports,
+)
+from samfleet.exports.estimate import estimate_export
 from samfleet.exports.request import request_export
 from samfleet.exports.versions import parts_version
 from samfleet.jobs.export import RunNotFound, recorded_parts
 from samfleet.logging import get_logger
 from samfleet.reviews.versions import review_version
+from samfleet.storage.jsonl import PartFileDamaged
+from samfleet.storage.store import ObjectNotFound, StorageUnavailable
 from samfleet_api.dependencies import (
     EngineValue,
     QueueValue,
@@ -24,9 +38,10 @@ from samfleet_api.dependencies import (
     WriteSessionValue,
 )
 from samfleet_api.exports import repository
-from samfleet_api.exports.repository import ExportOfJob
+from samfleet_api.exports.repository import ExportOfRun
 from samfleet_api.exports.requests import CreateExport
-from samfleet_api.exports.schemas import Export, ExportFormats
+from samfleet_api.exports.schemas import Export, ExportEstimate, ExportFormats
+from samfleet_api.file_names import FileOwner
 from samfleet_api.long_requests import long_running
 from samfleet_api.pagination import (
     DEFAULT_LIMIT,
@@ -40,6 +55,7 @@ from samfleet_api.pagination import (
     place_in_time,
 )
 from samfleet_api.problems import PayloadTooLarge, problems
+from samfleet_api.runs.repository import owner_of
 from samfleet_api.runs.views import require_run
 from samfleet_api.short_ids import ExportId, RunId
 from samfleet_api.strict_json import StrictJsonRoute
@@ -83,8 +99,38 @@ def create(
     response.status_code = 202 if created else 200
     response.headers["Location"] = f"{router.prefix}/exports/{export.id}"
     log.info("export.requested", export_id=str(export.id), run_id=str(run_id), format=export.format, new=created)
-    job_id = require_run(session, tenant_id, run_id).job_id
-    return Export.of(export, job_id, export.parts_version, export.review_version)
+    run = require_run(session, tenant_id, run_id)
+    return Export.of(export, run, owner_of(session, run), export.parts_version, export.review_version)
+
+
+@router.post(
+    "/runs/{run_id}/exports/estimate",
+    summary="Estimate the size of an export",
+    operation_id="export_estimate",
+    responses=problems(
+        ExportFormatUnknown,
+        ExportLibraryMissing,
+        ExportNotGeoreferenced,
+        ExportTooManyClasses,
+        ExportTooManyFiles,
+        ExportTooManyMasks,
+        ObjectNotFound,
+        PartFileDamaged,
+        PayloadTooLarge,
+        RunNotEnded,
+        RunNotFound,
+        StorageUnavailable,
+    ),
+)
+@long_running
+def estimate(
+    run_id: RunId, body: CreateExport, tenant_id: TenantId, engine: EngineValue, store: StoreValue
+) -> ExportEstimate:
+    """Return the exact size if an equal request has built the file or the run is small; else write a few images and
+    scale their size by the number of masks. Nothing is stored.
+    """
+    found = estimate_export(engine, store, tenant_id, run_id, body.request())
+    return ExportEstimate(**asdict(found))
 
 
 @router.get(
@@ -101,7 +147,8 @@ def list_exports(
     kept, following = cut_page(rows, limit, lambda row: key_in_time(row.created_at, row.id))
     version = parts_version(recorded_parts(session, run.id)) if kept else ""
     review = review_version(session, run.id) if kept else 0
-    return Page(items=[Export.of(row, run.job_id, version, review) for row in kept], next=following)
+    owner = owner_of(session, run)
+    return Page(items=[Export.of(row, run, owner, version, review) for row in kept], next=following)
 
 
 @router.get(
@@ -111,9 +158,10 @@ def list_exports(
     responses=problems(ExportNotFound),
 )
 def read(export_id: ExportId, tenant_id: TenantId, session: ReadSessionValue) -> Export:
-    export, job_id = require_export(session, tenant_id, export_id)
-    version = parts_version(recorded_parts(session, export.run_id))
-    return Export.of(export, job_id, version, review_version(session, export.run_id))
+    export, run, name = require_export(session, tenant_id, export_id)
+    owner = FileOwner(run.id, run.variant, name)
+    version = parts_version(recorded_parts(session, run.id))
+    return Export.of(export, run, owner, version, review_version(session, run.id))
 
 
 @router.delete(
@@ -135,8 +183,8 @@ def delete(export_id: ExportId, tenant_id: TenantId, engine: EngineValue, store:
         delete_objects(engine, store, [key])
 
 
-def require_export(session: Session, tenant_id: uuid.UUID, export_id: uuid.UUID) -> ExportOfJob:
-    """Return the export with its job's id. Raises `ExportNotFound`, also for an export of another tenant."""
+def require_export(session: Session, tenant_id: uuid.UUID, export_id: uuid.UUID) -> ExportOfRun:
+    """Return the export with its run and the name of its files. Raises `ExportNotFound`, also for another tenant's."""
     found = repository.find(session, tenant_id, export_id)
     if found is None:
         raise ExportNotFound(f"export {export_id} does not exist; GET /v1/runs/<id>/exports lists a run's")

@@ -16,6 +16,7 @@ from samfleet.storage.store import ObjectNotFound, ObjectStore, StorageUnavailab
 from samfleet_api.dependencies import EngineValue, StoreValue, TenantId
 from samfleet_api.exports.endpoints import require_export
 from samfleet_api.exports.schemas import file_name, media_type
+from samfleet_api.file_names import FileOwner
 from samfleet_api.long_requests import LongRequestsValue, long_running
 from samfleet_api.problems import problems
 from samfleet_api.ranges import ByteRange, RangeNotSatisfiable, matches, requested_range
@@ -63,13 +64,14 @@ def read_file(
 ) -> Response:
     """Stream the file. Its `ETag` is its SHA-256 in quotes."""
     with read_only(engine) as session:
-        export, _ = require_export(session, tenant_id, export_id)
+        export, run, name = require_export(session, tenant_id, export_id)
+        owner = FileOwner(run.id, run.variant, name)
     key, size = _complete(export)
     tag = f'"{export.sha256}"'
     headers = {
         "ETag": tag,
         "Accept-Ranges": "bytes",
-        "Content-Disposition": f'attachment; filename="{file_name(export)}"',
+        "Content-Disposition": f'attachment; filename="{file_name(export, owner)}"',
     }
     if matches(none_match, tag):
         return Response(status_code=304, headers={"ETag": tag})

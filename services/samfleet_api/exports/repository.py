@@ -7,18 +7,20 @@ from datetime import datetime
 from sqlalchemy import Row, Select, select, tuple_
 from sqlalchemy.orm import Session
 
-from samfleet.db.models import Export, Job, Run
+from samfleet.db.models import Dataset, Export, Job, Run
+from samfleet_api.runs.repository import NAME_OF_JOB
 
-ExportOfJob = Row[Export, uuid.UUID]
+ExportOfRun = Row[Export, Run, str]
 
 
-def of_tenant(tenant_id: uuid.UUID) -> Select[Export, uuid.UUID]:
-    """Select the exports of a tenant, each with the id of its job."""
-    query = select(Export, Job.id).join(Run, Run.id == Export.run_id).join(Job, Job.id == Run.job_id)
+def of_tenant(tenant_id: uuid.UUID) -> Select[Export, Run, str]:
+    """Select the exports of a tenant, each with its run and the name of the job, or else of the dataset."""
+    query = select(Export, Run, NAME_OF_JOB).join(Run, Run.id == Export.run_id).join(Job, Job.id == Run.job_id)
+    query = query.join(Dataset, Dataset.id == Job.dataset_id)
     return query.where(Job.tenant_id == tenant_id, Job.deleted_at.is_(None))
 
 
-def find(session: Session, tenant_id: uuid.UUID, export_id: uuid.UUID) -> ExportOfJob | None:
+def find(session: Session, tenant_id: uuid.UUID, export_id: uuid.UUID) -> ExportOfRun | None:
     return session.execute(of_tenant(tenant_id).where(Export.id == export_id)).one_or_none()
 
 

@@ -11,10 +11,12 @@ from pydantic.fields import FieldInfo
 
 from samfleet.db.models import Export as ExportRow
 from samfleet.db.models import ExportState
+from samfleet.db.models import Run as RunRow
 from samfleet.exports.formats import FORMATS
 from samfleet.exports.formats.base import ExportFormat, ExportOptions
 from samfleet.exports.request import depends_on_review
 from samfleet_api.exports.requests import Options
+from samfleet_api.file_names import FileOwner
 from samfleet_api.runs.schemas import RUN_EXAMPLE, Failure, failure_of
 
 EXPORT_EXAMPLE: dict[str, Any] = {
@@ -33,7 +35,7 @@ EXPORT_EXAMPLE: dict[str, Any] = {
     "state": "completed",
     "progress": 1.0,
     "outdated": False,
-    "file_name": f"{RUN_EXAMPLE['id']}.instances.json",
+    "file_name": f"shelves-mobile_sam-{RUN_EXAMPLE['id'][:8]}.instances.json",
     "media_type": "application/json",
     "bytes": 2_410_337,
     "sha256": "9f2b5c0d8e4a7361f0c9b2d5e8a1749c3b6d0f5a8e2c7b914d6f3a0c5e8b1d27",
@@ -76,21 +78,21 @@ class Export(BaseModel):
     finished_at: datetime | None
 
     @classmethod
-    def of(cls, row: ExportRow, job_id: uuid.UUID, version: str, review: int) -> Self:
-        """Build the view of an export of a job; `version` is that of the run's parts now, `review` of its review."""
+    def of(cls, row: ExportRow, run: RunRow, owner: FileOwner, version: str, review: int) -> Self:
+        """Build the view of an export of a run; `version` is that of the run's parts now, `review` of its review."""
         options = ExportOptions.from_dict(row.options)
         kept = None if row.keep_days is None else timedelta(days=row.keep_days)
         return cls(
             id=row.id,
             run_id=row.run_id,
-            job_id=job_id,
+            job_id=run.job_id,
             format=row.format,
             options=asdict(options),
             state=row.state,
             progress=row.progress,
             outdated=row.parts_version != version
             or (depends_on_review(row.format, options) and row.review_version != review),
-            file_name=file_name(row),
+            file_name=file_name(row, owner),
             media_type=media_type(row),
             bytes=row.bytes,
             sha256=row.sha256,
@@ -101,6 +103,22 @@ class Export(BaseModel):
             started_at=row.started_at,
             finished_at=row.finished_at,
         )
+
+
+class ExportEstimate(BaseModel):
+    """Size of the file that a request would build."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{"bytes": 2_400_000, "exact": False, "images": 5000, "sampled": 24, "sha256": None}]
+        }
+    )
+
+    bytes: int | None = Field(description="Null if the format shows images, or may not hold these masks.")
+    exact: bool = Field(description="Whether the file has exactly this size; else it is scaled from a sample.")
+    images: int = Field(description="Images with results.")
+    sampled: int = Field(description="Images that were written to find the size; 0 if the file exists.")
+    sha256: str | None = Field(description="Hash of the file, if an equal request has built it.")
 
 
 class OptionHelp(BaseModel):
@@ -168,9 +186,9 @@ class ExportFormats(BaseModel):
         return cls(items=[FormatHelp.of(FORMATS[name]) for name in sorted(FORMATS)], options=options)
 
 
-def file_name(row: ExportRow) -> str:
+def file_name(row: ExportRow, owner: FileOwner) -> str:
     form = FORMATS.get(row.format)
-    return f"{row.run_id}.{row.format}.{form.extension}" if form else f"{row.run_id}.{row.format}"
+    return f"{owner.stem()}.{row.format}.{form.extension}" if form else f"{owner.stem()}.{row.format}"
 
 
 def media_type(row: ExportRow) -> str:

@@ -9,6 +9,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from samfleet.db.models import (
+    Dataset,
     DatasetImage,
     Hardware,
     ImageResult,
@@ -21,6 +22,9 @@ from samfleet.db.models import (
 )
 from samfleet.quality.repository import figures_of
 from samfleet.wire.stages import IMAGE
+from samfleet_api.file_names import FileOwner
+
+NAME_OF_JOB = func.coalesce(Job.name, Dataset.name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +40,12 @@ class RunFacts:
 def find(session: Session, tenant_id: uuid.UUID, run_id: uuid.UUID) -> Run | None:
     query = select(Run).join(Job, Job.id == Run.job_id).where(Run.id == run_id, Job.tenant_id == tenant_id)
     return session.scalars(query.where(Job.deleted_at.is_(None))).one_or_none()
+
+
+def owner_of(session: Session, run: Run) -> FileOwner:
+    """Return what names the files of a run."""
+    named = select(NAME_OF_JOB).select_from(Job).join(Dataset, Dataset.id == Job.dataset_id).where(Job.id == run.job_id)
+    return FileOwner(run.id, run.variant, session.scalars(named).one())
 
 
 def of_jobs(session: Session, job_ids: Collection[uuid.UUID]) -> Sequence[Run]:

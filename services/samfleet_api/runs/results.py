@@ -30,6 +30,7 @@ from samfleet_api.dependencies import EngineValue, StoreValue, TenantId
 from samfleet_api.long_requests import LongRequestsValue, long_running
 from samfleet_api.problems import problems
 from samfleet_api.ranges import matches
+from samfleet_api.runs import repository
 from samfleet_api.runs.encoding import Coding, choose_coding, encoded
 from samfleet_api.runs.views import require_run
 from samfleet_api.short_ids import RunId
@@ -92,10 +93,10 @@ def read_results(
     """Stream the results. For a running or cancelled run, these are the results recorded so far."""
     with read_only(engine) as session:
         run = require_run(session, tenant_id, run_id)
-        parts = recorded_parts(session, run_id)
+        parts, owner = recorded_parts(session, run_id), repository.owner_of(session, run)
         export = Export(form, boxes, _instances(session, run) if form is ExportFormat.INSTANCES else Instances({}))
     coding = choose_coding(request.headers.get("Accept-Encoding"))
-    headers = _headers(run_id, export, parts, coding)
+    headers = _headers(owner.stem(), export, parts, coding)
     if matches(none_match, headers["ETag"]):
         return Response(status_code=304, headers={name: headers[name] for name in ("ETag", "Vary")})
     if request.method == "HEAD":
@@ -112,9 +113,9 @@ def _instances(session: Session, run: RunRow) -> Instances:
     return Instances(info, session.scalars(query).one() or ())
 
 
-def _headers(run_id: RunId, export: Export, parts: list[str], coding: Coding) -> dict[str, str]:
+def _headers(stem: str, export: Export, parts: list[str], coding: Coding) -> dict[str, str]:
     headers = {
-        "Content-Disposition": f'attachment; filename="{run_id}.{FILE_NAMES[export.form]}"',
+        "Content-Disposition": f'attachment; filename="{stem}.{FILE_NAMES[export.form]}"',
         "ETag": f'"{export.version(parts)}-{coding}"',  # the bytes differ by coding, so the tag must differ too
         "Vary": "Accept-Encoding",
     }

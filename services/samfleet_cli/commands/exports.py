@@ -94,6 +94,32 @@ def create(
         typer.echo(str(out) if out is not None else f"export {export['id']} is {export['state']}")
 
 
+@app.command("estimate")
+def estimate(
+    run_id: RunId,
+    form: Annotated[str, typer.Argument(metavar="FORMAT", help="One of `samfleet exports formats`.")],
+    tolerance: Tolerance = None,
+    min_area: MinArea = None,
+    min_score: MinScore = None,
+    as_json: AsJson = False,
+    api_url: ApiUrl = None,
+    api_key: ApiKey = None,
+) -> None:
+    """Print the size in bytes that an export would have. `about` says that it is estimated from some of the images."""
+    from samfleet_cli.connection import choose_api, connect
+
+    given = {"tolerance": tolerance, "min_area": min_area, "min_score": min_score}
+    options = {name: value for name, value in given.items() if value is not None}
+    with connect(choose_api(api_url, api_key)) as client:
+        found = client.estimate_export(run_id, form, options)
+    if as_json:
+        print_json(found)
+    elif found["bytes"] is None:
+        typer.echo("unknown: the format shows images, or may not hold these masks")
+    else:
+        typer.echo(f"{'' if found['exact'] else 'about '}{found['bytes']} bytes")
+
+
 @app.command("list")
 def list_exports(
     run_id: RunId, as_json: AsJson = False, plain: Plain = False, api_url: ApiUrl = None, api_key: ApiKey = None

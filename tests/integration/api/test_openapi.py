@@ -37,6 +37,7 @@ OPERATIONS = [
     "deletion_list",
     "export_create",
     "export_delete",
+    "export_estimate",
     "export_list",
     "export_list_formats",
     "export_read",

@@ -83,3 +83,21 @@ def test_masks_without_a_category_get_an_id_that_no_category_has(form: str) -> N
         assert file["categories"] == [*CATS, {"id": 3, "name": "thing"}]
     alone = document(form, source_of(rows[:1], CATS))
     assert [one["category_id"] for one in (alone if form == "coco" else alone["annotations"])] == [1]
+
+
+def test_results_and_their_dataset_in_one_zip_are_read_together(tmp_path: Path) -> None:
+    rows = difficult_rows()
+    members = unzipped(FORMATS["coco_pair"], source_of(rows))
+    assert list(members) == ["results.json", "dataset.json", "provenance.json"]
+    for name, content in members.items():
+        (tmp_path / name).write_bytes(content)
+    with contextlib.redirect_stdout(io.StringIO()):
+        dataset = COCO(str(tmp_path / "dataset.json"))
+        results = dataset.loadRes(str(tmp_path / "results.json"))
+    assert dataset.getAnnIds() == []
+    whole = loaded("instances", source_of(rows), tmp_path)
+    assert dataset.dataset["images"] == whole.dataset["images"]
+    assert dataset.dataset["categories"] == whole.dataset["categories"]
+    assert [one["segmentation"] for one in results.dataset["annotations"]] == [
+        one["segmentation"] for one in whole.dataset["annotations"]
+    ]

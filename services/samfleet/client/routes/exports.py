@@ -29,6 +29,11 @@ def create_export(
     return Call("POST", _of_run(run_id), unchanged, {"json": body})
 
 
+def estimate_export(run_id: str, form: str, options: Mapping[str, Any]) -> Call[dict[str, Any]]:
+    """Return the size of an export before it is built: `bytes`, and `exact` if it is no estimate."""
+    return Call("POST", f"{_of_run(run_id)}/estimate", unchanged, {"json": {"format": form, "options": dict(options)}})
+
+
 def exports(run_id: str) -> Pages[dict[str, Any]]:
     """Yield the exports of a run, newest first."""
     return Pages(_of_run(run_id), unchanged)

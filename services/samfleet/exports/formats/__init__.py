@@ -6,7 +6,7 @@ May import `reviews` and below; knows nothing of the table of exports.
 from collections.abc import Mapping
 
 from samfleet.exports.formats.base import ExportFormat
-from samfleet.exports.formats.coco import CocoInstances, CocoPolygons, CocoResults
+from samfleet.exports.formats.coco import COCO_PAIR, CocoInstances, CocoPolygons, CocoResults
 from samfleet.exports.formats.cutouts import CUTOUTS
 from samfleet.exports.formats.cvat import Cvat
 from samfleet.exports.formats.fiftyone import FIFTYONE
@@ -24,6 +24,7 @@ from samfleet.exports.formats.yolo import YOLO
 
 _ALL: tuple[ExportFormat, ...] = (
     CocoResults(),
+    COCO_PAIR,
     CocoInstances(),
     CocoPolygons(),
     JsonLines(),

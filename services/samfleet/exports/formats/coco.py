@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
+from samfleet.exports.formats.archive import Member, MemberNames, ZipFormat, provenance_of
 from samfleet.exports.formats.base import ExportOptions, ExportSource
 from samfleet.exports.formats.selection import rows_without_empty_masks, selected_rows
 from samfleet.jobs.coco_files import Instances, UsedCategories, iter_instances, iter_results
+from samfleet.jobs.export import in_chunks
 from samfleet.masks.polygons import Corners, polygons_of
 
 
@@ -58,6 +61,21 @@ class CocoPolygons:
 
         contents = replace(coco_contents(source, options), segmentation_of=polygons)
         return iter_instances(lambda: rows_without_empty_masks(source, options), contents)
+
+
+def _results_with_dataset(source: ExportSource, options: ExportOptions) -> Iterator[Member]:
+    yield "results.json", in_chunks(CocoResults().write(source, options))
+    contents, rows = coco_contents(source, options), partial(selected_rows, source, options)
+    yield "dataset.json", in_chunks(iter_instances(rows, contents, annotated=False))
+    yield provenance_of(source.provenance, MemberNames())
+
+
+# pycocotools reads results only beside their images and categories: COCO("dataset.json").loadRes("results.json")
+COCO_PAIR = ZipFormat(
+    "coco_pair",
+    "COCO results with their dataset (zip): results.json, and the images and categories that loadRes needs beside it.",
+    _results_with_dataset,
+)
 
 
 def coco_contents(source: ExportSource, options: ExportOptions) -> Instances:
