@@ -23,6 +23,8 @@ from samfleet.exports.request import ExportRequest, require_format
 from samfleet.exports.versions import parts_version
 from samfleet.jobs.export import RunNotFound, recorded_parts
 from samfleet.jobs.states import is_final
+from samfleet.reviews.selection import Reviewed
+from samfleet.reviews.versions import review_version
 from samfleet.storage.jsonl import read_jsonl_zst
 from samfleet.storage.store import ObjectStore
 
@@ -37,7 +39,8 @@ class _ImagesNeeded(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """Size in bytes; None if the format shows images, which are not read, or cannot hold these masks.
+    """Size in bytes; None if the format shows images, which are not read, if it cannot hold these masks, or if the
+    masks are selected by their review.
 
     `images` were recorded, and `sampled` of them were written to estimate the size. `sha256` is that of a file which an
     equal request has built.
@@ -72,6 +75,8 @@ def estimate_export(
         contents = _contents(session, tenant_id, run_id, request)
     if contents.built is not None:
         return Estimate(contents.built[0], True, contents.images, 0, contents.built[1])
+    if request.options.reviewed is not Reviewed.ALL:
+        return Estimate(None, False, contents.images, 0)  # a sample does not say how many masks are selected
     rows = list(_sample(store, contents.parts))
     whole = len(rows) == contents.images
     try:
@@ -101,7 +106,7 @@ def _contents(session: Session, tenant_id: uuid.UUID, run_id: uuid.UUID, request
     if not is_final(run.state):
         raise RunNotEnded(f"run {run_id} is {run.state.value}; export it when it has ended")
     parts = recorded_parts(session, run.id)
-    digest = request.sha256(parts_version(parts))
+    digest = request.sha256(parts_version(parts), review_version(session, run.id))
     same = Export.run_id == run.id, Export.request_sha256 == digest, Export.state == ExportState.COMPLETED
     built = session.execute(select(Export.bytes, Export.sha256).where(*same)).one_or_none()
     return _Contents(

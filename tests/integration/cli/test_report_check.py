@@ -78,7 +78,7 @@ def test_a_slower_job_fails_in_every_form(
     assert code == 6
     assert f"job {slow}: 1 failed" in shown
     assert "::error title=max-slowdown%3A mobile_sam on A CPU fp32%2C " in shown
-    assert len(ET.parse(junit).getroot().findall("testcase/failure")) == 1  # noqa: S314 - written above
+    assert len(ET.parse(junit).getroot().findall("testcase/failure")) == 1
     code, shown = check("--baseline", baseline, "--job", slow[:8], "--json")
     (found,) = json.loads(shown)["checks"]
     assert (code, found["outcome"]) == (6, "failed")
