@@ -1,13 +1,18 @@
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
 import pytest
 from playwright.sync_api import Page, expect
 
+from fixtures.api.annotated_run import annotated_job
 from fixtures.api.measured_tenant import finished_job
 from fixtures.api.running_api import Api, Tenant
+from fixtures.servers.chromium import looked_at
+from fixtures.worker.recorded_jobs import HEIGHT, WIDTH, carry_out, new_job, segmented
+from samfleet.masks.overlay import mask_colour
 from samfleet.masks.rle import encode_mask
 
 pytestmark = pytest.mark.browser
@@ -19,44 +24,147 @@ def test_run_lengths_of_pycocotools_are_decoded(page: Page) -> None:
     masks.append(np.kron(random.random((3, 2)) < 0.5, np.ones((200, 300), dtype=np.bool_)).astype(np.bool_))
     sent = [{"size": list(mask.shape), "counts": encode_mask(mask)} for mask in masks]
     script = """async (masks) => {
-        const { eachPixel, covers } = await import("/dashboard/static/rle.js");
-        return masks.map((mask) => {
-            const found = [];
-            eachPixel(mask, (pixel) => found.push(pixel));
-            return [found, covers(mask, 5, 7), covers(mask, mask.size[1], 0)];
-        });
+        const { spansOf } = await import("/dashboard/static/viewer/spans.js");
+        return masks.map((mask) => [...spansOf(mask).bounds]);
     }"""
-    for bits, (found, covered, outside) in zip(masks, page.evaluate(script, sent), strict=True):
-        assert sorted(found) == np.flatnonzero(bits).tolist()
-        assert (covered, outside) == (bool(bits[7, 5]), False)
+    for bits, bounds in zip(masks, page.evaluate(script, sent), strict=True):
+        edges = np.flatnonzero(np.diff(bits.T.ravel().astype(np.int8), prepend=0, append=0))
+        assert bounds == edges.tolist()
 
 
-def painted(page: Page) -> int:
-    """Return the pixels of the canvas that a mask covers."""
-    script = "c => c.getContext('2d').getImageData(0, 0, c.width, c.height).data.filter((_, i) => i % 4 === 3)"
-    count: int = page.locator("canvas").evaluate(f"c => ({script})(c).filter(a => a > 0).length")
-    return count
+def test_masks_have_the_colours_of_the_api_pictures(page: Page) -> None:
+    script = """async () => {
+        const { colourOf } = await import("/dashboard/static/viewer/masks.js");
+        return Array.from({ length: 40 }, (_, index) => colourOf(index));
+    }"""
+    assert np.abs(np.array(page.evaluate(script)) - [mask_colour(index) for index in range(40)]).max() <= 1
 
 
-def test_masks_are_drawn_on_their_picture_and_toggled_by_keyboard(
-    api: Api, tenant: Tenant, folder: Path, page: Page
-) -> None:
-    job = finished_job(api, tenant, folder)
-    page.goto(f"/dashboard/runs/{job['runs'][0]['id']}/images/1")
-    page.locator("canvas").wait_for()
-    assert painted(page) == 10 * 24  # the large mask covers the small ones
-    boxes = page.get_by_role("checkbox")
-    assert boxes.count() == 3
-    boxes.first.focus()
-    page.keyboard.press("Space")
-    assert painted(page) == 10 * (8 + 6)
-    assert page.url.endswith("?hidden=0")
-    page.reload()
-    expect(boxes.first).not_to_be_checked()
-    assert painted(page) == 10 * (8 + 6)
-    box = page.locator("canvas").bounding_box()
+def shown_pixels(page: Page) -> float:
+    """Return the share of the view that masks cover."""
+    script = """async (canvas) => {
+        await new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
+        const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+        return data.filter((_, at) => at % 4 === 3).filter((alpha) => alpha > 0).length / (data.length / 4);
+    }"""
+    share: float = page.locator(".view canvas").nth(1).evaluate(script)
+    return share
+
+
+def at(page: Page, x: float, y: float) -> tuple[float, float]:
+    """Return the place of an image pixel on the page, for a view that shows the whole image."""
+    box = page.locator(".view").bounding_box()
     assert box is not None
-    page.mouse.move(box["x"] + box["width"] * 8 / 32, box["y"] + box["height"] * 10 / 24)
-    expect(page.locator("label.hot")).to_have_count(1)
+    scale = 0.98 * min(box["width"] / WIDTH, box["height"] / HEIGHT)
+    return box["x"] + box["width"] / 2 + (x - WIDTH / 2) * scale, box["y"] + box["height"] / 2 + (
+        y - HEIGHT / 2
+    ) * scale
+
+
+def test_masks_are_hidden_hovered_and_pinned(api: Api, tenant: Tenant, folder: Path, page: Page) -> None:
+    job = finished_job(api, tenant, folder)
+    looked_at(page, f"/dashboard/runs/{job['runs'][0]['id']}/images/1")
+    grid = page.get_by_role("grid", name="Masks")
+    rows = grid.get_by_role("row")
+    expect(rows).to_have_count(1 + 3)
+    whole = shown_pixels(page)
+    page.get_by_role("checkbox", name="Show mask 1", exact=True).uncheck()
+    expect(page).to_have_url(re.compile(r"\?hidden=0$"))
+    assert shown_pixels(page) == pytest.approx(whole * 14 / 24, rel=0.03)  # the large mask had covered the small ones
+    looked_at(page, page.url)
+    assert shown_pixels(page) == pytest.approx(whole * 14 / 24, rel=0.03)
+    expect(page.get_by_role("checkbox", name="Show mask 1", exact=True)).not_to_be_checked()
+    page.get_by_role("button", name="Show all").click()
+    page.mouse.move(*at(page, 8, 10))
+    expect(grid.locator(".hot")).to_contain_text("80")
+    expect(page.get_by_text("Mask 2 · 80 px · predicted IoU 0.90")).to_be_visible()
+    page.mouse.click(*at(page, 8, 10))
+    expect(page).to_have_url(re.compile(r"\?pins=1$"))
+    expect(grid.locator("[aria-selected=true]")).to_contain_text("80")
     assert page.get_by_role("img", name="Stages of this image in order").locator("rect.length").count() == 5
     assert page.get_by_role("table", name="Stages of this image").get_by_role("row").count() == 1 + 5
+
+
+def test_the_list_works_by_keyboard(api: Api, tenant: Tenant, folder: Path, page: Page) -> None:
+    job = finished_job(api, tenant, folder)
+    looked_at(page, f"/dashboard/runs/{job['runs'][0]['id']}/images/1?sort=area")
+    grid = page.get_by_role("grid", name="Masks")
+    expect(grid.locator("[aria-sort=ascending]")).to_have_text("Area, px ↑")
+    assert [row.split()[1] for row in grid.get_by_role("row").all_inner_texts()[1:]] == ["60", "80", "240"]
+    grid.focus()
+    page.keyboard.press("Home")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    expect(page).to_have_url(re.compile(r"pins=1\b"))
+    page.keyboard.press("h")
+    expect(page).to_have_url(re.compile(r"hidden=1\b"))
+    page.keyboard.press("z")
+    expect(page).to_have_url(re.compile(r"at=8\.0"))
+    grid.get_by_role("button", name="Predicted IoU").press("Enter")
+    expect(page).to_have_url(re.compile("sort=predicted"))
+    expect(grid.get_by_role("button", name="Predicted IoU ↑")).to_be_focused()
+    page.locator("h1").click()
+    page.keyboard.press("ArrowRight")
+    page.wait_for_url("**/images/2?**")
+    assert "sort=predicted" in page.url
+    assert "pins" not in page.url
+
+
+def test_filters_are_in_the_address(api: Api, tenant: Tenant, folder: Path, page: Page) -> None:
+    job = finished_job(api, tenant, folder)
+    looked_at(page, f"/dashboard/runs/{job['runs'][0]['id']}/images/1")
+    page.get_by_label("Largest area, px").fill("100")
+    expect(page.get_by_role("status").filter(has_text="2 of 3 masks")).to_be_visible()
+    expect(page).to_have_url(re.compile(r"\?max_area=100$"))
+    page.get_by_label("Masks as").select_option("contours")
+    page.get_by_label("Least predicted IoU").fill("0.95")
+    expect(page).to_have_url(re.compile("draw=contours.*min_score=0.95"))
+    expect(page.get_by_text("No mask passes the filters.")).to_be_visible()
+    assert shown_pixels(page) == 0
+    looked_at(page, page.url)
+    expect(page.get_by_label("Masks as")).to_have_value("contours")
+    expect(page.get_by_text("No mask passes the filters.")).to_be_visible()
+
+
+def test_masks_are_compared_with_annotations(api: Api, tenant: Tenant, folder: Path, page: Page) -> None:
+    job = annotated_job(api, tenant, folder, variants=["mobile_sam", "repvit_sam"])
+    runs = sorted(job["runs"], key=lambda run: str(run["variant"]))
+    looked_at(page, f"/dashboard/runs/{runs[0]['id']}/images/1")
+    expect(page.get_by_role("heading", name="1 of 2 annotations found at IoU 0.5")).to_be_visible()
+    grid = page.get_by_role("grid", name="Masks")
+    expect(grid.get_by_role("row").nth(1)).to_contain_text("1.00")
+    page.get_by_label("Agreement").select_option("wrong")
+    expect(page.get_by_role("status").filter(has_text="1 of 2 masks")).to_be_visible()
+    page.get_by_label("Agreement").select_option("")
+    page.get_by_role("combobox", name="Annotations").select_option("instead")
+    assert 0 < shown_pixels(page) < 0.2  # contours alone
+    page.get_by_role("grid", name="Annotations").get_by_role("row").filter(has_text="missed").click()
+    expect(page).to_have_url(re.compile(r"at=21\.0%2C15\.0"))
+    page.get_by_role("combobox", name="Run").select_option("repvit_sam")
+    page.wait_for_url(f"**/runs/{runs[1]['id']}/images/1?**")
+    assert "at=21.0" in page.url
+    assert "truth=instead" in page.url
+
+
+def test_neighbours_keep_the_filters_of_the_gallery(api: Api, tenant: Tenant, folder: Path, page: Page) -> None:
+    job = annotated_job(api, tenant, folder)
+    looked_at(page, f"/dashboard/runs/{job['runs'][0]['id']}/images/1?outcome=succeeded")
+    page.keyboard.press("ArrowRight")  # 2 failed
+    page.wait_for_url("**/images/3?outcome=succeeded")
+    looked_at(page, page.url)
+    expect(page.get_by_text("Image 3 of 4")).to_be_visible()
+    page.go_back()
+    page.wait_for_url("**/images/1?outcome=succeeded")
+    looked_at(page, f"/dashboard/runs/{job['runs'][0]['id']}/images/2")
+    expect(page.get_by_role("heading", name="This image failed: image_truncated")).to_be_visible()
+    page.get_by_role("link", name="Next →").click()
+    page.wait_for_url("**/images/3")
+
+
+def test_a_missing_picture_leaves_the_masks(api: Api, tenant: Tenant, folder: Path, page: Page) -> None:
+    job = new_job(tenant, folder, images=1)
+    carry_out(api, job, segmented)
+    (folder / "0.png").unlink()
+    looked_at(page, f"/dashboard/runs/{job['runs'][0]['id']}/images/1")
+    expect(page.get_by_role("alert").filter(has_text="The picture could not be loaded")).to_be_visible()
+    assert shown_pixels(page) > 0

@@ -23,7 +23,12 @@ declare namespace Api {
   interface Mask {
     segmentation: RunLengths;
     area: number;
+    /** x, y, width and height in pixels. */
+    bbox: [number, number, number, number];
     predicted_iou?: number | null;
+    stability_score?: number | null;
+    category_id?: number;
+    score?: number;
   }
 
   interface WorkerDetail {

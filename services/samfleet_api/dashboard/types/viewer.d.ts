@@ -166,4 +166,95 @@ declare namespace Viewer {
   }
 
   type PanelFactory = (context: Context) => HTMLElement | null;
+
+  /** A mask in the list. */
+  interface MaskRow {
+    /** Place in the API's order. */
+    index: number;
+    segmentation: Api.RunLengths;
+    colour: Colour;
+    area: number;
+    predicted: number | null;
+    stability: number | null;
+    /** IoU with the best annotation; null if unknown. */
+    iou: number | null;
+    category: string;
+    box: [number, number, number, number];
+  }
+
+  type SortKey = "index" | "category" | "area" | "predicted" | "stability" | "iou" | "box";
+
+  interface Sort {
+    key: SortKey;
+    descending: boolean;
+  }
+
+  interface Filters {
+    /** Least predicted IoU. */
+    score: number | null;
+    least: number | null;
+    most: number | null;
+    category: string;
+    /** Agreement with the annotations at IoU 0.5. */
+    fit: "" | "right" | "wrong";
+  }
+
+  /** Everything of the page that its address keeps. */
+  interface Choices {
+    frame: Frame | null;
+    pins: number[];
+    hidden: Set<number>;
+    style: Style;
+    truth: "off" | "over" | "instead";
+    filters: Filters;
+    sort: Sort;
+  }
+
+  interface GridColumn<Row> {
+    key: string;
+    title: string;
+    /** Width in the list's grid, such as `5rem`. */
+    width: string;
+    number?: boolean;
+    sorts?: boolean;
+    /** The column is left out of lists narrower than this. */
+    least?: "wide" | "medium";
+    cell(row: Row): Node | string;
+  }
+
+  interface GridOptions<Row> {
+    label: string;
+    columns: GridColumn<Row>[];
+    /** Called with the active or hovered row, or null. */
+    onHover(row: Row | null): void;
+    onChoose(row: Row): void;
+    /** Other keys; returns whether it used the key. */
+    onKey?(event: KeyboardEvent, row: Row): boolean;
+    onSort?(key: string): void;
+    isChosen(row: Row): boolean;
+  }
+
+  /** What the parts of the page share. Listeners are called after each change. */
+  interface PageSession {
+    run: Api.Run;
+    image: Api.RunImage;
+    choices: Choices;
+    rows: MaskRow[];
+    annotations: Api.ImageAnnotations | null;
+    view: View;
+    onRefresh: (() => void)[];
+    onHover: ((indexes: number[]) => void)[];
+    onPins: ((indexes: number[]) => void)[];
+    readonly selection: Selection;
+    /** Rows that pass the filters, in the order of the list. */
+    listed(): MaskRow[];
+    /** Draws masks and list again, and writes the address. */
+    refresh(): void;
+    hover(indexes: number[]): void;
+    pin(index: number): void;
+    setPins(indexes: number[]): void;
+    toggleHidden(index: number): void;
+    /** x, y, width and height in image pixels. */
+    zoomTo(box: number[]): void;
+  }
 }

@@ -1,186 +1,36 @@
-import { addressWith, filter, get } from "/dashboard/static/api.js";
-import { waterfall } from "/dashboard/static/charts/stages.js";
-import { facts, h, notice, table } from "/dashboard/static/dom.js";
-import { bytes, count, milliseconds } from "/dashboard/static/format.js";
-import { covers, eachPixel } from "/dashboard/static/rle.js";
+import { get } from "/dashboard/static/api.js";
+import { facts, h } from "/dashboard/static/dom.js";
+import { bytes, count } from "/dashboard/static/format.js";
+import { readChoices } from "/dashboard/static/viewer/address.js";
+import {
+  choiceFilters,
+  numberFilters,
+  styleControls,
+  truthControl,
+  zoomButtons,
+} from "/dashboard/static/viewer/controls.js";
+import { boxText, maskList } from "/dashboard/static/viewer/list.js";
+import { rowsOf } from "/dashboard/static/viewer/masks.js";
+import { addKeys, addressOfJob, navigation, neighboursOf } from "/dashboard/static/viewer/navigation.js";
+import { panels } from "/dashboard/static/viewer/page_parts.js";
+import { showPicture } from "/dashboard/static/viewer/picture.js";
+import { ViewerSession } from "/dashboard/static/viewer/session.js";
+import { times } from "/dashboard/static/viewer/times.js";
+import { groundTruth } from "/dashboard/static/viewer/truth.js";
+import { createView } from "/dashboard/static/viewer/view.js";
 
-const SIDE = 1600;
 /** @type {Record<string, string>} */
 const CLOCKS = { host: "host clock", cuda_event: "CUDA events on the GPU" };
-const STEP = 137.508; // golden angle in degrees: neighbours in the list get clearly different hues
+const KEYS = [
+  ["+ − 0", "zoom in, zoom out, show the whole image"],
+  ["Shift + arrows", "move the picture"],
+  ["← →", "previous and next image"],
+  ["↑ ↓ in the list", "go through the masks; Enter pins, H hides, Z zooms to one"],
+];
 
-/** @param {number} index */
-function colourOf(index) {
-  const hue = ((index * STEP) % 360) / 60,
-    x = 1 - Math.abs((hue % 2) - 1);
-  const sector = [
-    [1, x, 0],
-    [x, 1, 0],
-    [0, 1, x],
-    [0, x, 1],
-    [x, 0, 1],
-    [1, 0, x],
-  ][Math.floor(hue)];
-  return sector.map((part) => Math.round(60 + 195 * part));
-}
-
-// Draw the masks. The canvas has the image's resolution, and the style sheet lays it over the picture.
-/** @type {(canvas: HTMLCanvasElement, masks: Api.Mask[], hidden: Set<number>, hot: number | null) => void} */
-function draw(canvas, masks, hidden, hot) {
-  const context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
-  const pixels = context.createImageData(canvas.width, canvas.height);
-  const colours = new Uint32Array(pixels.data.buffer); // one write per pixel; ABGR on little-endian machines
-  masks.forEach((mask, index) => {
-    if (hidden.has(index)) return;
-    const [red, green, blue] = colourOf(index);
-    const alpha = index === hot ? 215 : hot === null ? 115 : 50;
-    const colour = ((alpha << 24) | (blue << 16) | (green << 8) | red) >>> 0;
-    eachPixel(mask.segmentation, (pixel) => {
-      colours[pixel] = colour;
-    });
-  });
-  context.putImageData(pixels, 0, 0);
-}
-
-// Largest masks first, so that small ones are drawn on top and are found first under the pointer.
-/** @param {Api.Mask[]} masks */
-const bySize = (masks) => [...masks].sort((a, b) => b.area - a.area);
-
-/** @type {(image: Api.RunImage, masks: Api.Mask[]) => HTMLElement} */
-function viewer(image, masks) {
-  const hidden = new Set(filter("hidden").split(",").filter(Boolean).map(Number));
-  /** @type {number | null} */
-  let hot = null;
-  const canvas = h("canvas", { width: image.width, height: image.height });
-  const source = `/v1/runs/${image.run_id}/images/${image.image_id}/overlay.png?max_side=${SIDE}&with_masks=false`;
-  const shown = h("img", {
-    src: source,
-    alt: `${image.file_name} with ${masks.length} masks`,
-    width: image.width,
-    height: image.height,
-  });
-  const rows = masks.map((mask, index) => maskRow(mask, index, hidden, redraw, heat));
-  function redraw() {
-    rows.forEach((row, index) => {
-      /** @type {HTMLInputElement} */ (row.querySelector("input")).checked = !hidden.has(index);
-    });
-    draw(canvas, masks, hidden, hot);
-    history.replaceState(null, "", addressWith({ hidden: [...hidden].sort((a, b) => a - b).join(",") }));
-  }
-  /** @param {number | null} index */
-  function heat(index) {
-    if (index === hot) return;
-    hot = index;
-    rows.forEach((row, at) => {
-      row.querySelector("label")?.classList.toggle("hot", at === hot);
-    });
-    draw(canvas, masks, hidden, hot);
-  }
-  canvas.addEventListener("pointermove", (event) => {
-    const box = canvas.getBoundingClientRect();
-    const x = Math.floor(((event.clientX - box.left) / box.width) * canvas.width),
-      y = Math.floor(((event.clientY - box.top) / box.height) * canvas.height);
-    const found = masks.findLastIndex((mask, index) => !hidden.has(index) && covers(mask.segmentation, x, y));
-    heat(found < 0 ? null : found);
-  });
-  canvas.addEventListener("pointerleave", () => heat(null));
-  /** @param {boolean} visible */
-  const all = (visible) => () => {
-    hidden.clear();
-    if (!visible) for (const index of masks.keys()) hidden.add(index);
-    redraw();
-  };
-  const buttons = h(
-    "div",
-    { class: "filters" },
-    h("button", { type: "button", onclick: all(true) }, "Show all"),
-    h("button", { type: "button", onclick: all(false) }, "Hide all"),
-  );
-  redraw();
-  return h(
-    "div",
-    { class: "viewer" },
-    h("div", { class: "picture" }, shown, canvas),
-    h(
-      "section",
-      { class: "card", "aria-label": "Masks" },
-      h("h3", {}, `${count(masks.length)} masks`),
-      buttons,
-      h("ul", { class: "masks", tabindex: "0" }, rows),
-    ),
-  );
-}
-
-/**
- * @param {Api.Mask} mask
- * @param {number} index
- * @param {Set<number>} hidden
- * @param {() => void} redraw
- * @param {(index: number | null) => void} heat
- */
-function maskRow(mask, index, hidden, redraw, heat) {
-  /** @param {Dom.FieldEvent<HTMLInputElement>} event */
-  const toggle = (event) => {
-    if (event.target.checked) hidden.delete(index);
-    else hidden.add(index);
-    redraw();
-  };
-  const box = h("input", { type: "checkbox", onchange: toggle, onfocus: () => heat(index), onblur: () => heat(null) });
-  const swatch = h("span", { class: "swatch" });
-  swatch.style.background = `rgb(${colourOf(index).join(" ")})`; // set by script: the content security policy forbids a style attribute
-  const quality =
-    mask.predicted_iou === null || mask.predicted_iou === undefined ? "" : `, IoU ${mask.predicted_iou.toFixed(2)}`;
-  const text = `${index + 1}: ${count(mask.area)} px${quality}`;
-  return h(
-    "li",
-    {},
-    h(
-      "label",
-      { class: "row", onpointerenter: () => heat(index), onpointerleave: () => heat(null) },
-      box,
-      swatch,
-      text,
-    ),
-  );
-}
-
-/** @type {(image: Api.RunImage) => HTMLElement[]} */
-function times(image) {
-  /** @type {[string, number][]} */
-  const parts = Object.entries(image.stages).map(([stage, time]) => [stage, time.ms]);
-  if (!parts.length) return [notice("No times", "The image failed before any stage was measured.")];
-  return [
-    h("div", { class: "card" }, waterfall("Stages of this image in order", parts)),
-    table(
-      "Stages of this image",
-      [
-        { title: "Stage", value: ([stage]) => stage },
-        { title: "This image", number: true, value: ([, time]) => milliseconds(time.ms) },
-        {
-          title: "Whole batch",
-          number: true,
-          value: ([, time]) => (time.batch_ms === null ? "–" : milliseconds(time.batch_ms)),
-        },
-      ],
-      Object.entries(image.stages),
-    ),
-  ];
-}
-
-/** @type {(main: HTMLElement, runId: string, imageId: string) => Promise<void>} */
-export async function show(main, runId, imageId) {
-  /** @type {[Api.RunImage, Api.Run]} */
-  const [image, run] = await Promise.all([get(`/v1/runs/${runId}/images/${imageId}`), get(`/v1/runs/${runId}`)]);
-  document.title = `${image.file_name} · samfleet`;
-  const picture = image.error
-    ? h(
-        "div",
-        { class: "notice error" },
-        h("h2", {}, `This image failed: ${image.error.code}`),
-        h("p", {}, image.error.message),
-      )
-    : viewer(image, bySize(image.masks));
-  const about = facts([
+/** @type {(run: Api.Run, image: Api.RunImage) => HTMLElement} */
+const aboutImage = (run, image) =>
+  facts([
     ["Variant", run.variant],
     ["Pool", run.pool],
     ["Size", image.width && `${image.width} × ${image.height} pixels`],
@@ -193,12 +43,122 @@ export async function show(main, runId, imageId) {
     ],
     ["Peak memory reserved by torch", image.peak_reserved_bytes && bytes(image.peak_reserved_bytes)],
   ]);
+
+const keyHelp = () =>
+  h("details", { class: "keys" }, h("summary", {}, "Keys"), facts(KEYS.map(([key, does]) => [key, does])));
+
+// Show a message under the view if the picture cannot be loaded.
+/** @type {(view: Viewer.View, image: Api.RunImage, below: HTMLElement) => Promise<void>} */
+async function loadPicture(view, image, below) {
+  const problem = await showPicture(view, image);
+  if (problem) below.append(h("p", { class: "bad", role: "alert" }, `The picture could not be loaded: ${problem}`));
+}
+
+/** @type {(run: Api.Run, image: Api.RunImage, choices: Viewer.Choices) => { view: Viewer.View, body: HTMLElement }} */
+function segmented(run, image, choices) {
+  const label = `${image.file_name} with ${count(image.masks.length)} masks; the list has their figures`;
+  const view = createView({ label });
+  if (choices.frame) view.setFrame(choices.frame, { quiet: true });
+  const session = new ViewerSession(run, image, view, rowsOf(image.masks), choices);
+  const more = h("div", { class: "more-filters" }, choiceFilters(session));
+  const filters = h("div", { class: "filters" }, numberFilters(session), more);
+  const bar = h("div", { class: "filters viewer-bar" }, zoomButtons(view), styleControls(session));
+  const below = h("div", { class: "viewer-below" }, hoverLine(session));
+  const side = h(
+    "section",
+    { class: "viewer-side", "aria-label": "Masks", "aria-busy": "true" },
+    filters,
+    maskList(session),
+  );
+  loadPicture(view, image, below);
+  session.refresh();
+  groundTruth(session).then((section) => {
+    if (section) side.append(section);
+    if (session.annotations?.annotations.length) bar.append(truthControl(session));
+    more.replaceChildren(...choiceFilters(session));
+    session.refresh();
+    addPanels(session, side);
+    side.removeAttribute("aria-busy");
+  });
+  const picture = h("div", { class: "viewer-picture" }, bar, frameOf(view, image), below);
+  return { view, body: h("div", { class: "viewer" }, picture, side) };
+}
+
+// The place of the view, with the proportions of the image as far as the window allows.
+/** @type {(view: Viewer.View, image: Api.RunImage) => HTMLElement} */
+function frameOf(view, image) {
+  const frame = h("div", { class: "viewer-frame" }, view.element);
+  if (image.width && image.height) frame.style.setProperty("--aspect", `${image.width} / ${image.height}`);
+  return frame;
+}
+
+/** @type {(session: Viewer.PageSession, side: HTMLElement) => void} */
+function addPanels(session, side) {
+  const { run, image, view, selection } = session;
+  const context = { run, image, masks: image.masks, selection, view, refresh: () => session.refresh() };
+  for (const panel of panels) {
+    const element = panel(context);
+    if (element) side.append(element);
+  }
+}
+
+// The mask under the pointer, in words.
+/** @param {Viewer.PageSession} session */
+function hoverLine(session) {
+  const line = h("p", { class: "soft" }, "Point at a mask to see its figures; click to pin it.");
+  session.onHover.push(([index]) => {
+    const row = session.rows[index];
+    if (!row) return;
+    const parts = [`Mask ${count(row.index + 1)}`, row.category, `${count(row.area)} px`];
+    if (row.predicted !== null) parts.push(`predicted IoU ${row.predicted.toFixed(2)}`);
+    if (row.iou !== null) parts.push(`IoU ${row.iou.toFixed(2)}`);
+    parts.push(`box ${boxText(row)}`);
+    line.textContent = parts.filter(Boolean).join(" · ");
+  });
+  return line;
+}
+
+/** @type {(image: Api.RunImage, error: Api.ImageError) => { view: Viewer.View, body: HTMLElement }} */
+function failed(image, error) {
+  const view = createView({ label: image.file_name });
+  const below = h("div", { class: "viewer-below" });
+  loadPicture(view, image, below);
+  const reason = h(
+    "div",
+    { class: "notice error" },
+    h("h2", {}, `This image failed: ${error.code}`),
+    h("p", {}, error.message),
+  );
+  return { view, body: h("div", {}, reason, h("div", { class: "viewer-picture" }, frameOf(view, image), below)) };
+}
+
+/** @type {(main: HTMLElement, runId: string, imageId: string) => Promise<void>} */
+export async function show(main, runId, imageId) {
+  /** @type {Promise<Api.Run>} */
+  const reading = get(`/v1/runs/${runId}`);
+  /** @type {Promise<Api.Job>} */
+  const readingJob = reading.then(({ job_id }) => get(`/v1/jobs/${job_id}`));
+  /** @type {[Api.RunImage, Api.Run, Api.Job, Api.Neighbours]} */
+  const [image, run, job, near] = await Promise.all([
+    get(`/v1/runs/${runId}/images/${imageId}`),
+    reading,
+    readingJob,
+    neighboursOf(runId, imageId),
+  ]);
+  document.title = `${image.file_name} · samfleet`;
+  const choices = readChoices();
+  const { view, body } = image.error ? failed(image, image.error) : segmented(run, image, choices);
+  const bar = navigation(job, run, image, near, choices);
+  addKeys(view, bar);
+  main.classList.add("wide");
   main.replaceChildren(
-    h("p", {}, h("a", { href: `/dashboard/jobs/${run.job_id}?run=${run.id}` }, "Back to the job")),
+    h("p", {}, h("a", { href: addressOfJob(run) }, "Back to the job")),
     h("h1", {}, image.file_name),
-    about,
-    h("h2", {}, "Masks"),
-    picture,
+    bar,
+    body,
+    keyHelp(),
+    h("h2", {}, "About this result"),
+    aboutImage(run, image),
     h("h2", {}, "Where the time went"),
     ...times(image),
   );
