@@ -25,7 +25,8 @@ from torch import Tensor
 from benchmarks.environment import ALLOCATORS, read_environment
 from benchmarks.flops import matrix_peak
 from samfleet.variants.catalogue import get_variant
-from samfleet_kernels.library import choose, supported
+from samfleet.variants.execution import Products
+from samfleet_kernels.library import choose, chosen_for_bfloat16, supported
 from samfleet_models.decoder.folded import FoldedDecoder, ScoredPrompts
 from samfleet_models.device.hardware import fingerprint
 from samfleet_models.images.decode import read_image
@@ -45,6 +46,7 @@ OFFSET, STABLE = 1.0, 0.95  # of the stability score, as published
 MAX_PIXELS = 10**8
 INFINITE = float("inf")
 PEAK_TRIES = 3
+BF16_PRODUCTS = "bf16_products"  # the execution; its peak is that of products in float32 like the others'
 
 
 @dataclass(slots=True)
@@ -66,7 +68,7 @@ def _now() -> tuple[float, float]:
 
 @dataclass(slots=True)
 class Result:
-    """`kernels` is an instruction set, or `off` for torch's operators; errors are differences from those.
+    """`kernels` is a `choices` of kernels; errors are differences from torch's operators.
 
     `peak` is in GFLOP/s. `scored_gflop` and `drawn_gflop` are the work of a prompt.
     """
@@ -83,15 +85,30 @@ class Result:
     logit_error: float = 0.0
 
 
+def choices() -> tuple[str, ...]:
+    """Return the ways of decoding: `off` for torch's operators, instruction sets, `bf16_products` if supported."""
+    sets = supported()
+    if "avx512" not in sets:
+        return ("off", *sets)
+    choose("avx512")
+    return ("off", *sets, *([BF16_PRODUCTS] if chosen_for_bfloat16() else []))
+
+
+def use(choice: str) -> None:
+    """Use a choice of `choices` in this process; masks are packed alike in both precisions."""
+    choose("avx512" if choice == BF16_PRODUCTS else choice)
+
+
 class Way:
     """One chunk of points of one image, decoded with one choice of kernels and torch's current number of threads."""
 
     def __init__(
         self, choice: str, network: SamNetwork, features: Features, frame: ImageFrame, chunk: tuple[Tensor, Tensor]
     ) -> None:
-        choose(choice)
+        use(choice)
         self.result = Result(choice, torch.get_num_threads())
-        self._decoder = FoldedDecoder(network.prompt_encoder, network.mask_decoder)
+        products: Products = "bf16" if choice == BF16_PRODUCTS else "ieee"
+        self._decoder = FoldedDecoder(network.prompt_encoder, network.mask_decoder, products=products)
         self._context = self._decoder.prepare(features)
         self._frame, self._chunk = frame, chunk
         self._rows = torch.arange(CHUNK).repeat_interleave(len(MASKS))
@@ -99,7 +116,7 @@ class Way:
 
     def work(self) -> tuple[float, float]:
         """Return the GFLOP of a prompt scored and of one drawn; this must have been made with one thread."""
-        choose(self.result.kernels)
+        use(self.result.kernels)
         found: list[ScoredPrompts] = []
         scored = count_flops(lambda: found.append(self._decoder.score(self._context, *self._chunk)))
         drawn = count_flops(lambda: self._decoder.draw(found[0], self._rows, self._masks))
@@ -107,7 +124,7 @@ class Way:
 
     def decode(self) -> tuple[Tensor, Tensor]:
         """Decode the chunk, with all times, and return IoUs and logits."""
-        choose(self.result.kernels)
+        use(self.result.kernels)
         start = _now()
         scored = self._decoder.score(self._context, *self._chunk)
         self.result.score.time(start)
@@ -146,12 +163,12 @@ def compare(
     network: SamNetwork, features: Features, frame: ImageFrame, threads: Sequence[int], repeats: int
 ) -> Iterator[Result]:
     """Yield the result of every way of decoding, `off` first, for each number of threads."""
-    chunk, choices = grid(frame.input_size), ("off", *supported())
+    chunk, names = grid(frame.input_size), choices()
     torch.set_num_threads(1)
-    work = {choice: Way(choice, network, features, frame, chunk).work() for choice in choices}
+    work = {choice: Way(choice, network, features, frame, chunk).work() for choice in names}
     for count in threads:
         torch.set_num_threads(count)
-        ways = [Way(choice, network, features, frame, chunk) for choice in choices]
+        ways = [Way(choice, network, features, frame, chunk) for choice in names]
         peak = max(matrix_peak(features[0].device, torch.float32) for _ in range(PEAK_TRIES))
         for way in ways:
             way.result.peak = peak
