@@ -15,6 +15,19 @@ from samfleet_models.modeling.transformer import DIM, HEADS
 CHANNELS = DIM // 2 // HEADS  # of a head in the attentions between tokens and image
 
 
+def row_count(pairs: int, *, differences: bool) -> int:
+    """Return the number of rows of `Factors.image` for `pairs` (J) of heads and tokens."""
+    return 2 * (pairs - HEADS) + 2 if differences else 2 * pairs + 1
+
+
+def scored_bytes(pixels: int, tokens: int, *, differences: bool) -> int:
+    """Return the bytes that a prompt of `tokens` keeps until it is drawn, on `pixels` image tokens, in float32.
+
+    `tokens` includes the decoder's own.
+    """
+    return 4 * pixels * (row_count(HEADS * tokens, differences=differences) + 1)  # `image` and `scale`
+
+
 @dataclass(frozen=True, slots=True)
 class Factors:
     """The image tokens of P prompts after the transformer: gain · (scale · K₁ + image · tokens) + shift.
@@ -45,7 +58,7 @@ class Factors:
         by_tile: bool = False,
     ) -> Factors:
         """Return uninitialised factors for `pairs` (J) of heads and tokens; those by tile are of differences."""
-        rows = 2 * (pairs - HEADS) + 2 if differences or by_tile else 2 * pairs + 1
+        rows = row_count(pairs, differences=differences or by_tile)
         shape = (prompts, -(-pixels // TILE), rows, TILE) if by_tile else (prompts, rows, pixels)
         tokens = (2 * HEADS, pairs // HEADS, CHANNELS) if by_tile else (rows, DIM)
         image = workspace.take("image", *shape, dtype=dtype)

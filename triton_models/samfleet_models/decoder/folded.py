@@ -64,17 +64,8 @@ class ScoredPrompts:
     contexts: Sequence[ImageContext]
 
 
-def scored_bytes(pixels: int, tokens: int) -> int:
-    """Return the bytes that a prompt of `tokens` keeps until it is drawn, on `pixels` image tokens.
-
-    `tokens` includes the decoder's own.
-    """
-    pairs = HEADS * tokens
-    return 4 * pixels * (2 * pairs + 2)  # `image` and `scale` in float32
-
-
 def scratch_bytes(pixels: int, tokens: int) -> int:
-    """Return the bytes that the transformer needs for a prompt in progress, in addition to `scored_bytes`."""
+    """Return the bytes that the transformer needs for a prompt in progress, in addition to its factors."""
     pairs = HEADS * tokens
     # Weights, the copy of their softmax, and the spread of the second layer, in float32.
     return 4 * pixels * (4 * pairs + 1)
@@ -111,6 +102,11 @@ class FoldedDecoder:
             self._matrices = self._kernels and TokenMatrices.of(mask_decoder.transformer, self._weights, self._kernels)
             self._drawing = _drawing(mask_decoder, self._weights, self._types.drawing, self._kernels, self._launcher)
             self._positions = Positions.of(self._weights, prompt_encoder.image_positions()[0], self._layout)
+
+    @property
+    def compiled(self) -> bool:
+        """True if the CPU kernels compute."""
+        return self._kernels is not None
 
     @property
     def lanes(self) -> int:
@@ -180,7 +176,7 @@ class FoldedDecoder:
         """
         prompt = self._mask_decoder.output_tokens(self._prompt_encoder(coords, labels))
         pairs, pixels = HEADS * prompt.shape[1], contexts[0].size
-        layout = {"differences": self._kernels is not None, "by_tile": isinstance(self._drawing, FusedDrawing)}
+        layout = {"differences": self.compiled, "by_tile": isinstance(self._drawing, FusedDrawing)}
         factors = Factors.taken(workspace, len(prompt), pairs, pixels, self._types.scoring, **layout)
         group = SCORED_TOGETHER[self._device.type]
         if not whole_groups:

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from samfleet_kernels.library import Kernels
 from samfleet_kernels.structures import Drawing, DrawingSizes
-from samfleet_models.decoder.factors import Factors
+from samfleet_models.decoder.factors import Factors, row_count
 from samfleet_models.decoder.folded_weights import FoldedWeights
 from samfleet_models.decoder.fused_refining import FusedRefining
 from samfleet_models.decoder.image_context import ImageContext
@@ -66,7 +66,7 @@ class FusedDrawing:
         )
 
     def bytes_per_prompt(self, pixels: int, tokens: int) -> int:
-        rows = 2 * HEADS * tokens + 1
+        rows = row_count(HEADS * tokens, differences=True)
         return 4 * (self.kernels.drawing_floats(self._sizes(rows, pixels, MASKS)) + rows * self.first.shape[1])
 
     def terms(self, k1: Tensor, features: ImageFeatures) -> PixelTerms:

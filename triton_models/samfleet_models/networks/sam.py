@@ -14,7 +14,8 @@ from samfleet.variants.record import VariantRecord
 from samfleet.wire.messages import SegmentRequest
 from samfleet_models.batching.requests import ImageTask
 from samfleet_models.checkpoints.loading import fitting_keys, load_state, read_state
-from samfleet_models.decoder.folded import innermost, scored_bytes
+from samfleet_models.decoder.factors import scored_bytes
+from samfleet_models.decoder.folded import innermost
 from samfleet_models.decoder.interface import Decoder
 from samfleet_models.decoder.stability_ranking import StabilityRanked
 from samfleet_models.device.memory import few_sizes, memory_for_chunks
@@ -32,6 +33,9 @@ from samfleet_models.precision.dtypes import DTYPES
 
 IMAGES_PER_PASS = {"cpu": 1, "cuda": 64}  # two at once take a CPU a tenth longer each, and 0.4 GB more per image
 MOST_PROMPTS_PER_PASS = {"cpu": 64, "cuda": 512}  # about 5 MB per prompt with its masks: 0.3 GB and 2.5 GB
+# Bytes of a chunk for each thread with the CPU kernels, at least: 16 points of SAM. The kernels read the decoder's
+# weights once for all prompts of a thread, and what a prompt keeps until it is drawn only for its masks.
+COMPILED_BYTES_PER_LANE = 26 * 2**20
 
 
 class RunningEncoder(nn.Module):
@@ -188,13 +192,17 @@ class SamNetwork(nn.Module):
 
         `asked` is an upper bound: no request may fill the memory of a shared server. "auto" keeps the decoder's state
         of a chunk within the last-level cache of a CPU or a share of a GPU's free memory, and gives every thread the
-        same number of prompts.
+        same number of prompts. With the CPU kernels a thread has at least the prompts of `COMPILED_BYTES_PER_LANE`.
         """
         most = MOST_PROMPTS_PER_PASS[self.device.type]
         if asked != "auto":
             return min(asked, most)
-        prompt_bytes = scored_bytes(self.prompt_encoder.embedding_size**2, len(self.mask_decoder.own_tokens) + points)
-        fitting = min(most, memory_for_chunks(self.device, self.graph_bytes) // prompt_bytes)
+        compiled = self.device.type == "cpu" and innermost(self.decoder).compiled
+        pixels, tokens = self.prompt_encoder.embedding_size**2, len(self.mask_decoder.own_tokens) + points
+        budget = memory_for_chunks(self.device, self.graph_bytes)
+        if compiled:
+            budget = max(budget, COMPILED_BYTES_PER_LANE * self.decoder.lanes)
+        fitting = min(most, budget // scored_bytes(pixels, tokens, differences=compiled))
         if self.device.type == "cuda" and fitting:
             return few_sizes(fitting)
         return max(1, fitting - fitting % min(self.decoder.lanes, max(1, fitting)))

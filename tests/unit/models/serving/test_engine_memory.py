@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import weakref
+from contextlib import closing
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -11,21 +13,26 @@ from torch import Tensor
 
 from fixtures.images.encoded_images import bright_square
 from fixtures.models.engine_requests import BOX, EVERYTHING, POINT, POINTS, prompts_request, segment
+from fixtures.models.kernels import reset_kernels
 from fixtures.models.mobile_sam_engine import sam_network
 from fixtures.models.tiny_variant import tiny, tiny_engine
+from samfleet.variants.record import VariantRecord
 from samfleet.variants.task import EverythingParameters
 from samfleet.wire.messages import SegmentRequest
-from samfleet_models.decoder.folded import ScoredPrompts
+from samfleet_kernels.library import choose
+from samfleet_models.decoder.factors import scored_bytes
+from samfleet_models.decoder.folded import ScoredPrompts, innermost
 from samfleet_models.decoder.image_context import ImageContext
 from samfleet_models.decoder.interface import DrawnMasks
 from samfleet_models.images import loading
 from samfleet_models.images.decode import PixelBudget, read_image
 from samfleet_models.images.transforms import Pixels
 from samfleet_models.modeling.common import Features
+from samfleet_models.networks import sam as network_module
 from samfleet_models.networks.sam import IMAGES_PER_PASS
-from samfleet_models.serving.engine import ENCODED_AT_A_TIME, Engine
+from samfleet_models.serving.engine import ENCODED_AT_A_TIME, Engine, EngineSettings
 
-__all__ = ["tiny", "tiny_engine"]
+__all__ = ["reset_kernels", "tiny", "tiny_engine"]
 
 
 def test_a_batch_too_large_for_the_memory_is_encoded_one_by_one(
@@ -121,6 +128,34 @@ def test_the_chunk_size_is_bounded_for_every_request(tiny_engine: Engine) -> Non
     assert network.prompts_per_pass(3) == 3
     assert network.prompts_per_pass(65_536) == 64
     assert 1 <= network.prompts_per_pass(points=500) <= network.prompts_per_pass() <= 64
+
+
+@pytest.mark.parametrize("choice", ["auto", "off"])
+def test_a_prompt_keeps_as_many_bytes_as_its_factors_have(
+    tiny: tuple[VariantRecord, Path], choice: str, reset_kernels: None
+) -> None:
+    choose(choice)
+    with closing(Engine(*tiny, EngineSettings(device="cpu"))) as engine:
+        decoder = innermost(sam_network(engine).decoder)
+        scored = decoder.score(
+            decoder.prepare((torch.randn(1, 256, 8, 8),)), torch.rand(3, 2, 2), torch.ones(3, 2).long()
+        )
+    kept = scored.factors.image.nbytes + scored.factors.scale.nbytes
+    assert kept == 3 * scored_bytes(64, scored.tokens.shape[1], differences=decoder.compiled)
+
+
+def test_threads_with_cpu_kernels_have_sixteen_points_whatever_the_cache(
+    tiny_engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An embedding of 4096 image tokens needs 1.6 MB a point. More tokens are fewer prompts."""
+    network = sam_network(tiny_engine)
+    if not innermost(network.decoder).compiled:
+        pytest.skip("no CPU kernels here")
+    monkeypatch.setattr(network_module, "memory_for_chunks", lambda *_: 2**20)
+    monkeypatch.setattr(type(network.decoder), "lanes", 2)
+    monkeypatch.setattr(network.prompt_encoder, "embedding_size", 64)
+    assert network.prompts_per_pass() == 32
+    assert network.prompts_per_pass(points=95) == 2
 
 
 def test_a_chunk_divides_evenly_among_the_threads(tiny_engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
