@@ -165,6 +165,17 @@ declare namespace Viewer {
     refresh(): void;
   }
 
+  /** What a panel says about a mask. */
+  interface Mark {
+    text: string;
+    /** A class for the text, such as `good`. */
+    tone: string | null;
+    /** Takes the place of the mask's own colour. */
+    colour: Colour | null;
+    /** Takes the place of the result's category. */
+    category: string | null;
+  }
+
   type PanelFactory = (context: Context) => HTMLElement | null;
 
   /** A mask in the list. */

@@ -1,4 +1,4 @@
-// The panel that reviews the masks of an image: decisions about the selected masks by buttons and keys, saved at once.
+// The panel that reviews the masks of an image: decisions about the pinned masks by buttons and keys, saved at once.
 
 import { get } from "/dashboard/static/api.js";
 import { h } from "/dashboard/static/dom.js";
@@ -6,9 +6,16 @@ import { count } from "/dashboard/static/format.js";
 import { decisionOf, nextUndecided, undecidedOf, withMerged } from "/dashboard/static/review/decisions.js";
 import { keyList, listenToKeys } from "/dashboard/static/review/keys.js";
 import { readReview } from "/dashboard/static/review/saving.js";
+import { marks } from "/dashboard/static/viewer/marks.js";
 
 const SAVING = { saved: "Saved", saving: "Saving…", failed: "Not saved", conflict: "Changed by another reviewer" };
-const SHOWN_AT_ONCE = 12; // numbers of selected masks
+/** @type {Record<"accepted" | "rejected" | "deleted", Pick<Viewer.Mark, "tone" | "colour">>} */
+const LOOKS = {
+  accepted: { tone: "good", colour: [46, 190, 90] },
+  rejected: { tone: "wait", colour: [245, 165, 30] },
+  deleted: { tone: "soft", colour: [130, 130, 130] },
+};
+const SHOWN_AT_ONCE = 12; // numbers of pinned masks
 
 /** @type {Viewer.PanelFactory} */
 export function reviewPanel(context) {
@@ -46,6 +53,8 @@ class ReviewPanel {
    */
   constructor(panel, context, review, progress) {
     this.context = context;
+    /** @type {Review.Decisions | null} whose marks are shown */
+    this.shown = null;
     this.review = review;
     this.total = progress.images.total;
     this.elsewhere = progress.images.reviewed - Number(review.review.reviewed);
@@ -100,13 +109,13 @@ class ReviewPanel {
     const rest = () => this.decideAbout(undecidedOf(this.review.decisions, this.context.masks.length), "accepted");
     const none = this.context.masks.length === 0;
     return [
-      { key: "a", text: "Accept", help: "accept the selected masks", main: true, act: () => this.decide("accepted") },
+      { key: "a", text: "Accept", help: "accept the pinned masks", main: true, act: () => this.decide("accepted") },
       { key: "r", text: "Reject", help: "reject them: they need a correction", act: () => this.decide("rejected") },
       { key: "d", text: "Delete", help: "delete them: they show no object", act: () => this.decide("deleted") },
       {
         key: "m",
         text: "Merge",
-        help: "merge the selected masks, or take a merged one apart",
+        help: "merge the pinned masks, or take a merged one apart",
         act: () => this.merge(),
       },
       { key: "c", help: "set their category", act: () => this.category.focus() },
@@ -132,7 +141,7 @@ class ReviewPanel {
     return withMerged(this.review.decisions, this.context.selection.get());
   }
 
-  // Decide about the selected masks and select the next undecided one. Without a selection, only select that.
+  // Decide about the pinned masks and pin the next undecided one instead. Without a pinned mask, only pin that.
   /** @param {Api.MaskState} state */
   decide(state) {
     const masks = this.chosen;
@@ -157,13 +166,13 @@ class ReviewPanel {
     const merged = masks.length > 1 && String(decisionOf(this.review.decisions, masks[0]).merged) === String(masks);
     if (merged) this.review.change([{ masks, merge: false }]);
     else if (masks.length > 1) this.review.change([{ masks, merge: true }]);
-    else this.say("Select at least two masks to merge them: click them with Shift or Ctrl.");
+    else this.say("Pin at least two masks to merge them: click each one.");
   }
 
   setCategory() {
     const category = this.category.value.trim() || null;
     const masks = this.chosen;
-    if (!masks.length) return this.say("Select a mask first: click it.");
+    if (!masks.length) return this.say("Pin a mask first: click it.");
     if (category) this.categories.add(category);
     this.category.blur();
     this.review.change([{ masks, category }]);
@@ -201,8 +210,19 @@ class ReviewPanel {
       this.problem.append(h("button", { type: "button", onclick: () => this.review.retry() }, "Save again"));
     }
     this.showCounts();
+    if (this.shown !== this.review.decisions) this.showMarks();
     this.names.replaceChildren(...[...this.categories].map((name) => h("option", { value: name })));
     this.showSelection();
+  }
+
+  // Show the decisions in the list and the picture.
+  showMarks() {
+    this.shown = this.review.decisions;
+    marks.clear();
+    for (const [mask, { state, category }] of this.shown) {
+      if (state !== "undecided") marks.set(mask, { text: state, category, ...LOOKS[state] });
+      else if (category) marks.set(mask, { text: "", category, tone: null, colour: null });
+    }
     this.context.refresh();
   }
 
@@ -234,7 +254,7 @@ class ReviewPanel {
 
 /** @type {(masks: number[], decision: ReturnType<typeof decisionOf> | null) => (Node | string)[]} */
 function selectionInWords(masks, decision) {
-  if (!decision) return ["No mask is selected: click one, or press a for the next undecided one."];
+  if (!decision) return ["No mask is pinned: click one, or press a for the next undecided one."];
   const numbers = masks.slice(0, SHOWN_AT_ONCE).map((mask) => count(mask + 1));
   const more = masks.length > SHOWN_AT_ONCE ? ` and ${count(masks.length - SHOWN_AT_ONCE)} more` : "";
   const state = h("span", { class: `review-state ${decision.state}` }, decision.state);
