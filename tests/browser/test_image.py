@@ -87,7 +87,7 @@ def test_masks_are_hidden_hovered_and_pinned(api: Api, tenant: Tenant, folder: P
 
 def test_the_list_works_by_keyboard(api: Api, tenant: Tenant, folder: Path, page: Page) -> None:
     job = finished_job(api, tenant, folder)
-    looked_at(page, f"/dashboard/runs/{job['runs'][0]['id']}/images/1?sort=area")
+    looked_at(page, f"/dashboard/runs/{job['runs'][0]['id']}/images/1?mask_sort=area")
     grid = page.get_by_role("grid", name="Masks")
     expect(grid.locator("[aria-sort=ascending]")).to_have_text("Area, px ↑")
     assert [row.split()[1] for row in grid.get_by_role("row").all_inner_texts()[1:]] == ["60", "80", "240"]
@@ -101,12 +101,12 @@ def test_the_list_works_by_keyboard(api: Api, tenant: Tenant, folder: Path, page
     page.keyboard.press("z")
     expect(page).to_have_url(re.compile(r"at=8\.0"))
     grid.get_by_role("button", name="Predicted IoU").press("Enter")
-    expect(page).to_have_url(re.compile("sort=predicted"))
+    expect(page).to_have_url(re.compile("mask_sort=predicted"))
     expect(grid.get_by_role("button", name="Predicted IoU ↑")).to_be_focused()
     page.locator("h1").click()
     page.keyboard.press("ArrowRight")
     page.wait_for_url("**/images/2?**")
-    assert "sort=predicted" in page.url
+    assert "mask_sort=predicted" in page.url
     assert "pins" not in page.url
 
 

@@ -1,6 +1,7 @@
 import { hasEnded } from "/dashboard/static/api.js";
 import { h } from "/dashboard/static/dom.js";
 import { count, milliseconds } from "/dashboard/static/format.js";
+import { chosen, queryOf } from "/dashboard/static/gallery/choice.js";
 
 /** @param {Api.Run} run */
 export const notDone = (run) => (hasEnded(run) ? "not segmented" : "not segmented yet");
@@ -52,11 +53,9 @@ export function tile(run, image, thumbnails) {
     h("span", { class: "name", title: image.file_name }, image.file_name),
     ...figures(image).map((text) => h("span", { class: "soft" }, text)),
   ];
+  const query = queryOf(chosen(), {}); // the page of the image keeps the filters, for its neighbours
+  const href = `/dashboard/runs/${run.id}/images/${image.image_id}${query && `?${query}`}`;
   return image.outcome === "pending"
     ? h("div", { class: "tile", tabindex: -1, "data-outcome": image.outcome }, inner)
-    : h(
-        "a",
-        { class: "tile", "data-outcome": image.outcome, href: `/dashboard/runs/${run.id}/images/${image.image_id}` },
-        inner,
-      );
+    : h("a", { class: "tile", "data-outcome": image.outcome, href }, inner);
 }

@@ -1,11 +1,12 @@
 // The choices of the page in its address: zoom, pins, hidden masks, style, filters and order.
 
 import { addressWith, filter } from "/dashboard/static/api.js";
+import { FILTERS } from "/dashboard/static/gallery/choice.js";
 import { sortKey } from "/dashboard/static/viewer/masks.js";
 
 const WRITE_MS = 250; // between two changes of the address, which browsers limit
 const OPACITY = 0.45;
-export const GALLERY = ["outcome", "file_name"]; // filters of the gallery, which the page keeps
+export const GALLERY = [...FILTERS, "sort"]; // parameters of the gallery, which the page keeps
 
 /** @type {<T extends string>(name: string, known: readonly T[], otherwise: T) => T} */
 const oneOf = (name, known, otherwise) => known.find((one) => one === filter(name)) ?? otherwise;
@@ -27,7 +28,7 @@ function numberOf(name) {
 export function readChoices() {
   const place = filter("at").split(",").map(Number);
   const [x, y, scale] = place;
-  const key = sortKey(filter("sort").replace(/^-/, ""));
+  const key = sortKey(filter("mask_sort").replace(/^-/, ""));
   const opacity = numberOf("opacity");
   return {
     frame: place.length === 3 && place.every(Number.isFinite) && scale > 0 ? { x, y, scale } : null,
@@ -45,7 +46,7 @@ export function readChoices() {
       category: filter("category"),
       fit: oneOf("fit", /** @type {const} */ (["", "right", "wrong"]), ""),
     },
-    sort: key ? { key, descending: filter("sort").startsWith("-") } : { key: "area", descending: true },
+    sort: key ? { key, descending: filter("mask_sort").startsWith("-") } : { key: "area", descending: true },
   };
 }
 
@@ -66,7 +67,7 @@ function parametersOf({ frame, pins, hidden, style, truth, filters, sort }) {
     max_area: text(filters.most),
     category: filters.category,
     fit: filters.fit,
-    sort: order === "-area" ? "" : order,
+    mask_sort: order === "-area" ? "" : order,
   };
 }
 

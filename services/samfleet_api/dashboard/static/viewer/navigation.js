@@ -15,11 +15,12 @@ export function neighboursOf(runId, imageId) {
   return get(`/v1/runs/${runId}/images/${imageId}/neighbours${query.size ? `?${query}` : ""}`);
 }
 
+// The list that the image was chosen from: all images under filters, or the page of the job.
 /** @type {(run: Api.Run) => string} */
 export function addressOfJob(run) {
   const query = new URLSearchParams({ run: run.id });
   for (const name of GALLERY) if (filter(name)) query.set(name, filter(name));
-  return `/dashboard/jobs/${run.job_id}?${query}#gallery`;
+  return query.size > 1 ? `/dashboard/jobs/${run.job_id}/images?${query}` : `/dashboard/jobs/${run.job_id}?${query}`;
 }
 
 /** @type {(job: Api.Job, run: Api.Run, image: Api.RunImage, near: Api.Neighbours, choices: Viewer.Choices) => HTMLElement} */
