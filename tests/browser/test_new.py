@@ -126,6 +126,24 @@ def test_an_interrupted_upload_goes_on(page: Page, tenant: Tenant, tmp_path: Pat
     assert len(tenant.http.get("/v1/datasets").json()["items"]) == 1
 
 
+def test_a_cancelled_upload_is_deleted(page: Page, tenant: Tenant, tmp_path: Path) -> None:
+    def hold(_route: Route) -> None:
+        """Never reply, as a slow connection."""
+
+    page.route("**/v1/datasets/*/images", hold)
+    looked_at(page, "/dashboard/new")
+    choose(page, *photographs(tmp_path / "shelf", 3))
+    upload(page)
+    expect(page.get_by_text("0 of 3 files")).to_be_visible()
+    page.get_by_role("button", name="Cancel").click()
+    expect(page.get_by_text("What was uploaded is deleted.")).to_be_visible()
+    expect(page.get_by_role("button", name="Upload", exact=True)).to_be_enabled()
+    page.wait_for_url(lambda url: "upload=" not in url)
+    with page.expect_response("**/v1/datasets*"):
+        page.get_by_label("Dataset", exact=True).check()
+    assert tenant.http.get("/v1/datasets").json()["items"] == []
+
+
 def test_a_zip_is_read_by_the_server(api: Api, page: Page, tenant: Tenant, tmp_path: Path) -> None:
     archive = tmp_path / "shelf.zip"
     with zipfile.ZipFile(archive, "w") as file:

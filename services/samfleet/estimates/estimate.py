@@ -17,6 +17,7 @@ from samfleet.estimates.history import EarlierRun, Price, earlier_runs, names_of
 from samfleet.jobs.submit import CheckedJob
 
 MS_PER_HOUR = 3_600_000
+FEW = 10  # a job of so many times the images of the earlier runs is scaled from few
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +115,9 @@ def _cost(known: _Known, here: Sequence[EarlierRun], variant: str, pool: str) ->
         return figure_of(samples, _source(samples, "at the prices of their hardware")), currency
     if unpriced:
         return unknown(f"no price is set for {', '.join(sorted(unpriced))}"), None
-    return unknown(f"not measured yet: no run of {variant} with this task and one currency on pool {pool}"), None
+    if here:
+        return unknown(f"the hardware of pool {pool} has prices in several currencies"), None
+    return unknown(f"not measured yet: no run of {variant} with this task on pool {pool}"), None
 
 
 def _object_bytes(same: Sequence[EarlierRun], variant: str) -> Figure:
@@ -171,6 +174,10 @@ def _notes(job: CheckedJob, runs: Sequence[RunEstimate]) -> tuple[str, ...]:
     notes = []
     if any(run.expected.seconds.value is not None for run in runs):
         notes.append("times assume that no other job shares the pools, and images like those of the earlier runs")
+    few = [run for run in runs if 0 < run.expected.seconds.images * FEW < run.expected.images]
+    if few:
+        names = ", ".join(f"{run.variant} on {run.pool}" for run in few)
+        notes.append(f"the time of {names} is scaled from less than a tenth of the images")
     if job.request.reuse_results:
         notes.append("results that are taken over are not subtracted")
     if job.request.exports:

@@ -6,6 +6,7 @@ import asyncio
 import json
 import uuid
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,11 @@ from sqlalchemy import text
 from typer.testing import CliRunner
 
 from fixtures.api.running_api import Api, Tenant, new_tenant
-from fixtures.worker.recorded_jobs import carry_out, new_job
+from fixtures.worker.recorded_jobs import carry_out, new_job, segmented
 from samfleet.client import AsyncClient, Client
 from samfleet.db.models import Job
 from samfleet.db.session import transaction
+from samfleet.jobs.outcomes import ImageOutcome, ShardImage
 from samfleet_cli.main import app
 
 LAST_SECONDS = (6.0, 12.0)  # wall time of the earlier runs, of three images each
@@ -89,6 +91,37 @@ def test_a_cost_needs_a_price(measured: tuple[Tenant, dict[str, Any]]) -> None:
     device_seconds = 3 * (4.0 + 10.0) / 1000  # encode and decode of three images
     assert after["currency"] == "EUR"
     assert after["cost"]["value"] == pytest.approx(device_seconds * PRICE / 3600)
+
+
+def test_prices_in_several_currencies_make_no_cost(api: Api, tenant: Tenant, folder: Path) -> None:
+    def one_each(image: ShardImage) -> ImageOutcome:
+        made = segmented(image)
+        assert made.report is not None
+        facts = {"device_kind": "cpu", "device_name": f"CPU {image.image_id}"}
+        return replace(made, report=replace(made.report, hardware=facts))
+
+    job = new_job(tenant, folder, images=2)
+    carry_out(api, job, one_each)
+    rows = tenant.http.get("/v1/reports/latency", params={"stage": "image"}).json()["rows"]
+    for row, currency in zip(rows, ("EUR", "USD"), strict=True):
+        price = {"per_hour": PRICE, "currency": currency}
+        tenant.http.put(f"/v1/hardware/{row['hardware_id']}/price", json=price).raise_for_status()
+    (run,) = estimate(tenant, body(job))["runs"]
+    assert (run["cost"]["value"], run["currency"]) == (None, None)
+    assert run["cost"]["source"] == "the hardware of pool default has prices in several currencies"
+
+
+def test_a_time_scaled_from_few_images_says_so(api: Api, tenant: Tenant, folder: Path) -> None:
+    small, large = folder / "small", folder / "large"
+    for part in (small, large):
+        part.mkdir()
+    job = new_job(tenant, small, images=1)
+    carry_out(api, job)
+    with transaction(api.engine) as session:
+        session.execute(LAST, {"seconds": 2.0, "job": uuid.UUID(job["id"])})
+    notes = [estimate(tenant, body(one))["notes"] for one in (job, new_job(tenant, large, images=11))]
+    said = "the time of mobile_sam on default is scaled from less than a tenth of the images"
+    assert [said in one for one in notes] == [False, True]
 
 
 def test_another_task_variant_or_pool_is_not_measured(measured: tuple[Tenant, dict[str, Any]]) -> None:

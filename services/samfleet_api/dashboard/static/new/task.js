@@ -6,7 +6,6 @@ import { settingField } from "/dashboard/static/new/setting_field.js";
 
 /** @typedef {import("/dashboard/static/new/setting_field.js").Setting} Setting */
 /** @typedef {import("/dashboard/static/new/setting_field.js").Schema} Schema */
-/** @typedef {{ element: HTMLElement, read(): Api.Task, fill(task: Api.Task): void, show(dataset: Api.Dataset | null, variants: Api.Variant[]): void, kind(): string }} TaskChoice */
 /** @typedef {{ key: string, title: string, needs?: "annotation_count" | "detection_count" | "prompt_count" }} Kind */
 
 /** @type {Kind[]} */
@@ -20,105 +19,112 @@ const KINDS = [
 ];
 const NEEDED = { annotation_count: "annotations", detection_count: "detections", prompt_count: "prompts file" };
 const SAMPLERS = "x-samfleet-samplers";
+const TILE = "tile_"; // begins the names of fields of `tile`
 const OF_SAMPLER = { sampler: "object_aware", boxes_from: "detections" }; // a mask for each detected box
 
-/** @type {(everything: Record<string, Schema>, prompts: Record<string, Schema>, changed: () => void) => TaskChoice} */
-export function taskChoice(everything, prompts, changed) {
-  const radios = KINDS.map(({ key }, index) =>
-    h("input", {
-      type: "radio",
-      name: "task",
-      value: key,
-      id: `new-task-${key}`,
-      checked: index === 0,
-      onchange: redraw,
-    }),
-  );
-  const missing = KINDS.map(() => h("span", { class: "small wait block" }));
-  const tile = Object.entries(everything.tile.properties ?? {}).map(([name, schema]) =>
-    settingField(`tile_${name}`, schema, `tile ${name}`, changed),
-  );
-  const general = settings(everything, ["kind", "tile"], changed, redraw);
-  const points = settings(prompts, ["kind", "prompt", "from", "tile", "multimask"], changed, redraw);
-  const multimask = settings({ multimask: prompts.multimask }, [], changed, redraw);
-  const place = h("div", { class: "filters" });
-  /** @type {Api.Variant[]} */
-  let chosen = [];
+export class TaskChoice {
+  /**
+   * @param {Record<string, Schema>} everything
+   * @param {Record<string, Schema>} prompts
+   * @param {() => void} changed
+   */
+  constructor(everything, prompts, changed) {
+    const redraw = () => {
+      this.draw();
+      changed();
+    };
+    this.redraw = redraw;
+    this.radios = KINDS.map(({ key }, index) =>
+      h("input", { type: "radio", name: "task", value: key, id: `new-task-${key}`, checked: !index, onchange: redraw }),
+    );
+    this.missing = KINDS.map(() => h("span", { class: "small wait block" }));
+    this.tile = Object.entries(everything.tile.properties ?? {}).map(([name, schema]) =>
+      settingField(TILE + name, schema, `tile ${name}`, changed),
+    );
+    this.general = settings(everything, ["kind", "tile"], changed, redraw);
+    this.points = settings(prompts, ["kind", "prompt", "from", "tile", "multimask"], changed, redraw);
+    this.multimask = settings({ multimask: prompts.multimask }, [], changed, redraw);
+    this.place = h("div", { class: "filters" });
+    /** @type {Api.Variant[]} */
+    this.chosen = [];
+    this.draw();
+  }
 
-  const key = () => radios.find(({ checked }) => checked)?.value ?? "everything";
-  /** @returns {Setting[]} */
-  function shown() {
-    if (key() === "random_points") return [...points, ...multimask, ...tile];
-    if (key() === "file") return tile;
-    if (key() !== "everything" && key() !== "detections") return [...multimask, ...tile];
-    const samplers = samplersOf(key(), general, chosen);
-    const taken = general.filter(({ name, schema }) => {
-      if (key() === "detections" && name in OF_SAMPLER) return false;
-      return samplers.some((sampler) => (schema[SAMPLERS] ?? []).includes(String(sampler)));
+  get key() {
+    return this.radios.find(({ checked }) => checked)?.value ?? "everything";
+  }
+
+  // "everything" or "prompts", as in the request.
+  get kind() {
+    return this.key === "everything" || this.key === "detections" ? "everything" : "prompts";
+  }
+
+  element() {
+    const kinds = KINDS.map(({ title }, index) => {
+      const radio = this.radios[index];
+      return h("label", { class: "row", for: radio.id }, radio, h("span", {}, title, this.missing[index]));
     });
-    return key() === "detections" ? taken : [...taken, ...tile];
+    const help = "An empty field is the variant's default; most variants have the values shown in grey.";
+    const advanced = h("details", {}, h("summary", {}, "Advanced"), h("p", { class: "small soft" }, help), this.place);
+    const group = h("div", { class: "new-choices", role: "radiogroup", "aria-label": "Task" }, kinds);
+    return h("div", {}, group, errorPlace("task"), advanced);
   }
-  function redraw() {
-    place.replaceChildren(...shown().map(({ element }) => element));
-    changed();
+
+  draw() {
+    this.place.replaceChildren(...this.shown().map(({ element }) => element));
   }
-  function read() {
-    const given = Object.fromEntries(
-      shown().flatMap((one) => (one.read() === undefined ? [] : [[one.name, one.read()]])),
+
+  /** @returns {Setting[]} */
+  shown() {
+    if (this.key === "random_points") return [...this.points, ...this.multimask, ...this.tile];
+    if (this.key === "file") return this.tile;
+    if (this.kind === "prompts") return [...this.multimask, ...this.tile];
+    const samplers = samplersOf(this.key, this.general, this.chosen);
+    const taken = this.general.filter(({ schema }) =>
+      samplers.some((sampler) => (schema[SAMPLERS] ?? []).includes(String(sampler))),
     );
-    const tiled = Object.fromEntries(
-      Object.entries(given).flatMap(([name, value]) => (name.startsWith("tile_") ? [[name.slice(5), value]] : [])),
-    );
-    const own = Object.fromEntries(Object.entries(given).filter(([name]) => !name.startsWith("tile_")));
-    const cut = Object.keys(tiled).length ? { tile: tiled } : {};
-    if (key() === "everything") return { kind: "everything", ...own, ...cut };
-    if (key() === "detections") return { kind: "everything", ...OF_SAMPLER, ...own };
-    return { kind: "prompts", prompt: key(), ...own, ...cut };
+    return this.key === "detections" ? taken.filter(({ name }) => !(name in OF_SAMPLER)) : [...taken, ...this.tile];
   }
+
+  read() {
+    /** @type {Record<string, unknown>} */
+    const own = {};
+    /** @type {Record<string, unknown>} */
+    const tile = {};
+    for (const one of this.shown()) {
+      const value = one.read();
+      if (value === undefined) continue;
+      if (one.name.startsWith(TILE)) tile[one.name.slice(TILE.length)] = value;
+      else own[one.name] = value;
+    }
+    const cut = Object.keys(tile).length ? { tile } : {};
+    if (this.key === "everything") return { kind: "everything", ...own, ...cut };
+    if (this.key === "detections") return { kind: "everything", ...OF_SAMPLER, ...own };
+    return { kind: "prompts", prompt: this.key, ...own, ...cut };
+  }
+
   /** @param {Api.Task} task */
-  function fill(task) {
-    const detections = task.sampler === "object_aware" && task.boxes_from === "detections";
+  fill(task) {
+    const detections = task.sampler === OF_SAMPLER.sampler && task.boxes_from === OF_SAMPLER.boxes_from;
     const wanted = task.kind === "prompts" ? task.prompt : detections ? "detections" : "everything";
-    for (const radio of radios) radio.checked = radio.value === wanted;
-    for (const one of [...general, ...points, ...multimask]) one.fill(task[one.name]);
-    const cut = /** @type {Record<string, unknown>} */ (task.tile ?? {});
-    for (const one of tile) one.fill(cut[one.name.slice(5)]);
-    redraw();
+    for (const radio of this.radios) radio.checked = radio.value === wanted;
+    for (const one of [...this.general, ...this.points, ...this.multimask]) one.fill(task[one.name]);
+    const tile = /** @type {Record<string, unknown>} */ (task.tile ?? {});
+    for (const one of this.tile) one.fill(tile[one.name.slice(TILE.length)]);
+    this.redraw();
   }
+
+  // Say what the dataset lacks for a task, and offer the settings of the chosen variants' samplers.
   /** @type {(dataset: Api.Dataset | null, variants: Api.Variant[]) => void} */
-  function show(dataset, variants) {
-    const before = chosen.map(({ name }) => name).join();
-    chosen = variants;
+  show(dataset, variants) {
     KINDS.forEach(({ needs }, index) => {
       const lacks = dataset && needs && !dataset[needs];
-      missing[index].replaceChildren(lacks ? `this dataset has no ${NEEDED[needs]}` : "");
+      this.missing[index].replaceChildren(lacks ? `this dataset has no ${NEEDED[needs]}` : "");
     });
-    if (before !== variants.map(({ name }) => name).join())
-      place.replaceChildren(...shown().map(({ element }) => element));
+    const same = String(this.chosen.map(({ name }) => name)) === String(variants.map(({ name }) => name));
+    this.chosen = variants;
+    if (!same) this.draw();
   }
-  place.replaceChildren(...shown().map(({ element }) => element));
-  const kinds = KINDS.map(({ title }, index) =>
-    h("label", { class: "row", for: radios[index].id }, radios[index], h("span", {}, title, missing[index])),
-  );
-  const advanced = h(
-    "details",
-    {},
-    h("summary", {}, "Advanced"),
-    h(
-      "p",
-      { class: "small soft" },
-      "An empty field is the variant's default; most variants have the values shown in grey.",
-    ),
-    place,
-  );
-  const group = h("div", { class: "new-choices", role: "radiogroup", "aria-label": "Task" }, kinds);
-  return {
-    element: h("div", {}, group, errorPlace("task"), advanced),
-    read,
-    fill,
-    show,
-    kind: () => (key() === "everything" || key() === "detections" ? "everything" : "prompts"),
-  };
 }
 
 /** @type {(properties: Record<string, Schema>, without: string[], changed: () => void, redraw: () => void) => Setting[]} */

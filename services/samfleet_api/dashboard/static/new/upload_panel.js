@@ -3,7 +3,7 @@
 import { addressWith, filter, get, remove } from "/dashboard/static/api.js";
 import { h } from "/dashboard/static/dom.js";
 import { bytes } from "/dashboard/static/format.js";
-import { errorPlace, labelled } from "/dashboard/static/new/fields.js";
+import { labelled } from "/dashboard/static/new/fields.js";
 import { dropZone } from "/dashboard/static/new/drop_zone.js";
 import { sortFiles } from "/dashboard/static/new/files.js";
 import { fillDataset } from "/dashboard/static/new/fill_dataset.js";
@@ -21,128 +21,138 @@ const LABEL_FILES = [
   ["prompts", "Prompts file", ".jsonl,.json,.csv,.zip"],
 ];
 
-// `done` gets the sealed dataset.
-/** @type {(limits: Api.UploadLimits, promptFormats: string[], done: (dataset: Api.Dataset) => void) => HTMLElement} */
-export function uploadPanel(limits, promptFormats, done) {
-  /** @type {ReturnType<typeof sortFiles>} */
-  let sorted = { images: [], archive: null, refused: [] };
-  /** @type {AbortController | null} */
-  let running = null;
-  let open = filter("upload");
-  const name = h("input", { maxlength: 200, placeholder: "name of the dataset" });
-  const labels = LABEL_FILES.map(([route, text, accept]) => ({
-    route,
-    text,
-    field: h("input", { type: "file", accept }),
-  }));
-  const format = h(
-    "select",
-    {},
-    promptFormats.map((one) => h("option", { value: one }, one.replaceAll("_", " "))),
-  );
-  const said = h("p", { class: "soft", role: "status" });
-  const refused = h("div");
-  const bar = h("progress", { max: 1, value: 0, hidden: true, "aria-label": "Upload" });
-  const start = h("button", { type: "button", class: "main", disabled: true, onclick: send }, "Upload");
-  const stop = h("button", { type: "button", hidden: true, onclick: cancel }, "Cancel");
-
-  /** @param {NamedFile[]} files */
-  function choose(files) {
-    sorted = sortFiles(files, limits);
-    const { images, archive } = sorted;
-    const size = images.reduce((sum, { file }) => sum + file.size, archive?.file.size ?? 0);
-    const what = archive ? `the archive ${archive.name}` : `${imagesOf(images.length)}`;
-    say(images.length || archive ? `Chosen: ${what}, ${bytes(size)}.` : "No image is among these files.");
-    refused.replaceChildren(refusedList(sorted.refused));
-    start.disabled = !(images.length || archive);
+class UploadPanel {
+  /**
+   * @param {Api.UploadLimits} limits
+   * @param {string[]} promptFormats
+   * @param {(dataset: Api.Dataset) => void} done
+   */
+  constructor(limits, promptFormats, done) {
+    this.limits = limits;
+    this.done = done;
+    this.sorted = sortFiles([], limits);
+    /** @type {AbortController | null} */
+    this.running = null;
+    this.open = filter("upload"); // id of the dataset that is being filled
+    this.name = h("input", { maxlength: 200, placeholder: "name of the dataset" });
+    this.labels = LABEL_FILES.map(([route, text, accept]) => ({
+      route,
+      text,
+      field: h("input", { type: "file", accept }),
+    }));
+    const formats = promptFormats.map((one) => h("option", { value: one }, one.replaceAll("_", " ")));
+    this.format = h("select", {}, formats);
+    this.said = h("p", { class: "soft", role: "status" });
+    this.refused = h("div");
+    this.bar = h("progress", { max: 1, value: 0, hidden: true, "aria-label": "Upload" });
+    this.start = h("button", { type: "button", class: "main", disabled: true, onclick: () => this.send() }, "Upload");
+    this.stop = h("button", { type: "button", hidden: true, onclick: () => this.cancel() }, "Cancel");
+    if (this.open) resume(this.open, (text) => this.say(text)).catch((error) => this.say(error.message));
   }
 
-  const show = {
-    said: (/** @type {string} */ text) => say(text),
-    done: (/** @type {number} */ share) => {
-      bar.value = share;
-    },
-    refused: (/** @type {Refusal[]} */ all) => refused.replaceChildren(refusedList(all)),
-  };
-
-  /** @param {string} text */
-  const say = (text) => said.replaceChildren(text);
-
-  async function send() {
-    running = new AbortController();
-    start.disabled = true;
-    stop.hidden = bar.hidden = false;
-    try {
-      if (!open) open = (await openUpload(name.value.trim() || null)).id;
-      history.replaceState(null, "", addressWith({ upload: open }));
-      const given = labels.flatMap(({ route, field }) =>
-        field.files?.length ? [{ route, file: field.files[0] }] : [],
-      );
-      const dataset = await fillDataset(
-        open,
-        { sorted, labels: given, format: format.value, limits },
-        show,
-        running.signal,
-      );
-      if (!dataset) return;
-      open = "";
-      history.replaceState(null, "", addressWith({ upload: null }));
-      done(dataset);
-      say(`Uploaded: ${imagesOf(dataset.image_count)}.`);
-      bar.hidden = true;
-    } catch (error) {
-      if (error.code === "aborted") return;
-      if (error.code === "dataset_failed") return fail(error.message);
-      say(`${error.message} Nothing is lost: the upload continues where it stopped.`);
-      start.replaceChildren("Continue");
-      start.disabled = false;
-    } finally {
-      stop.hidden = true;
-      running = null;
-    }
-  }
-
-  /** @param {string} reason */
-  function fail(reason) {
-    open = "";
-    history.replaceState(null, "", addressWith({ upload: null }));
-    bar.hidden = true;
-    start.replaceChildren("Upload");
-    start.disabled = false;
-    say(reason);
-  }
-
-  async function cancel() {
-    running?.abort();
-    const id = open;
-    fail("Cancelled. What was uploaded is deleted.");
-    if (id) await remove(`/v1/datasets/${id}`).catch((error) => say(error.message));
-  }
-
-  if (open) resume(open, say).catch((error) => say(error.message));
-  return h(
-    "div",
-    { class: "upload" },
-    dropZone(choose),
-    said,
-    refused,
-    h(
+  element() {
+    const fields = [
+      labelled("upload_name", "Name of the dataset", this.name),
+      ...this.labels.map(({ route, text, field }) => labelled(route, text, field)),
+      labelled("prompts_format", "Format of the prompts file", this.format),
+    ];
+    const more = h(
       "details",
       {},
       h("summary", {}, "Name, annotations, detections and prompts"),
-      h(
-        "div",
-        { class: "filters" },
-        labelled("upload_name", "Name of the dataset", name),
-        ...labels.map(({ route, text, field }) => labelled(route, text, field)),
-        labelled("prompts_format", "Format of the prompts file", format),
-      ),
+      h("div", { class: "filters" }, fields),
       h("p", { class: "small soft" }, "They belong to uploaded images, not to an archive."),
-    ),
-    bar,
-    h("p", {}, start, " ", stop, errorPlace("upload")),
-  );
+    );
+    const zone = dropZone((files) => this.choose(files));
+    return h("div", {}, zone, this.said, this.refused, more, this.bar, h("p", {}, this.start, " ", this.stop));
+  }
+
+  /** @param {string} text */
+  say(text) {
+    this.said.replaceChildren(text);
+  }
+
+  /** @param {NamedFile[]} files */
+  choose(files) {
+    this.sorted = sortFiles(files, this.limits);
+    const { images, archive, refused } = this.sorted;
+    const size = images.reduce((sum, { file }) => sum + file.size, archive?.file.size ?? 0);
+    const what = archive ? `the archive ${archive.name}` : imagesOf(images.length);
+    this.say(images.length || archive ? `Chosen: ${what}, ${bytes(size)}.` : "No image is among these files.");
+    this.refused.replaceChildren(refusedList(refused));
+    this.start.disabled = !(images.length || archive);
+  }
+
+  async send() {
+    this.running = new AbortController();
+    this.start.disabled = true;
+    this.stop.hidden = this.bar.hidden = false;
+    try {
+      const dataset = await this.fill(this.running.signal);
+      if (!dataset) return;
+      this.close(`Uploaded: ${imagesOf(dataset.image_count)}.`);
+      this.start.disabled = true;
+      this.done(dataset);
+    } catch (error) {
+      this.interrupt(error);
+    } finally {
+      this.stop.hidden = true;
+      this.running = null;
+    }
+  }
+
+  /** @param {AbortSignal} signal */
+  async fill(signal) {
+    if (!this.open) this.open = (await openUpload(this.name.value.trim() || null)).id;
+    history.replaceState(null, "", addressWith({ upload: this.open }));
+    const labels = this.labels.flatMap(({ route, field }) =>
+      field.files?.length ? [{ route, file: field.files[0] }] : [],
+    );
+    const content = { sorted: this.sorted, labels, format: this.format.value, limits: this.limits };
+    const show = {
+      said: (/** @type {string} */ text) => this.say(text),
+      done: (/** @type {number} */ share) => {
+        this.bar.value = share;
+      },
+      refused: (/** @type {Refusal[]} */ all) => this.refused.replaceChildren(refusedList(all)),
+    };
+    return fillDataset(this.open, content, show, signal);
+  }
+
+  /** @param {Error & { code?: string }} error */
+  interrupt(error) {
+    if (error.code === "aborted") return;
+    if (error.code === "dataset_failed") {
+      this.close(error.message);
+      return;
+    }
+    this.say(`${error.message} Nothing is lost: the upload continues where it stopped.`);
+    this.start.replaceChildren("Continue");
+    this.start.disabled = false;
+  }
+
+  // The next upload makes another dataset.
+  /** @param {string} reason */
+  close(reason) {
+    this.open = "";
+    history.replaceState(null, "", addressWith({ upload: null }));
+    this.bar.hidden = true;
+    this.start.replaceChildren("Upload");
+    this.start.disabled = false;
+    this.say(reason);
+  }
+
+  async cancel() {
+    this.running?.abort();
+    const id = this.open;
+    this.close("Cancelled. What was uploaded is deleted.");
+    if (id) await remove(`/v1/datasets/${id}`).catch((error) => this.say(error.message));
+  }
 }
+
+// `done` gets the sealed dataset.
+/** @type {(limits: Api.UploadLimits, promptFormats: string[], done: (dataset: Api.Dataset) => void) => HTMLElement} */
+export const uploadPanel = (limits, promptFormats, done) => new UploadPanel(limits, promptFormats, done).element();
 
 // A reloaded page has no files any more; the dataset still has what was sent.
 /** @type {(id: string, say: (text: string) => void) => Promise<void>} */

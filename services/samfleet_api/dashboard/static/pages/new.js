@@ -7,7 +7,7 @@ import { nameOf } from "/dashboard/static/format.js";
 import { detailFields, poolChoice } from "/dashboard/static/new/details.js";
 import { imageSection } from "/dashboard/static/new/images.js";
 import { submission } from "/dashboard/static/new/submission.js";
-import { taskChoice } from "/dashboard/static/new/task.js";
+import { TaskChoice } from "/dashboard/static/new/task.js";
 import { variantChoice } from "/dashboard/static/new/variants.js";
 
 /** @typedef {import("/dashboard/static/new/setting_field.js").Schema} Schema */
@@ -52,7 +52,7 @@ function build(main, known) {
   });
   const variants = variantChoice(known.variants.items, changed);
   const pools = poolChoice(known.pools.items, changed);
-  const task = taskChoice(everything.properties, prompts.properties, changed);
+  const task = new TaskChoice(everything.properties, prompts.properties, changed);
   const details = detailFields(job, changed);
   const read = () => ({
     ...(known.parent ? { rerun_of: known.parent.id } : {}),
@@ -69,7 +69,7 @@ function build(main, known) {
     if (!ready) return;
     const chosen = known.variants.items.filter(({ name }) => variants.read().includes(name));
     task.show(dataset, chosen);
-    variants.speeds(known.measured, pools.read().length ? pools.read() : names, task.kind());
+    variants.speeds(known.measured, pools.read().length ? pools.read() : names, task.kind);
     history.replaceState(null, "", addressOf(read()));
     submit.changed(dataset);
   }
@@ -77,7 +77,7 @@ function build(main, known) {
     images.errors,
     section("Variants", variants.element),
     section("Pools", pools.element),
-    section("Task", task.element),
+    section("Task", task.element()),
     section("Details", details.element),
   );
   const lead = known.parent
