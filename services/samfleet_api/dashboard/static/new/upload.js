@@ -23,27 +23,30 @@ const FIRST_WAIT_MS = 1000;
 
 // Send all files. Resolves when each is in the dataset or refused; rejects if the connection is lost for longer than the
 // repetitions last, or with the code "aborted". Calling it again with the same files sends the rest.
-/** @type {(datasetId: string, files: NamedFile[], signal: AbortSignal, report: (progress: Progress) => void) => Promise<Refusal[]>} */
-export async function uploadImages(datasetId, files, signal, report) {
+/** @type {(datasetId: string, files: NamedFile[], signal: AbortSignal, show: (progress: Progress) => void) => Promise<Refusal[]>} */
+export async function uploadImages(datasetId, files, signal, show) {
   const progress = { files: 0, total: files.length, sentBytes: 0, had: 0 };
+  const report = () => {
+    if (!signal.aborted) show(progress);
+  };
   /** @type {Refusal[]} */
   const refused = [];
-  report(progress);
+  report();
   for (let start = 0; start < files.length; start += HASHED) {
     const group = files.slice(start, start + HASHED);
     const missing = await missingOf(datasetId, group, signal, refused);
     progress.had += group.length - missing.length;
     progress.files += group.length - missing.length;
-    report(progress);
+    report();
     const batches = batchesOf(missing);
     const sender = async () => {
       for (let batch = batches.shift(); batch; batch = batches.shift()) {
         await sendBatch(datasetId, batch, signal, refused, (bytes) => {
           progress.sentBytes += bytes;
-          report(progress);
+          report();
         });
         progress.files += batch.length;
-        report(progress);
+        report();
       }
     };
     await Promise.all(Array.from({ length: PARALLEL }, sender));
