@@ -34,8 +34,8 @@ class AuditEntry(BaseModel):
     actor_key_id: uuid.UUID | None = Field(description="The key that made the change; null for the server itself.")
     actor: str = Field(description="Name of this key, or the part of the server.")
     action: str
-    tenant: str = Field(description="The tenant that owns the subject.")
-    subject_id: uuid.UUID = Field(description="Id of the key, tenant or webhook.")
+    tenant: str = Field(description="The tenant that owns the subject; of a pull, the one that asked for it.")
+    subject_id: uuid.UUID = Field(description="Id of the key, tenant, webhook or pull.")
     detail: dict[str, JsonValue] = Field(description="What was changed, without secrets.")
 
     @classmethod

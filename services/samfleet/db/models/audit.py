@@ -12,7 +12,7 @@ from samfleet.db.base import Base
 
 
 class AuditEvent(Base):
-    """One change of a key, tenant or webhook: who changed what, and when.
+    """One change of a key, tenant or webhook, or a requested pull of weights: who asked for what, and when.
 
     It repeats names instead of referring to rows, so that it outlives them. `actor_key_id` is None for changes that the
     server made; `actor` says then which part. It never has secrets.
