@@ -168,3 +168,42 @@ def test_a_missing_picture_leaves_the_masks(api: Api, tenant: Tenant, folder: Pa
     looked_at(page, f"/dashboard/runs/{job['runs'][0]['id']}/images/1")
     expect(page.get_by_role("alert").filter(has_text="The picture could not be loaded")).to_be_visible()
     assert shown_pixels(page) > 0
+
+
+def test_a_long_list_has_elements_for_the_rows_in_sight_only(page: Page) -> None:
+    script = """async (count) => {
+        const { Grid } = await import("/dashboard/static/viewer/grid.js");
+        const column = { key: "n", title: "N", width: "1fr", cell: (row) => String(row.n) };
+        const ignore = () => {};
+        const isChosen = () => false;
+        const grid = new Grid({ label: "Long", columns: [column], onHover: ignore, onChoose: ignore, isChosen });
+        grid.setRows(Array.from({ length: count }, (_, n) => ({ n })));
+        document.body.append(grid.element);
+    }"""
+    page.evaluate(script, 5000)
+    grid = page.get_by_role("grid", name="Long")
+    rows = grid.locator(".grid-body .grid-row")
+    expect(rows.first).to_have_text("0")
+    assert rows.count() < 60
+    expect(grid).to_have_attribute("aria-rowcount", "5001")
+    grid.focus()
+    page.keyboard.press("End")
+    expect(rows.last).to_have_text("4999")
+    active = grid.get_attribute("aria-activedescendant")
+    expect(page.locator(f"#{active}")).to_have_attribute("aria-rowindex", "5001")
+    assert rows.count() < 60
+
+
+def test_panels_get_the_masks_and_the_selection(api: Api, tenant: Tenant, folder: Path, page: Page) -> None:
+    page.add_init_script("""import("/dashboard/static/viewer/page_parts.js").then((parts) => parts.panels.push((context) => {
+        const button = document.createElement("button");
+        button.textContent = `Pin all ${context.masks.length}`;
+        button.addEventListener("click", () => context.selection.set([...context.masks.keys()]));
+        context.selection.onChange((indexes) => { button.title = indexes.join(); });
+        return button;
+    }))""")
+    job = finished_job(api, tenant, folder)
+    looked_at(page, f"/dashboard/runs/{job['runs'][0]['id']}/images/1")
+    page.get_by_role("button", name="Pin all 3").click()
+    expect(page.get_by_title("0,1,2")).to_be_visible()
+    expect(page.locator("[aria-selected=true]")).to_have_count(3)
