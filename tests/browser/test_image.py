@@ -195,13 +195,16 @@ def test_a_long_list_has_elements_for_the_rows_in_sight_only(page: Page) -> None
 
 
 def test_panels_get_the_masks_and_the_selection(api: Api, tenant: Tenant, folder: Path, page: Page) -> None:
-    page.add_init_script("""import("/dashboard/static/viewer/page_parts.js").then((parts) => parts.panels.push((context) => {
-        const button = document.createElement("button");
-        button.textContent = `Pin all ${context.masks.length}`;
-        button.addEventListener("click", () => context.selection.set([...context.masks.keys()]));
-        context.selection.onChange((indexes) => { button.title = indexes.join(); });
-        return button;
-    }))""")
+    page.add_init_script("""(async () => {
+        const { panels } = await import("/dashboard/static/viewer/page_parts.js");
+        panels.push(({ masks, selection }) => {
+            const button = document.createElement("button");
+            button.textContent = `Pin all ${masks.length}`;
+            button.addEventListener("click", () => selection.set([...masks.keys()]));
+            selection.onChange((indexes) => { button.title = indexes.join(); });
+            return button;
+        });
+    })()""")
     job = finished_job(api, tenant, folder)
     looked_at(page, f"/dashboard/runs/{job['runs'][0]['id']}/images/1")
     page.get_by_role("button", name="Pin all 3").click()

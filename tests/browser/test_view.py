@@ -196,3 +196,24 @@ def test_a_quiet_frame_is_not_reported(page: Page) -> None:
     assert page.evaluate("[view.frame(), frames]") == [{"scale": 3, "x": 20, "y": 30}, []]
     page.evaluate("view.setFrame({ scale: 3, x: -20, y: 1000 })")
     assert page.evaluate("frames") == [{"scale": 3, "x": 0, "y": HEIGHT}]
+
+
+PINCH = """(moves) => {
+    const element = document.querySelector(".view");
+    element.setPointerCapture = () => {};  // these pointers are not of a device
+    for (const [type, pointerId, clientX, clientY] of moves)
+        element.dispatchEvent(new PointerEvent(type, { pointerId, clientX, clientY, bubbles: true }));
+}"""
+
+
+def test_two_fingers_zoom_about_their_middle_and_are_no_click(page: Page) -> None:
+    open_view(page, [], (HEIGHT, WIDTH))
+    at_scale_one(page)
+    down = [("pointerdown", 1, 150, 100), ("pointerdown", 2, 250, 100)]
+    apart = [("pointermove", 1, 100, 100), ("pointermove", 2, 300, 100)]
+    page.evaluate(PINCH, [*down, *apart, ("pointerup", 1, 100, 100), ("pointerup", 2, 300, 100)])
+    frame = page.evaluate("view.frame()")
+    assert frame["scale"] == pytest.approx(2)
+    middle = frame["x"] + (200 - WIDTH / 2) / 2, frame["y"] + (100 - HEIGHT / 2) / 2
+    assert middle == pytest.approx((200, 100))
+    assert page.evaluate("clicked") == []
