@@ -177,6 +177,13 @@ def test_a_link_of_a_report_chooses_the_newest_runs(page: Page, compared: Compar
     assert f"run={compared.runs['repvit_sam']}" in page.url
 
 
+def test_the_page_of_a_job_leads_to_its_runs(page: Page, compared: Compared) -> None:
+    job_id = compared.tenant.http.get("/v1/jobs").json()["items"][0]["id"]
+    looked_at(page, f"/dashboard/jobs/{job_id}")
+    page.get_by_role("link", name="Compare the masks of the runs").click()
+    expect(page.locator(".view")).to_have_count(3)
+
+
 def test_a_run_that_does_not_exist_is_an_error_that_can_be_left(page: Page, compared: Compared) -> None:
     looked_at(page, f"/dashboard/compare?run={uuid.uuid4()}")
     expect(page.get_by_role("alert")).to_contain_text("does not exist")

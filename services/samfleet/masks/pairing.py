@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pycocotools import mask as coco_mask
 
-IOUS_AT_ONCE = 2**20  # 8 MiB; two sets of 5,000 masks have 24 times as many
+MASKS_AT_ONCE = 256
 
 Rle = Mapping[str, Any]
 
@@ -23,7 +23,7 @@ class Pair(NamedTuple):
 
 
 def pair_masks(first: Sequence[Rle], second: Sequence[Rle], least_iou: float) -> list[Pair]:
-    """Match masks greedily by falling IoU, down to `least_iou`; no mask is in two pairs.
+    """Match masks greedily by falling IoU, down to `least_iou` > 0; no mask is in two pairs.
 
     Masks are COCO's compressed RLE, `{"size": [height, width], "counts": …}`. Ties go to the earlier masks. Among masks
     that do not overlap within their set, and with `least_iou` above 0.5, no other matching exists.
@@ -31,7 +31,7 @@ def pair_masks(first: Sequence[Rle], second: Sequence[Rle], least_iou: float) ->
     found: list[Pair] = []
     used_first: set[int] = set()
     used_second: set[int] = set()
-    for pair in sorted(_candidates(first, second, least_iou), key=lambda pair: -pair.iou):
+    for pair in sorted(_candidates(first, second, least_iou), key=lambda pair: (-pair.iou, *pair[:2])):
         if pair.first not in used_first and pair.second not in used_second:
             used_first.add(pair.first)
             used_second.add(pair.second)
@@ -52,12 +52,27 @@ def iou_table(first: Sequence[Rle], second: Sequence[Rle]) -> NDArray[np.float64
 
 
 def _candidates(first: Sequence[Rle], second: Sequence[Rle], least_iou: float) -> list[Pair]:
-    """Return all pairs of at least `least_iou`, by places. The table is made in bands, because it may be large."""
+    """Return all pairs of at least `least_iou`, by places.
+
+    Masks are taken from left to right, some at a time, with those of the other set that lie in the same columns of the
+    image. Other pairs share nothing, and the table of all would be large.
+    """
+    if not first or not second:
+        return []
     found: list[Pair] = []
-    band = max(1, IOUS_AT_ONCE // max(1, len(second)))
-    for start in range(0, len(first), band):
-        table = iou_table(first[start : start + band], second)
-        rows, columns = np.nonzero(table >= least_iou)
-        ious = table[rows, columns].tolist()
-        found.extend(map(Pair, (rows + start).tolist(), columns.tolist(), ious))
+    left, right = _columns_of(first)
+    other_left, other_right = _columns_of(second)
+    order = np.argsort(left, kind="stable")
+    for start in range(0, len(order), MASKS_AT_ONCE):
+        rows = order[start : start + MASKS_AT_ONCE]
+        near = np.flatnonzero((other_left <= right[rows].max()) & (other_right >= left[rows].min()))
+        table = iou_table([first[row] for row in rows], [second[column] for column in near])
+        for row, column in zip(*np.nonzero(table >= least_iou), strict=True):
+            found.append(Pair(int(rows[row]), int(near[column]), float(table[row, column])))
     return found
+
+
+def _columns_of(masks: Sequence[Rle]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the left and right edges [n] of masks in pixels; both are 0 for an empty mask."""
+    boxes = np.asarray(coco_mask.toBbox(list(masks)), dtype=np.float64)
+    return boxes[:, 0], boxes[:, 0] + boxes[:, 2]

@@ -98,13 +98,7 @@ export class Ranking {
   /** @param {Listed} image */
   tile(image) {
     const id = String(image.image_id);
-    const pictures = this.sides.map(({ run, letter }) =>
-      h("img", {
-        src: `/v1/runs/${run.id}/images/${id}/overlay.png?max_side=${SIDE}`,
-        alt: `${image.file_name} in run ${letter}`,
-        loading: "lazy",
-      }),
-    );
+    const pictures = this.sides.map((side) => thumbnail(side, image));
     const link = h(
       "a",
       { href: addressWithAll({ image: id }), "data-image": id },
@@ -146,6 +140,14 @@ export class Ranking {
       ? notice("No image has this figure", "The IoU needs annotations of the dataset. Sort by disagreement instead.")
       : notice("No images", "No image was segmented in both runs.");
   }
+}
+
+/** @type {(side: Compare.Side, image: Listed) => HTMLElement} */
+function thumbnail({ run, letter }, { image_id: id, file_name: name }) {
+  const src = `/v1/runs/${run.id}/images/${id}/overlay.png?max_side=${SIDE}`;
+  const picture = h("img", { src, alt: `${name} in run ${letter}`, loading: "lazy" });
+  picture.addEventListener("error", () => picture.replaceWith(h("span", { class: "no-picture" }, "no picture")));
+  return picture;
 }
 
 /** @type {(image: Api.ComparedImage, first: string) => string} */

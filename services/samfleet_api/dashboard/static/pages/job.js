@@ -34,6 +34,14 @@ function keptUntil(job) {
   return job.keep_days && `${count(job.keep_days)} ${job.keep_days === 1 ? "day" : "days"} after its end`;
 }
 
+// Link to the page that shows the masks of the first runs side by side.
+/** @param {Api.Job} job */
+function comparing({ runs }) {
+  if (runs.length < 2) return "";
+  const query = new URLSearchParams(runs.slice(0, 4).map((run) => ["run", run.id]));
+  return h("p", {}, h("a", { href: `/dashboard/compare?${query}` }, "Compare the masks of the runs"));
+}
+
 // The parts of the page that every event updates: the progress bar, its line and the table of runs.
 /** @param {Api.Job} job */
 function progress(job) {
@@ -118,6 +126,7 @@ export async function show(main, asked) {
     moving.stalled,
     moving.about,
     h("p", {}, h("a", { href: `/dashboard/reports/latency?job=${id}` }, "Reports of this job")),
+    comparing(job),
     moving.actions,
     h("p", {}, h("button", { type: "button", onclick: edit }, "Edit name, labels and notes")),
     h("h2", {}, "Runs"),
