@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Locator, Page, expect
@@ -12,6 +13,9 @@ from playwright.sync_api import Locator, Page, expect
 from fixtures.api.running_api import Api, Tenant
 from fixtures.servers.chromium import PHONE, looked_at
 from fixtures.worker.recorded_jobs import carry_out, new_job, plan
+from samfleet.db.models import MaskState
+from samfleet.reviews.decisions import Decision, Decisions, changed, merged_sets
+from samfleet_api.reviews.requests import MaskChange
 
 pytestmark = pytest.mark.browser
 
@@ -165,3 +169,48 @@ def test_another_reviewer_and_a_lost_connection_are_shown(
     expect(panel.get_by_role("status")).to_have_text("Saved")
     states = [one["state"] for one in tenant.http.get(f"/v1/runs/{run_id}/images/1/review").json()["masks"]]
     assert states == ["accepted", "deleted"]
+
+
+def random_changes(random: np.random.Generator, count: int) -> list[dict[str, Any]]:
+    """Return changes as the panel makes them, of an image with `count` masks."""
+    changes = []
+    for _ in range(random.integers(1, 4)):
+        masks = random.choice(count, size=random.integers(2, 4), replace=False).tolist()
+        kinds = [{"merge": True}, {"merge": False}, {"category": "cat"}, {"category": None}]
+        kinds += [{"state": state.value} for state in MaskState]
+        changes.append({"masks": masks, **kinds[random.integers(len(kinds))]})
+    return changes
+
+
+def decided(before: Decisions, changes: list[dict[str, Any]], count: int) -> dict[int, Decision]:
+    return changed(before, [MaskChange.model_validate(one).to_change() for one in changes], count)
+
+
+def as_replied(decisions: Decisions) -> list[dict[str, Any]]:
+    sets = merged_sets(decisions)
+    return [
+        {
+            "mask": mask,
+            "state": one.state.value,
+            "category": one.category,
+            "merged": None if one.merged_into is None else sets[one.merged_into],
+        }
+        for mask, one in decisions.items()
+    ]
+
+
+def test_undo_leads_back_to_every_earlier_state(page: Page) -> None:
+    """The changes that the page computes are applied by the server's function."""
+    random = np.random.default_rng(3)
+    cases = []
+    for _ in range(300):
+        before = decided(decided({}, random_changes(random, 6), 6), random_changes(random, 6), 6)
+        cases.append((before, decided(before, random_changes(random, 6), 6)))
+    script = """async (cases) => {
+        const { changesBack, decisionsOf } = await import("/dashboard/static/review/decisions.js");
+        const read = (masks) => decisionsOf({ masks });
+        return cases.map(([before, after]) => changesBack(read(before), read(after)));
+    }"""
+    found = page.evaluate(script, [[as_replied(before), as_replied(after)] for before, after in cases])
+    for (before, after), changes in zip(cases, found, strict=True):
+        assert decided(after, changes, 6) == before
