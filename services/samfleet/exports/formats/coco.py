@@ -73,7 +73,7 @@ def _results_with_dataset(source: ExportSource, options: ExportOptions) -> Itera
 # pycocotools reads results only beside their images and categories: COCO("dataset.json").loadRes("results.json")
 COCO_PAIR = ZipFormat(
     "coco_pair",
-    "COCO results with their dataset (zip): results.json, and the images and categories that loadRes needs beside it.",
+    "COCO results with their dataset (zip): the results, and the images and categories that loadRes needs.",
     _results_with_dataset,
 )
 

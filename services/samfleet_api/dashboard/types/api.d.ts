@@ -375,6 +375,14 @@ declare namespace Api {
     finished_at: string | null;
   }
 
+  interface ExportEstimate {
+    bytes: number | null;
+    exact: boolean;
+    images: number;
+    sampled: number;
+    sha256: string | null;
+  }
+
   interface ExportFormats {
     items: FormatHelp[];
     options: OptionHelp[];
