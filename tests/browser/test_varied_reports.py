@@ -81,6 +81,9 @@ def test_the_figures_follow_the_name_on_a_phone(varied_page: Page) -> None:
     width, height = PHONE
     varied_page.set_viewport_size({"width": width, "height": height})
     expect(varied_page.locator(".results .rows thead th").nth(1)).to_have_text("p50")
+    expect(varied_page.locator(".results .rows tbody th").first).to_contain_text(
+        "AMD EPYC 9654 (8 threads) · code 0.9.1"
+    )
     figure: Locator = varied_page.locator(".results .rows tbody td").first
     figure.scroll_into_view_if_needed()
     box = figure.bounding_box()

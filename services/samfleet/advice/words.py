@@ -9,12 +9,12 @@ _ROUNDED_FROM = 1000  # larger values are shown without decimals
 
 
 def value_words(measure: str, value: float, unit: str = "") -> str:
-    """Format a value with its unit: `48.2 ms`, `1.50 GiB`, `0.741`, `12000 images/h`, `0.42 USD`."""
+    """Format a value with its unit: `48.2 ms`, `1.50 GiB`, `0.741`, `12,000 images/h`, `0.42 USD`."""
     if measure == "memory":
         return f"{value / _GIB:.2f} GiB" if value >= _GIB else f"{value / _MIB:.0f} MiB"
     if measure in {"miou", "ap", "ar"}:
         return f"{value:.3f}"
-    number = f"{value:.0f}" if value >= _ROUNDED_FROM else f"{value:.3g}"
+    number = f"{value:,.0f}" if value >= _ROUNDED_FROM else f"{value:.3g}"
     return f"{number} {unit or MEASURES[measure].unit}".rstrip()
 
 

@@ -23,7 +23,7 @@ export function drawRows(groups, options, width) {
     rows = groups.flatMap((group) => group.rows);
   /** @param {Row} row */
   const heightOf = (row) => (phone ? 44 + (twoLines(row, width)[1] ? LINE : 0) : 28);
-  const names = phone ? LETTERS : Math.min(width * 0.42, Math.max(...rows.map((row) => textWidth(row.name))) + GAP);
+  const names = phone ? LETTERS : Math.min(width / 2, Math.max(...rows.map((row) => textWidth(row.name))) + GAP);
   const values = phone ? 0 : Math.max(...rows.map((row) => textWidth(row.value))) + GAP;
   const from = names,
     to = width - (phone ? LETTERS * 2 : Math.max(values, LETTERS * 4));

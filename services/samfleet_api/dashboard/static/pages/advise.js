@@ -9,6 +9,10 @@ import { readKnown } from "/dashboard/static/reports/known.js";
 /** @type {Record<Api.AdviceCandidate["status"], string>} */
 const TONES = { recommended: "good", fits: "good", possible: "wait", excluded: "bad" };
 
+// Names such as mIoU keep their case.
+/** @param {string} text */
+const capital = (text) => text.replace(/^[a-z]+(?=[ ,;:]|$)/, (word) => word.charAt(0).toUpperCase() + word.slice(1));
+
 /** @param {HTMLElement} main */
 export async function show(main) {
   document.title = "Advise · samfleet";
@@ -62,7 +66,7 @@ function summary(advice) {
       ? h(
           "ul",
           { class: "verdicts soft" },
-          advice.notes.map((note) => h("li", {}, note)),
+          advice.notes.map((note) => h("li", {}, capital(note))),
         )
       : null,
     advice.settings ? settings(advice.settings) : null,
@@ -113,10 +117,10 @@ function candidateTable(caption, rows) {
     { title: "Variant", value: (row) => named(row) },
     { title: "Status", value: (row) => h("span", { class: TONES[row.status] }, row.status) },
     ...measures.map(([measure, title]) => ({
-      title,
+      title: capital(title),
       value: (/** @type {Api.AdviceCandidate} */ row) => figure(row, measure),
     })),
-    { title: "Why", value: (row) => row.reason || "all constraints are met by measurements" },
+    { title: "Why", value: (row) => capital(row.reason || "all constraints are met by measurements") },
   ];
   return table(caption, columns, rows, "evidence");
 }
@@ -146,7 +150,7 @@ function figure(row, measure) {
 /** @param {Api.Advice} advice */
 function next(advice) {
   const more = advice.steps_left_out ? h("p", { class: "soft" }, `and ${count(advice.steps_left_out)} more`) : null;
-  const steps = advice.steps.map((step) => h("li", {}, h("p", {}, step.reason), code(step.command)));
+  const steps = advice.steps.map((step) => h("li", {}, h("p", {}, capital(step.reason)), code(step.command)));
   const list = steps.length
     ? h("ol", {}, steps)
     : h("p", {}, "No further measurement could change this answer, as far as hints tell.");

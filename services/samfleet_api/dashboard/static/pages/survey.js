@@ -3,6 +3,7 @@
 import { get } from "/dashboard/static/api.js";
 import { bars } from "/dashboard/static/charts/bars.js";
 import { failure, h, notice, table } from "/dashboard/static/dom.js";
+import { milliseconds, timeUnit } from "/dashboard/static/format.js";
 import { filtersOnly } from "/dashboard/static/reports/address.js";
 import { closePickers, filters } from "/dashboard/static/reports/filters.js";
 import { grouped, look } from "/dashboard/static/reports/identity.js";
@@ -98,14 +99,19 @@ function tableOf(caption, columns, rows) {
 function chart(section, known) {
   const found = FIGURES.find(([name]) => section.columns.includes(name));
   if (!found) return [];
-  const [figure, unit] = found;
+  const [figure, words] = found;
   const rows = section.rows.filter((row) => typeof row[figure] === "number");
+  const timed = figure === "p50_ms",
+    { name: time, factor } = timeUnit(rows.map((row) => Number(row.p50_ms)));
+  const unit = timed ? `${time} per image` : words;
+  /** @param {Api.SurveyRow} row */
+  const value = (row) => (timed ? milliseconds(Number(row[figure])) : significant(Number(row[figure])));
   /** @type {(row: Api.SurveyRow, name: string) => Omit<Charts.BarRow, "name">} */
   const make = (row, name) => ({
     ...look(row, "hardware", known),
-    length: Number(row[figure]),
-    value: significant(Number(row[figure])),
-    tip: `${name}\n${significant(Number(row[figure]))} ${unit}`,
+    length: Number(row[figure]) * (timed ? factor : 1),
+    value: value(row),
+    tip: `${name}\n${timed ? value(row) : `${value(row)} ${words}`}${row.n ? `, ${row.n === 1 ? "one image" : `${row.n} images`}` : ""}`,
   });
   const answer = { rows, parameters: section.parameters };
   return rows.length ? [bars(section.title, grouped(rows, answer, known, "variant", make), unit)] : [];

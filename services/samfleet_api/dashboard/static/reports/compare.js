@@ -73,7 +73,7 @@ export const compare = {
     const chart = forest(
       `Ratio of the medians of ${names.a} and ${names.b}`,
       [{ name: "", rows: list }],
-      "← A is faster · ratio of medians (A / B) · B is faster →",
+      "← A is faster · A / B · B is faster →",
     );
     return [
       [null, about(rows, names, known)],

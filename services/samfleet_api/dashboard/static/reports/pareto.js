@@ -76,7 +76,6 @@ export const pareto = {
     return [title(), WEIGHED[against()].title];
   },
   columns: () => [
-    { title: "Kind of task", value: (row) => row.task },
     { title: "Masks", value: (row) => h("a", { href: behind(row) }, "Compare") },
     number("Images", "n", whole),
     number("Instances", "instances", whole),
@@ -87,6 +86,7 @@ export const pareto = {
       value: (row) =>
         row.dominated ? h("span", { class: "soft" }, "yes") : h("span", { class: "good" }, "no, on the Pareto front"),
     },
+    { title: "Kind of task", value: (row) => row.task },
   ],
 };
 
