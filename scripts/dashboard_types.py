@@ -24,6 +24,7 @@ from samfleet_api.jobs.bulk_schemas import ActedOnJobs, JobCount
 from samfleet_api.exports.schemas import Export, ExportEstimate, ExportFormats
 from samfleet_api.jobs.failure_schemas import FailureGroups
 from samfleet_api.jobs.history_schemas import JobChange
+from samfleet_api.jobs.log_schemas import LogLine
 from samfleet_api.jobs.schemas import Job
 from samfleet_api.jobs.throughput_schemas import JobThroughput
 from samfleet_api.pagination import Page
@@ -69,6 +70,7 @@ MODELS: tuple[type[BaseModel], ...] = (
     Page[Export],
     Page[Job],
     Page[JobChange],
+    Page[LogLine],
     Page[Webhook],
     Pools,
     Problem,

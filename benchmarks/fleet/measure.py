@@ -23,7 +23,7 @@ from samfleet.db.session import connect, transaction
 from samfleet.storage.memory_store import MemoryStore
 
 CHECKS_PER_SECOND = 2  # of a held shard, by samfleet_worker.renewal
-TABLES = ("jobs", "runs", "shards", "job_events", "tenant_turns", "job_turns")
+TABLES = ("jobs", "runs", "shards", "job_events", "job_log", "tenant_turns", "job_turns")
 
 
 def simulate(url: str, options: argparse.Namespace) -> dict[str, Any]:

@@ -51,6 +51,7 @@ from samfleet_api.jobs.endpoints import router as jobs
 from samfleet_api.jobs.events import INTERVAL
 from samfleet_api.jobs.events import router as job_events
 from samfleet_api.jobs.history import router as job_history
+from samfleet_api.jobs.log import router as job_log
 from samfleet_api.jobs.watching import EventStreams, WatchedJobs
 from samfleet_api.keys.endpoints import current as current_key
 from samfleet_api.keys.endpoints import router as keys
@@ -94,7 +95,7 @@ is null. Unknown parameters and fields are rejected, so that misspellings are no
 """
 ROUTERS = (
     datasets, dataset_sources, dataset_images, dataset_filling, dataset_filling_by_source, dataset_versions,
-    predictions, job_estimates, jobs, bulk_jobs, job_changes, job_events, job_history, job_reports, runs,
+    predictions, job_estimates, jobs, bulk_jobs, job_changes, job_events, job_history, job_log, job_reports, runs,
     run_results, run_pictures, run_annotations, run_neighbours, reviews, reviews_of_jobs, exports, export_files,
     deletions, comparisons, image_comparisons, variants, pools, hardware, prices, reports, survey, advice,
     exchange, sites, health, metrics, sessions, login_links, keys, current_key, tenants, audit, storage,

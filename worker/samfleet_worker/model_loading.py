@@ -5,12 +5,15 @@ A shard begins as soon as one server of the pool has its variant; servers that j
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from samfleet.db.locks import process_lock
 from samfleet.db.session import transaction
 from samfleet.jobs.claim import ClaimedShard
+from samfleet.jobs.log import MODEL_LOADED, MODEL_LOADING, add_line
+from samfleet.jobs.states import lock_run
 from samfleet.jobs.variant_turns import begin_turn, variant_owed_a_turn, variants_at_work, variants_in_use
 from samfleet.variants.catalogue import get_variant
 from samfleet_worker.bootstrap import Services
@@ -41,7 +44,10 @@ def load_variant(services: Services, claimed: ClaimedShard) -> None:
     """
     with loading_of(services, claimed.pool):
         if not services.segmenter.has(claimed.variant):
+            _log(services, claimed, MODEL_LOADING, f"{services.worker} loads the model into Triton")
+            started = time.perf_counter()
             services.segmenter.load(claimed.variant, _at_work(services, claimed))
+            _log(services, claimed, MODEL_LOADED, f"the model is loaded, after {time.perf_counter() - started:.1f} s")
     with transaction(services.engine) as session:
         begin_turn(session, claimed.run_id)
 
@@ -70,6 +76,17 @@ def in_use(services: Services) -> frozenset[str]:
     """Return the variants that jobs of this worker's pool use; they stay loaded."""
     with transaction(services.engine) as session:
         return variants_in_use(session, services.settings.pool)
+
+
+def _log(services: Services, claimed: ClaimedShard, code: str, message: str) -> None:
+    """Append a line to the job's log.
+
+    A run that waits for memory or for Triton tries again every few seconds, and its log says so already.
+    """
+    with transaction(services.engine) as session:
+        locked = lock_run(session, claimed.run_id)
+        if locked and (code == MODEL_LOADED or locked.run.stalled_code is None):
+            add_line(session, locked.run, code, message, shard=claimed.index)
 
 
 def _at_work(services: Services, claimed: ClaimedShard) -> frozenset[str]:

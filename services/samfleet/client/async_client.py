@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +29,7 @@ from samfleet.client.routes import runs as of_runs
 from samfleet.client.schemas import ActedOn
 from samfleet.client.segmenting import Made, OnProgress, Wish, removed, segmented
 from samfleet.client.sync_client import note_kept
+from samfleet.client.wait import LOG_INTERVAL_SECONDS
 from samfleet.errors import SamfleetError
 
 if TYPE_CHECKING:
@@ -80,6 +81,7 @@ class AsyncClient(AsyncCalls):
     retry_job = awaited(of_jobs.retry_job)
     delete_job = awaited(of_jobs.delete_job)
     job_history = async_listing(of_jobs.job_history)
+    job_log = async_listing(of_jobs.job_log)
     job_errors = async_listing(of_jobs.job_errors)
     deletions = async_listing(of_jobs.deletions)
 
@@ -145,6 +147,19 @@ class AsyncClient(AsyncCalls):
     async def act_on_jobs(self, action: str, job_ids: Sequence[str] | None = None, **fields: Any) -> list[ActedOn]:
         """Carry out an action on many jobs, as `Client.act_on_jobs` does."""
         return await self.carry_out(acted_on(action, job_ids, fields))
+
+    async def follow_job_log(
+        self, job_id: str, *, level: str | None = None, after: int = 0
+    ) -> AsyncIterator[dict[str, Any]]:
+        """Yield the lines of a job's log, as `Client.follow_job_log` does."""
+        ended = False
+        while not ended:
+            ended = (await self.job(job_id)).is_over
+            async for line in self.job_log(job_id, level=level, after=after):
+                yield line
+                after = line["id"]
+            if not ended:
+                await self.pause(LOG_INTERVAL_SECONDS)
 
     async def download_export(self, export: Mapping[str, Any], path: Path) -> None:
         """Download the file of a completed export, as `Client.download_export` does."""

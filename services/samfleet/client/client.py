@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -22,6 +22,7 @@ from samfleet.client.routes import reviews as of_reviews
 from samfleet.client.routes import runs as of_runs
 from samfleet.client.schemas import ActedOn
 from samfleet.client.values import EXCHANGE_SECONDS, without_none
+from samfleet.client.wait import LOG_INTERVAL_SECONDS
 from samfleet.client.webhook_calls import WebhookCalls
 from samfleet.regular_files import open_regular
 
@@ -69,6 +70,7 @@ class SamfleetClient(AccessCalls, WebhookCalls):
     retry_job = blocking(of_jobs.retry_job)
     delete_job = blocking(of_jobs.delete_job)
     job_history = listing(of_jobs.job_history)
+    job_log = listing(of_jobs.job_log)
     job_errors = listing(of_jobs.job_errors)
     deletions = listing(of_jobs.deletions)
 
@@ -133,6 +135,17 @@ class SamfleetClient(AccessCalls, WebhookCalls):
         Further `fields` are those of the request: `export`, `cancel` and `forget_measurements`.
         """
         return self.carry_out(acted_on(action, job_ids, fields))
+
+    def follow_job_log(self, job_id: str, *, level: str | None = None, after: int = 0) -> Iterator[dict[str, Any]]:
+        """Yield the lines of a job's log after line `after`, oldest first, until the job has ended."""
+        ended = False
+        while not ended:
+            ended = self.job(job_id).is_over  # asked before the lines, so that the last ones are not missed
+            for line in self.job_log(job_id, level=level, after=after):
+                yield line
+                after = line["id"]
+            if not ended:
+                self.pause(LOG_INTERVAL_SECONDS)
 
     def report_csv(self, name: str, params: Mapping[str, Any]) -> str:
         def attempt() -> str:

@@ -17,6 +17,7 @@ from samfleet.errors import SamfleetError
 
 FIRST_INTERVAL_SECONDS = 0.2
 LONGEST_INTERVAL_SECONDS = 2.0
+LOG_INTERVAL_SECONDS = 1.0
 LONGEST_EXPORT_INTERVAL_SECONDS = 5.0
 PATIENCE_SECONDS = 120.0  # the supervisor restarts a crashed API within half a minute
 

@@ -85,7 +85,7 @@ def _count_plan(session: Session, error: Exception, job_id: uuid.UUID) -> None:
     job.plan_failures += 0 if _is_transient(error) else 1
     runs = select(Run).where(Run.job_id == job_id).order_by(Run.id).with_for_update(key_share=True)
     for run in session.scalars(runs).all():
-        stall(run, Reason.of(error))
+        stall(session, run, Reason.of(error))
         if job.plan_failures >= MOST_FAILURES:
             fail_run(session, job, run, PLANNING_FAILED, f"planning {_last_failure(error)}")
 
@@ -94,7 +94,7 @@ def _count_finish(session: Session, error: Exception, run_id: uuid.UUID) -> None
     locked = lock_run(session, run_id)
     if locked is None or locked.run.state is not RunState.FINISHING:
         return
-    stall(locked.run, Reason.of(error))
+    stall(session, locked.run, Reason.of(error))
     locked.run.finish_failures += 0 if _is_transient(error) else 1
     if locked.run.finish_failures >= MOST_FAILURES:
         message = f"finishing {_last_failure(error)}; its image results stay"

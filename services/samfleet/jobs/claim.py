@@ -20,6 +20,7 @@ from sqlalchemy.orm import Session
 
 from samfleet.db.models import Job, Run, Shard, ShardState
 from samfleet.errors import Conflict
+from samfleet.jobs.log import SHARD_HANDED_BACK, add_line
 from samfleet.jobs.outcomes import ShardImage
 from samfleet.jobs.settle import fail_run
 from samfleet.jobs.shard_images import failed_images, read_shard_images
@@ -173,7 +174,7 @@ def release(
     values = {"not_before": func.now() + retry_in, "last_error": str(error), **_COUNTED[fault]}
     if locked is None or not _release_shard(session, claimed, values):
         return False
-    stall(locked.run, error)
+    stall(session, locked.run, error, shard=claimed.index)
     _fail_exhausted(session, locked, max_attempts)
     return True
 
@@ -191,7 +192,10 @@ def hand_back(session: Session, claimed: ClaimedShard) -> bool:
     """Release the shard for a worker that stops, without counting an attempt."""
     lock_pool(session, claimed.shard_id)
     locked = lock_run(session, claimed.run_id)
-    return locked is not None and _return_turn(session, claimed, {"not_before": None})
+    if locked is None or not _return_turn(session, claimed, {"not_before": None}):
+        return False
+    add_line(session, locked.run, SHARD_HANDED_BACK, "the worker stops; another one takes it", shard=claimed.index)
+    return True
 
 
 def wait_for_room(session: Session, claimed: ClaimedShard, error: Reason, *, retry_in: timedelta) -> bool:
@@ -203,7 +207,7 @@ def wait_for_room(session: Session, claimed: ClaimedShard, error: Reason, *, ret
     locked = lock_run(session, claimed.run_id)
     if locked is None or not _return_turn(session, claimed, {"not_before": func.now() + retry_in}):
         return False
-    stall(locked.run, error)
+    stall(session, locked.run, error, shard=claimed.index)
     return True
 
 
@@ -228,7 +232,7 @@ def expire_leases(session: Session, run_id: uuid.UUID, max_attempts: int) -> int
         .returning(Shard.last_error)
     ).all()
     if expired:
-        stall(locked.run, Reason(LeaseLost.code, expired[-1] or ""))
+        stall(session, locked.run, Reason(LeaseLost.code, expired[-1] or ""), always=True)
     _fail_exhausted(session, locked, max_attempts)
     return len(expired)
 

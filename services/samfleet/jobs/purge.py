@@ -32,6 +32,7 @@ from samfleet.db.models import (
     ImageResult,
     ImageReview,
     Job,
+    JobLogLine,
     MaskReview,
     RemovedPrefix,
     ReportSeries,
@@ -91,6 +92,7 @@ def remove_job(engine: Engine, store: ObjectStore, job_id: uuid.UUID, *, grace: 
         for table in (ReviewChange, MaskReview, ImageReview, ImageResult):
             delete_rows(engine, table, table.run_id == run_id, deadline)
         _remove_comparisons(engine, run_id, deadline)
+    delete_rows(engine, JobLogLine, JobLogLine.job_id == job_id, deadline)
     with transaction(engine) as session:
         _keep_figures(session, run_ids)
         _remove_again(session, [run_prefix(run_id) for run_id in run_ids], grace)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, delete, exists, func, select, update
 from sqlalchemy.orm import Session
@@ -16,6 +17,7 @@ from samfleet.db.session import after_commit
 from samfleet.jobs.claim import ClaimedShard, LeaseLost
 from samfleet.jobs.dispatch import dispatch_run
 from samfleet.jobs.hardware import KnownHardware, remember_hardware
+from samfleet.jobs.log import WORK_GOES_ON, add_failures, add_line, add_recorded_line
 from samfleet.jobs.outcomes import ImageOutcome, mean_of
 from samfleet.jobs.queue import TaskName, TaskQueue, wake_after_commit
 from samfleet.jobs.reuse import ReusedImage, count_reused, reused_row
@@ -47,7 +49,7 @@ def record(
     """
     locked = lock_run(session, claimed.run_id)
     failed = sum(outcome.outcome is Outcome.FAILED for outcome in outcomes)
-    if locked is None or (replaced_bytes := _close_shard(session, claimed, part_key, part_bytes, failed)) is None:
+    if locked is None or (closed := _close_shard(session, claimed, part_key, part_bytes, failed)) is None:
         raise LeaseLost(f"shard {claimed.index} of run {claimed.run_id} was taken over or cancelled")
     hardware = remember_hardware(session, (outcome.report.hardware for outcome in outcomes if outcome.report))
     (job, run), stored = locked, {"part_key": part_key, "store_ms": store_ms}
@@ -59,9 +61,10 @@ def record(
     copy_rows(session, ImageResult, [reused_row(claimed, one, lines, part_key) for one in reused])
     _count(run, outcomes, failed, replaced=len(replaced))
     count_reused(run, reused)
-    run.part_bytes += part_bytes - replaced_bytes
+    run.part_bytes += part_bytes - closed.replaced_bytes
     run.parts += claimed.previous_part is None
     run.gates = {**run.gates, **_gates(outcomes, hardware)}
+    _log(session, run, claimed, outcomes, len(reused), closed)
     get_on(run)
     session.flush()
     if not claimed.previous_part:  # else the rollups are rebuilt when the run ends
@@ -84,8 +87,35 @@ def _count(run: Run, outcomes: Sequence[ImageOutcome], failed: int, *, replaced:
     run.provenance = {**run.provenance, "checkpoint_sha256": _checkpoints(run, outcomes)}
 
 
-def _close_shard(session: Session, claimed: ClaimedShard, part_key: str, part_bytes: int, failed: int) -> int | None:
-    """Refer to the new part, and return the bytes of the part that it replaces, or 0; None if the token is too old."""
+class _Closed(NamedTuple):
+    """Facts of a closed shard: the bytes of the part that was replaced, the worker, and seconds since its claim."""
+
+    replaced_bytes: int
+    worker: str
+    seconds: float
+
+
+def _log(
+    session: Session, run: Run, claimed: ClaimedShard, outcomes: Sequence[ImageOutcome], reused: int, closed: _Closed
+) -> None:
+    if run.stalled_code is not None:
+        add_line(session, run, WORK_GOES_ON, "images are recorded again", shard=claimed.index)
+    images, masks = len(outcomes) + reused, sum(len(outcome.masks) for outcome in outcomes)
+    worker, seconds = closed.worker, closed.seconds
+    add_recorded_line(
+        session, run, claimed.index, images=images, masks=masks, reused=reused, worker=worker, seconds=seconds
+    )
+    failed: dict[str, list[str]] = defaultdict(list)
+    for outcome in outcomes:
+        if outcome.error is not None:
+            failed[outcome.error.code].append(outcome.image.file_name)
+    add_failures(session, run, claimed.index, failed)
+
+
+def _close_shard(
+    session: Session, claimed: ClaimedShard, part_key: str, part_bytes: int, failed: int
+) -> _Closed | None:
+    """Refer to the new part; None if the token is too old."""
     replaced = session.scalars(select(Shard.part_bytes).where(Shard.id == claimed.shard_id)).one_or_none()
     closed = session.execute(
         update(Shard)
@@ -99,9 +129,10 @@ def _close_shard(session: Session, claimed: ClaimedShard, part_key: str, part_by
             lease_expires_at=None,
             progress=0,
         )
-        .returning(Shard.id)
+        .returning(Shard.worker, func.extract("epoch", func.now() - Shard.claimed_at))
     )
-    return None if closed.one_or_none() is None else replaced or 0
+    row = closed.one_or_none()
+    return None if row is None else _Closed(replaced or 0, row[0] or "a worker", float(row[1] or 0))
 
 
 def _replace(session: Session, job: Job, claimed: ClaimedShard, part_key: str) -> Mapping[int, int]:

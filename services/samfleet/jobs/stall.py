@@ -9,9 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from sqlalchemy import func
+from sqlalchemy.orm import Session
 
-from samfleet.db.models import Run, RunState
+from samfleet.db.models import LogLevel, Run, RunState
 from samfleet.errors import SamfleetError, describe
+from samfleet.jobs.log import add_line
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,13 +34,16 @@ class Reason:
         return cls(SamfleetError.code, describe(error))
 
 
-def stall(run: Run, reason: Reason) -> None:
+def stall(session: Session, run: Run, reason: Reason, *, shard: int | None = None, always: bool = False) -> None:
     """Store on a locked run why it makes no progress; `stalled_since` keeps the time of the first reason.
 
-    A paused run makes no progress because it is paused.
+    The log gets a line if the code is another one than before, or `always`: a server that is away for hours causes one
+    line and not thousands. A paused run makes no progress because it is paused.
     """
     if run.state is RunState.PAUSED:
         return
+    if always or run.stalled_code != reason.code:
+        add_line(session, run, reason.code, reason.message, level=LogLevel.WARNING, shard=shard)
     run.stalled_code, run.stalled_message = reason.code, reason.message
     if run.stalled_since is None:
         run.stalled_since = func.now()

@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 from samfleet.db.actors import current_actor
 from samfleet.db.models import Job, JobEvent, JobState, Run, RunState, ShardState
 from samfleet.errors import Conflict
+from samfleet.jobs.log import add_state_line
 from samfleet.webhooks.outbox import add_job_event, add_run_event
 
 ENDED = (JobState.COMPLETED, JobState.COMPLETED_WITH_ERRORS, JobState.FAILED, JobState.CANCELLED)
@@ -127,7 +128,8 @@ def add_event(
     from_state: str | None = None,
     detail: str | None = None,
 ) -> None:
-    """Append to `job_events` a change by the current actor."""
+    """Append to `job_events` and to the log a change by the current actor."""
     event = JobEvent(job_id=job_id, run_id=run_id, from_state=from_state, to_state=to_state, detail=detail)
     event.actor = current_actor()
     session.add(event)
+    add_state_line(session, job_id, run_id, from_state, to_state, detail)

@@ -19,6 +19,7 @@ from samfleet.errors import TooManyRequests
 from samfleet.jobs.states import is_final
 from samfleet.logging import get_logger
 from samfleet_api.jobs import repository
+from samfleet_api.jobs.log_repository import newest_ids
 from samfleet_api.jobs.views import view_whole_jobs
 
 RETRY_AFTER_SECONDS = 5.0
@@ -34,10 +35,11 @@ class TooManyEventStreams(TooManyRequests):
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """JSON of a job as it was last read."""
+    """JSON of a job as it was last read, and the id of the newest line of its log."""
 
     data: str
     final: bool
+    newest_line: int = 0
 
 
 class WatchedJobs:
@@ -58,7 +60,7 @@ class WatchedJobs:
         self.looks = 0
 
     async def follow(self, job_id: uuid.UUID, seconds: float) -> AsyncIterator[Seen]:
-        """Yield the job at once and after each change, until it ends or `seconds` have passed."""
+        """Yield the job at once and after each change of it or of its log, until it ends or `seconds` have passed."""
         until = time.monotonic() + seconds
         with self._followed(job_id):
             told = None
@@ -101,7 +103,11 @@ class WatchedJobs:
 def _read(engine: Engine, job_ids: Collection[uuid.UUID], keep_days: int | None) -> Mapping[uuid.UUID, Seen]:
     with read_only(engine) as session:
         jobs = view_whole_jobs(session, repository.of_ids(session, job_ids), keep_days)
-    return {job.id: Seen(job.model_dump_json(exclude_unset=True), is_final(job.state)) for job in jobs}
+        newest = newest_ids(session, job_ids)
+    return {
+        job.id: Seen(job.model_dump_json(exclude_unset=True), is_final(job.state), newest.get(job.id, 0))
+        for job in jobs
+    }
 
 
 class EventStreams:

@@ -31,6 +31,7 @@ app = typer.Typer(
 app.command()(job_submit.submit)
 app.command()(job_estimate.estimate)
 app.command()(history.events)
+app.command()(history.log)
 app.command()(job_edits.edit)
 app.command()(job_edits.rerun)
 app.command()(job_bulk.bulk)

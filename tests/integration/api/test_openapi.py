@@ -56,6 +56,7 @@ OPERATIONS = [
     "job_list",
     "job_list_errors",
     "job_list_history",
+    "job_list_log",
     "job_pause",
     "job_read",
     "job_read_report",

@@ -37,7 +37,7 @@ def run(commands: str, folder: Path, **variables: str) -> str:
 @pytest.mark.skipif(not (shutil.which("curl") and shutil.which("jq")), reason="needs curl and jq")
 def test_the_walkthrough_works_as_written(api: Api, tenant: Tenant, folder: Path, tmp_path: Path) -> None:
     blocks = re.findall(r"```bash\n(.*?)```", DOCUMENT.read_text(), flags=re.DOTALL)
-    setup, from_directory, by_upload, by_hash, submit, edit, estimate, many, follow, history, *others = blocks
+    setup, from_directory, by_upload, by_hash, submit, edit, estimate, many, follow, log, history, *others = blocks
     results, export, exported, rerun, compare, compared, reviews, reports, advice, storage, pools = others
     (tmp_path / ".samfleet").mkdir()
     (tmp_path / ".samfleet/api_key").write_text(tenant.key)
@@ -51,6 +51,7 @@ def test_the_walkthrough_works_as_written(api: Api, tenant: Tenant, folder: Path
         assert "week 48" in run(setup + edit, tmp_path)
         assert '"database_bytes"' in run(setup + estimate, tmp_path)
         assert '"job_finished"' in run(setup + many, tmp_path)
+        assert "running → completed" in run(setup + log, tmp_path)
         assert '"to_state": "completed"' in run(setup + history, tmp_path)
         assert '"encode"' in run(setup + results, tmp_path)
         assert '"instances"' in run(setup + export, tmp_path)

@@ -123,6 +123,14 @@ def job_history(job_id: str) -> Pages[dict[str, Any]]:
     return Pages(f"/v1/jobs/{job_id}/history", unchanged)
 
 
+def job_log(job_id: str, *, level: str | None = None, after: int | None = None) -> Pages[dict[str, Any]]:
+    """Yield the lines of a job's log, newest first; with `after`, those with a larger id, oldest first.
+
+    `level` leaves out lower levels than `info`, `warning` or `error`.
+    """
+    return Pages(f"/v1/jobs/{job_id}/log", unchanged, without_none({"level": level, "after": after}))
+
+
 def deletions(*, kind: str | None = None) -> Pages[dict[str, Any]]:
     """Yield deleted jobs and datasets, newest first."""
     return Pages("/v1/deletions", unchanged, without_none({"kind": kind}))

@@ -15,6 +15,7 @@ from samfleet.db.models.datasets import (
 )
 from samfleet.db.models.deletions import Deleted, Deletion
 from samfleet.db.models.exports import Export, ExportState
+from samfleet.db.models.job_log import JobLogLine, LogLevel
 from samfleet.db.models.jobs import Job, JobEvent, JobState, Run, RunState, Shard, ShardState
 from samfleet.db.models.pulls import PullState, WeightPull
 from samfleet.db.models.quality import RunQuality
@@ -62,8 +63,10 @@ __all__ = [
     "ImageReview",
     "Job",
     "JobEvent",
+    "JobLogLine",
     "JobState",
     "JobTurn",
+    "LogLevel",
     "LoginLink",
     "MaskReview",
     "MaskState",

@@ -69,10 +69,14 @@ function goToLogin() {
   location.assign(`/dashboard/login?next=${encodeURIComponent(location.pathname + location.search)}`);
 }
 
-// Call `show` with the job immediately and after each change, until the job ends. Returns a function that stops this.
-/** @type {(id: string, show: (job: Api.Job) => void) => () => void} */
-export function followJob(id, show) {
-  const source = new EventSource(`/v1/jobs/${id}/events`);
+/** @typedef {{ add: (line: Api.LogLine) => void, last: () => number }} Log */
+
+// Call `show` with the job immediately and after each change, until the job ends, and add the lines of its log that
+// come after the last one. Returns a function that stops this.
+/** @type {(id: string, show: (job: Api.Job) => void, log?: Log) => () => void} */
+export function followJob(id, show, log) {
+  const source = new EventSource(`/v1/jobs/${id}/events${log ? `?log=${log.last()}` : ""}`);
+  source.addEventListener("log", (event) => log?.add(JSON.parse(event.data)));
   source.addEventListener("job", (event) => {
     /** @type {Api.Job} */
     const job = JSON.parse(event.data);

@@ -6,6 +6,7 @@ import { showExports } from "/dashboard/static/exports/section.js";
 import { showGallery } from "/dashboard/static/gallery/gallery.js";
 import { showFailures } from "/dashboard/static/job/failures.js";
 import { showHistory } from "/dashboard/static/job/history.js";
+import { showLog } from "/dashboard/static/job/log.js";
 import { runsTable, showQuality } from "/dashboard/static/job/runs.js";
 import { showStages } from "/dashboard/static/job/stages.js";
 import { showStorage } from "/dashboard/static/job/storage.js";
@@ -50,7 +51,7 @@ function progress(job) {
     line = h("p", { class: "soft" });
   const error = h("p", { class: "bad" }),
     about = h("div"),
-    stalled = h("p", { class: "bad", role: "status" }),
+    stalled = h("p", { class: "wait", role: "status" }), // it goes on by itself
     actions = jobActions(job),
     runs = h("section", { id: "runs" }),
     quality = h("section", { id: "quality" });
@@ -106,12 +107,13 @@ export async function show(main, asked) {
   const job = await get(`/v1/jobs/${asked}`);
   const { id } = job; // the URL may have only its first characters
   document.title = `${nameOf(job)} · samfleet`;
-  const [reviews, throughput, stages, failures, exports, history, storage, gallery] = [
+  const [reviews, throughput, stages, failures, exports, log, history, storage, gallery] = [
     "reviews",
     "throughput",
     "stages",
     "failures",
     "exports",
+    "log",
     "history",
     "storage",
     "gallery",
@@ -142,6 +144,8 @@ export async function show(main, asked) {
     failures,
     h("h2", {}, "Exports"),
     exports,
+    h("h2", {}, "Log"),
+    log,
     h("h2", {}, "History"),
     history,
     h("h2", {}, "Storage"),
@@ -159,9 +163,10 @@ export async function show(main, asked) {
       showHistory(history, now),
       showStorage(storage, now),
     ]);
-  const [renewGallery, renewExports] = await Promise.all([
+  const [renewGallery, renewExports, lines] = await Promise.all([
     showGallery(gallery, job),
     showExports(exports, job),
+    showLog(log, job),
     details(job),
   ]);
   if (location.hash === "#gallery") gallery.scrollIntoView();
@@ -173,11 +178,15 @@ export async function show(main, asked) {
   );
   let recorded = job.counts.succeeded + job.counts.failed,
     state = job.state;
-  followJob(id, (now) => {
-    moving.update(now);
-    const more = now.counts.succeeded + now.counts.failed;
-    if (more === recorded && now.state === state && !hasEnded(now)) return;
-    [recorded, state] = [more, now.state];
-    renew(now);
-  });
+  followJob(
+    id,
+    (now) => {
+      moving.update(now);
+      const more = now.counts.succeeded + now.counts.failed;
+      if (more === recorded && now.state === state && !hasEnded(now)) return;
+      [recorded, state] = [more, now.state];
+      renew(now);
+    },
+    lines,
+  );
 }
