@@ -69,6 +69,21 @@ def test_axe_finds_nothing_in_an_open_list_of_choices(reader: Page) -> None:
     assert violations(reader) == []
 
 
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_axe_finds_nothing_in_the_dialogs_of_jobs(reader: Page, scheme: Literal["light", "dark"]) -> None:
+    reader.emulate_media(color_scheme=scheme)
+    looked_at(reader, "/dashboard/jobs")
+    reader.get_by_role("checkbox", name="Select all jobs of this page").check()
+    for action in ("Delete", "Export", "Cancel"):
+        reader.get_by_role("button", name=action, exact=True).click()
+        expect(reader.get_by_role("dialog")).to_be_visible()
+        assert violations(reader) == []
+        reader.keyboard.press("Escape")
+    reader.get_by_role("button", name="Edit").first.click()
+    expect(reader.get_by_role("dialog")).to_be_visible()
+    assert violations(reader) == []
+
+
 FOCUSED = """() => {
     const element = document.activeElement;
     const name = element.id || element.textContent.trim() || element.type;

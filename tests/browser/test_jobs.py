@@ -187,3 +187,18 @@ def test_the_list_fits_a_phone_and_old_addresses_lead_to_it(page: Page, pictures
     page.screenshot(path=pictures / "jobs-phone.png", full_page=True)
     page.get_by_role("button", name="Delete", exact=True).click()
     page.screenshot(path=pictures / "jobs-delete-phone.png")
+
+
+def test_one_job_is_deleted_from_its_page(tenant: Tenant, jobs: Jobs, page: Page) -> None:
+    for name, gone in (("wait 1", False), ("done", True)):
+        page.goto(f"/dashboard/jobs/{jobs[name]['id']}")
+        page.get_by_role("button", name="Delete the job").click()
+        dialog = page.get_by_role("dialog")
+        dialog.get_by_label("To confirm, type delete 1").fill("delete 1")
+        dialog.get_by_role("button", name="Delete 1 job").click()
+        dialog.get_by_role("button", name="Close").click()
+        if gone:
+            page.wait_for_url("**/dashboard/jobs")
+        else:
+            expect(page.get_by_role("heading", level=1)).to_have_text(name)
+        assert tenant.http.get(f"/v1/jobs/{jobs[name]['id']}").status_code == (404 if gone else 200)

@@ -46,6 +46,11 @@ export const ACTIONS = [
   },
 ];
 
+// Delete one job after a typed confirmation.
+/** @type {(id: string, deleted: () => void) => Promise<void>} */
+export const askAndDelete = (id, deleted) =>
+  askAndAct(ACTIONS[ACTIONS.length - 1], { ids: [id] }, (refused) => refused || deleted());
+
 /** @param {number} number */
 export const inWords = (number) => `${count(number)} ${number === 1 ? "job" : "jobs"}`;
 
@@ -139,15 +144,16 @@ function outcome(action, items, size) {
   return [said, h("p", { class: "bad" }, `${inWords(refused.length)} refused:`), list];
 }
 
-// Ask, act and report. `acted` is called when the report is closed.
-/** @type {(action: Action, chosen: Chosen, acted: () => void) => Promise<void>} */
+// Ask, act and report. `acted` is called with the number of refusals when the report is closed.
+/** @type {(action: Action, chosen: Chosen, acted: (refused: number) => unknown) => Promise<void>} */
 export async function askAndAct(action, chosen, acted) {
   const size = sizeOf(chosen);
   /** @type {Extra} */
   const extra =
     action.name === "delete" ? deletion(size) : action.name === "export" ? await exporting() : { body: () => ({}) };
   const bar = h("progress", { max: size, value: 0, hidden: true, "aria-label": "Jobs done" });
-  let open = true;
+  let open = true,
+    refused = 0;
   const act = async () => {
     bar.hidden = false;
     const bodies = bodiesOf(chosen).map((jobs) => ({ action: action.name, ...jobs, ...extra.body() }));
@@ -155,7 +161,9 @@ export async function askAndAct(action, chosen, acted) {
     const told = (done) => {
       bar.value = done;
     };
-    return outcome(action, await carryOut(bodies, told, () => !open), size);
+    const items = await carryOut(bodies, told, () => !open);
+    refused = items.filter((item) => item.error).length;
+    return outcome(action, items, size);
   };
   const { send } = openDialog({
     title: `${action.text}: ${inWords(size)}`,
@@ -165,7 +173,7 @@ export async function askAndAct(action, chosen, acted) {
     act,
     closed: () => {
       open = false;
-      if (!bar.hidden) acted();
+      if (!bar.hidden) acted(refused);
     },
   });
   extra.ready?.(send);

@@ -11,6 +11,7 @@ import { runsTable, showQuality } from "/dashboard/static/job/runs.js";
 import { showStages } from "/dashboard/static/job/stages.js";
 import { showStorage } from "/dashboard/static/job/storage.js";
 import { showThroughput } from "/dashboard/static/job/throughput.js";
+import { askAndDelete } from "/dashboard/static/jobs/bulk.js";
 import { editJob } from "/dashboard/static/jobs/edit.js";
 import { chips, listOf } from "/dashboard/static/labels.js";
 import { progressLine } from "/dashboard/static/pages/overview.js";
@@ -119,6 +120,7 @@ export async function show(main, asked) {
     "gallery",
   ].map((name) => h("section", { id: name }, h("p", { class: "loading" }, "Loading…")));
   const moving = progress(job);
+  const deleteIt = () => askAndDelete(id, () => location.assign("/dashboard/jobs"));
   const edit = async () => editJob(await get(`/v1/jobs/${id}`), () => location.reload());
   main.replaceChildren(
     h("div", { class: "head" }, h("h1", {}, nameOf(job)), moving.state),
@@ -130,7 +132,13 @@ export async function show(main, asked) {
     h("p", {}, h("a", { href: `/dashboard/reports/latency?job=${id}` }, "Reports of this job")),
     comparing(job),
     moving.actions,
-    h("p", {}, h("button", { type: "button", onclick: edit }, "Edit name, labels and notes")),
+    h(
+      "p",
+      {},
+      h("button", { type: "button", onclick: edit }, "Edit name, labels and notes"),
+      " ",
+      h("button", { type: "button", class: "danger", onclick: deleteIt }, "Delete the job"),
+    ),
     h("h2", {}, "Runs"),
     moving.runs,
     moving.quality,
