@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "d40e7b9c2f68"
-down_revision = "c1a6f0d83b52"
+down_revision = "4c1e9a70d5b2"
 branch_labels = None
 depends_on = None
 

@@ -646,7 +646,25 @@ declare namespace Api {
     since: string;
   }
 
-<<<<<<< HEAD
+  type LogLevel = "info" | "warning" | "error";
+
+  interface LogLine {
+    id: number;
+    at: string;
+    level: LogLevel;
+    code: string;
+    message: string;
+    run_id: string | null;
+    variant: string | null;
+    pool: string | null;
+    shard: number | null;
+  }
+
+  interface LogLinePage {
+    items: LogLine[];
+    next: string | null;
+  }
+
   interface MaskCounts {
     total: number;
     accepted: number;
@@ -681,25 +699,6 @@ declare namespace Api {
     total: number;
     previous: Neighbour | null;
     next: Neighbour | null;
-=======
-  type LogLevel = "info" | "warning" | "error";
-
-  interface LogLine {
-    id: number;
-    at: string;
-    level: LogLevel;
-    code: string;
-    message: string;
-    run_id: string | null;
-    variant: string | null;
-    pool: string | null;
-    shard: number | null;
-  }
-
-  interface LogLinePage {
-    items: LogLine[];
-    next: string | null;
->>>>>>> f7648a43 (Keep a log of each job that its tenant can read and follow)
   }
 
   interface OptionHelp {
