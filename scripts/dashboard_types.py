@@ -19,9 +19,8 @@ from samfleet_api.comparisons.schemas import ComparedImage, Comparison
 from samfleet_api.datasets.places import DatasetSources
 from samfleet_api.datasets.schemas import AddedByHash, Dataset, ImageHash
 from samfleet_api.estimates.schemas import JobEstimate
-from samfleet_api.exports.schemas import Export, ExportFormats
-from samfleet_api.jobs.bulk_schemas import ActedOnJobs, JobCount
 from samfleet_api.exports.schemas import Export, ExportEstimate, ExportFormats
+from samfleet_api.jobs.bulk_schemas import ActedOnJobs, JobCount
 from samfleet_api.jobs.failure_schemas import FailureGroups
 from samfleet_api.jobs.history_schemas import JobChange
 from samfleet_api.jobs.log_schemas import LogLine
