@@ -78,6 +78,34 @@ def test_a_person_uploads_images_and_submits_a_job(page: Page, tenant: Tenant, t
     assert job["counts"]["total"] == 5
 
 
+def test_a_folder_gives_the_dataset_its_name(page: Page, tenant: Tenant, tmp_path: Path) -> None:
+    shelf = tmp_path / "second floor"
+    photographs(shelf, 2)
+    photographs(shelf / "left", 1)
+    looked_at(page, "/dashboard/new")
+    with page.expect_file_chooser() as chooser:
+        page.get_by_role("button", name="Choose a folder").click()
+    chooser.value.set_files(shelf)
+    expect(page.get_by_text("Chosen: 3 images")).to_be_visible()
+    upload(page)
+    expect(page.get_by_text("Uploaded: 3 images.")).to_be_visible()
+    (dataset,) = tenant.http.get("/v1/datasets").json()["items"]
+    assert dataset["name"] == "second floor"
+    images = tenant.http.get(f"/v1/datasets/{dataset['id']}/images").json()["items"]
+    assert [image["file_name"] for image in images] == ["0.png", "1.png", "left/0.png"]
+
+
+def test_variants_have_their_measured_speed_on_each_pool(reader: Page, measured: Tenant) -> None:
+    params = {"group_by": ["variant", "pool"]}
+    rows = measured.http.get("/v1/reports/throughput", params=params).json()["rows"]
+    for pool in ("default", "other"):
+        (row,) = [one for one in rows if (one["variant"], one["pool"]) == ("sam_vit_b", pool)]
+        looked_at(reader, f"/dashboard/new?pool={pool}&variant=sam_vit_b")
+        speed = f"{row['images_per_second']:.{2 if row['images_per_second'] < 10 else 1}f} images/s"
+        expect(reader.get_by_role("row", name="sam_vit_b")).to_contain_text(f"{pool}: {speed}")
+    expect(reader.get_by_role("row", name="tinysam")).to_contain_text("other: not measured yet")
+
+
 def test_refused_files_are_listed_and_the_others_uploaded(page: Page, tenant: Tenant, tmp_path: Path) -> None:
     good, *_ = photographs(tmp_path / "shelf", 1)
     text, large = tmp_path / "notes.txt", tmp_path / "large.png"

@@ -3,9 +3,9 @@
 import { h } from "/dashboard/static/dom.js";
 import { chosenFiles, droppedFiles } from "/dashboard/static/new/files.js";
 
-/** @typedef {import("/dashboard/static/new/files.js").NamedFile} NamedFile */
+/** @typedef {import("/dashboard/static/new/files.js").Chosen} Chosen */
 
-/** @type {(choose: (files: NamedFile[]) => void) => HTMLElement} */
+/** @type {(choose: (chosen: Chosen) => void) => HTMLElement} */
 export function dropZone(choose) {
   const files = h("input", {
     type: "file",

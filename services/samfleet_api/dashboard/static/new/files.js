@@ -4,19 +4,24 @@
 /** @typedef {{ images: NamedFile[], archive: NamedFile | null, refused: Refusal[] }} Sorted */
 /** @typedef {{ name: string, code: string, detail: string }} Refusal */
 
-/** @param {DataTransfer} dropped */
+// `folder` is the name of the one folder that was chosen; names are relative to it, as those of `samfleet segment FOLDER`.
+/** @typedef {{ files: NamedFile[], folder: string }} Chosen */
+
+/** @type {(dropped: DataTransfer) => Promise<Chosen>} */
 export async function droppedFiles(dropped) {
   const entries = [...dropped.items].map((item) => item.webkitGetAsEntry()).filter((entry) => entry !== null);
-  if (!entries.length) return [...dropped.files].map((file) => ({ name: file.name, file }));
+  if (!entries.length) return { files: [...dropped.files].map((file) => ({ name: file.name, file })), folder: "" };
   const alone = entries.length === 1 && entries[0].isDirectory;
   const found = (await Promise.all(entries.map(filesBelow))).flat();
-  return alone ? found.map(({ name, file }) => ({ name: withoutFolder(name), file })) : found;
+  if (!alone) return { files: found, folder: "" };
+  return { files: found.map(({ name, file }) => ({ name: withoutFolder(name), file })), folder: entries[0].name };
 }
 
-// A folder of the picker: names are relative to it, as those of `samfleet segment FOLDER` are.
-/** @param {FileList} chosen */
-export const chosenFiles = (chosen) =>
-  [...chosen].map((file) => ({ name: withoutFolder(file.webkitRelativePath) || file.name, file }));
+/** @type {(chosen: FileList) => Chosen} */
+export function chosenFiles(chosen) {
+  const files = [...chosen].map((file) => ({ name: withoutFolder(file.webkitRelativePath) || file.name, file }));
+  return { files, folder: chosen[0]?.webkitRelativePath.split("/")[0] ?? "" };
+}
 
 /** @param {string} path */
 const withoutFolder = (path) => path.slice(path.indexOf("/") + 1);

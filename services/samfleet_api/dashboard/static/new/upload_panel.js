@@ -11,7 +11,7 @@ import { openUpload } from "/dashboard/static/new/upload.js";
 import { refusedList } from "/dashboard/static/new/upload_refused.js";
 import { imagesOf } from "/dashboard/static/new/words.js";
 
-/** @typedef {import("/dashboard/static/new/files.js").NamedFile} NamedFile */
+/** @typedef {import("/dashboard/static/new/files.js").Chosen} Chosen */
 /** @typedef {import("/dashboard/static/new/files.js").Refusal} Refusal */
 
 /** @type {[route: string, label: string, accept: string][]} */
@@ -63,7 +63,7 @@ class UploadPanel {
       h("div", { class: "filters" }, fields),
       h("p", { class: "small soft" }, "They belong to uploaded images, not to an archive."),
     );
-    const zone = dropZone((files) => this.choose(files));
+    const zone = dropZone((chosen) => this.choose(chosen));
     return h("div", {}, zone, this.said, this.refused, more, this.bar, h("p", {}, this.start, " ", this.stop));
   }
 
@@ -72,9 +72,10 @@ class UploadPanel {
     this.said.replaceChildren(text);
   }
 
-  /** @param {NamedFile[]} files */
-  choose(files) {
+  /** @param {Chosen} chosen */
+  choose({ files, folder }) {
     this.sorted = sortFiles(files, this.limits);
+    this.name.value ||= folder;
     const { images, archive, refused } = this.sorted;
     const size = images.reduce((sum, { file }) => sum + file.size, archive?.file.size ?? 0);
     const what = archive ? `the archive ${archive.name}` : imagesOf(images.length);
