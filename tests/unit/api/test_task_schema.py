@@ -37,11 +37,15 @@ def test_every_number_has_a_range() -> None:
 
 @pytest.mark.parametrize(("name", "least", "most", "step"), list(ranges()))
 def test_bounds_are_accepted_and_what_is_beyond_is_refused(name: str, least: float, most: float, step: float) -> None:
+    def made(value: Any) -> Any:
+        given: dict[str, Any] = {name: value}
+        return getattr(EverythingParameters(**given), name)
+
     for inside in (least, most):
-        assert getattr(EverythingParameters(**{name: inside}), name) == inside
+        assert made(inside) == inside
     for outside in (least - step, most + step):
         with pytest.raises(TaskInvalid, match=name):
-            EverythingParameters(**{name: outside})
+            made(outside)
 
 
 def test_samplers_are_those_that_take_the_parameter() -> None:
