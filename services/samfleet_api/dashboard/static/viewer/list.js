@@ -15,18 +15,18 @@ export function swatch(colour) {
   return element;
 }
 
+// The box that shows or hides a mask, in a label that is large enough for a finger.
 /** @type {(session: Viewer.PageSession, row: Viewer.MaskRow) => HTMLElement} */
 function visibility(session, row) {
-  return h("input", {
+  const box = h("input", {
     type: "checkbox",
     tabindex: "-1",
     checked: !session.choices.hidden.has(row.index),
     "aria-label": `Show mask ${row.index + 1}`,
-    onclick: (/** @type {Event} */ event) => {
-      event.stopPropagation();
-      session.toggleHidden(row.index);
-    },
+    onchange: () => session.toggleHidden(row.index),
   });
+  const stay = (/** @type {Event} */ event) => event.stopPropagation(); // a click on the row would pin the mask
+  return h("label", { class: "mark", onclick: stay }, box, swatch(row.colour));
 }
 
 /** @type {(session: Viewer.PageSession) => Viewer.GridColumn<Viewer.MaskRow>[]} */
@@ -39,7 +39,7 @@ function columnsOf(session) {
       title: "Show",
       width: "2.6rem",
       sorts: false,
-      cell: (row) => h("span", { class: "mark" }, visibility(session, row), swatch(row.colour)),
+      cell: (row) => visibility(session, row),
     },
     { key: "index", title: "Mask", width: "2.7rem", number: true, cell: (row) => count(row.index + 1) },
     rows.some((row) => row.category) && {
