@@ -9,6 +9,7 @@ import { count } from "/dashboard/static/format.js";
 import { createView } from "/dashboard/static/viewer/view.js";
 
 const SIDE = 1600; // pixels of the picture under the masks
+const MOST_OUTLINES = 500; // of a view; each is drawn again in every frame, and more would not pan smoothly
 const MARGIN = 2.5; // a mask that is zoomed to fills this part of the view
 
 export class LinkedViews {
@@ -74,7 +75,9 @@ export class LinkedViews {
       for (const view of this.views) view.setPicture(source, this.picture.width, this.picture.height);
     });
     source.addEventListener("error", () => {
-      this.element.append(h("p", { class: "soft" }, "The picture could not be loaded, so only its masks are shown."));
+      this.element.append(
+        h("p", { class: "soft wide" }, "The picture could not be loaded, so only its masks are shown."),
+      );
     });
     source.src = `/v1/runs/${shown.run_id}/images/${shown.image_id}/overlay.png?max_side=${SIDE}&with_masks=false`;
   }
@@ -95,7 +98,7 @@ export class LinkedViews {
           ? []
           : [{ segmentation, colour: ABOUT[kind].colour, dashed: ABOUT[kind].dashed }];
       });
-      view.setOutlines(different);
+      view.setOutlines(different.length > MOST_OUTLINES ? [] : different);
     });
   }
 
