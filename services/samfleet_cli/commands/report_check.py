@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -23,9 +24,21 @@ DEFAULT_SLOWDOWN = 5.0  # percent
 
 
 class CheckWithoutRule(InvalidInput):
-    """Nothing is checked; give --baseline FILE, --min-miou or --write-baseline FILE."""
+    """Nothing is checked; give --baseline FILE or --baseline-job JOB, --min-miou, or --write-baseline FILE."""
 
     code = "check_without_rule"
+
+
+class BaselineChosenTwice(InvalidInput):
+    """Give either --baseline FILE or --baseline-job JOB, not both."""
+
+    code = "baseline_chosen_twice"
+
+
+class NothingMeasured(NotFound):
+    """The chosen job or filters have no measurements, so no baseline is written."""
+
+    code = "nothing_measured"
 
 
 class NoEndedJob(NotFound):
@@ -39,6 +52,9 @@ def check(
     asked: Asked,
     baseline: Annotated[
         Path | None, typer.Option(exists=True, dir_okay=False, help="Earlier measurements.", show_default=False)
+    ] = None,
+    baseline_job: Annotated[
+        str | None, typer.Option(help="Job with the earlier measurements, instead of a file.", show_default=False)
     ] = None,
     write_baseline: Annotated[
         Path | None, typer.Option(dir_okay=False, help="Write the measurements to this file.", show_default=False)
@@ -67,14 +83,19 @@ def check(
     from samfleet_cli.reporting.checks.output import exit_code, github_annotations, write_junit
     from samfleet_cli.reporting.checks.rules import Limits, check_measurements
 
-    if not (baseline or write_baseline or min_miou is not None):
+    compared = bool(baseline or baseline_job or min_miou is not None)
+    if not (compared or write_baseline):
         raise CheckWithoutRule
-    earlier = files.read_baseline(baseline).measurements if baseline else []
+    if baseline and baseline_job:
+        raise BaselineChosenTwice
+    earlier = files.read_baseline(baseline).measurements if baseline else _of_job(asked, baseline_job)
     found, job = _measure(asked)
     if write_baseline:
+        if not found:
+            raise NothingMeasured
         files.write_baseline(write_baseline, found, job)
         typer.echo(f"{write_baseline}: {len(found)} measurements{f' of job {job}' if job else ''}", err=as_json)
-        if not baseline and min_miou is None:
+        if not compared:
             return
     slowdown = DEFAULT_SLOWDOWN if max_slowdown is None else max_slowdown
     checks = check_measurements(found, earlier, Limits(slowdown / 100, min_miou, max_miou_drop, require_all))
@@ -85,6 +106,14 @@ def check(
         typer.echo(line, err=as_json)
     if code := exit_code(checks):
         raise typer.Exit(code)
+
+
+def _of_job(asked: Asked, job: str | None) -> list[Measurement]:
+    """Return the measurements of an earlier job with the same filters; none without a job."""
+    if job is None:
+        return []
+    others = {name: value for name, value in asked.params.items() if name not in {"since", "until"}}
+    return _measure(replace(asked, params={**others, "job": [job]}))[0]
 
 
 def _measure(asked: Asked) -> tuple[list[Measurement], str | None]:

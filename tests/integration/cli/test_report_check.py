@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 from fixtures.api.running_api import Api, Tenant
 from fixtures.worker.recorded_jobs import Outcomes, carry_out, new_job, segmented
 from samfleet.jobs.outcomes import ImageOutcome, Quality, ShardImage
-from samfleet_cli.commands.report_check import CheckWithoutRule, NoEndedJob
+from samfleet_cli.commands.report_check import BaselineChosenTwice, CheckWithoutRule, NoEndedJob, NothingMeasured
 from samfleet_cli.main import app
 
 IMAGES = 12
@@ -84,6 +84,24 @@ def test_a_slower_job_fails_in_every_form(
     assert (code, found["outcome"]) == (6, "failed")
     assert 1.3 < found["ratio_low"] < found["ratio"] < 1.5
     assert check("--baseline", baseline, "--max-slowdown", "60")[0] == 0
+
+
+def test_two_jobs_are_compared_without_a_file(
+    api: Api, tenant: Tenant, folder: Path, check: Command, baseline: Path
+) -> None:
+    before = json.loads(baseline.read_text())["job"]
+    slow = job_taking(api, tenant, folder, 150.0)
+    assert check("--baseline-job", before)[0] == 6
+    assert check("--baseline-job", before, "--job", before)[0] == 0
+    assert check("--baseline-job", slow, "--job", before)[0] == 0
+    with pytest.raises(BaselineChosenTwice):
+        check("--baseline-job", before, "--baseline", baseline)
+
+
+def test_an_empty_baseline_is_not_written(check: Command, tmp_path: Path) -> None:
+    with pytest.raises(NothingMeasured):
+        check("--write-baseline", tmp_path / "b.json", "--since", "2020-01-01", "--until", "2020-01-02")
+    assert not (tmp_path / "b.json").exists()
 
 
 def test_a_loss_of_quality_fails(api: Api, tenant: Tenant, folder: Path, check: Command, baseline: Path) -> None:

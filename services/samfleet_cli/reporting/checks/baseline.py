@@ -23,7 +23,7 @@ class BaselineInvalid(InvalidInput):
 
 
 class MeasurementsAmbiguous(Conflict):
-    """Several measurements are of the same work; choose one job with --job."""
+    """Several measurements are of the same work; choose one by --job, or one machine by its id with --hardware."""
 
     code = "measurements_ambiguous"
 
@@ -104,7 +104,10 @@ def measurements_of(times: Iterable[Mapping[str, Any]], quality: Iterable[Mappin
             instances=agreed.get("instances", 0),
         )
         if one.key in found:
-            raise MeasurementsAmbiguous(f"several measurements are of {one.words}; choose one job with --job")
+            raise MeasurementsAmbiguous(
+                f"several measurements are of {one.words}; choose one job with --job, or one machine by its id with "
+                "--hardware"
+            )
         found[one.key] = one
     return list(found.values())
 
