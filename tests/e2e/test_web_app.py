@@ -66,7 +66,7 @@ def submit(page: Page, photographs: list[Path], pictures: Path) -> None:
     pictured(page, pictures, "new-job")
     page.get_by_role("button", name="Submit job").click()
     page.wait_for_url("**/dashboard/jobs/*")
-    expect(page.locator(".head")).to_contain_text("completed", timeout=JOB_ENDS_MS)
+    expect(page.locator(".head").first).to_contain_text("completed", timeout=JOB_ENDS_MS)
 
 
 def compare(page: Page, pictures: Path) -> None:
