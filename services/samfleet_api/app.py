@@ -74,6 +74,7 @@ from samfleet_api.runs.annotated import router as run_annotations
 from samfleet_api.runs.endpoints import router as runs
 from samfleet_api.runs.neighbours import router as run_neighbours
 from samfleet_api.runs.originals import router as run_pictures
+from samfleet_api.runs.previews import router as previews
 from samfleet_api.runs.results import router as run_results
 from samfleet_api.sessions.endpoints import links as login_links
 from samfleet_api.sessions.endpoints import router as sessions
@@ -95,11 +96,11 @@ is null. Unknown parameters and fields are rejected, so that misspellings are no
 """
 ROUTERS = (
     datasets, dataset_sources, dataset_images, dataset_filling, dataset_filling_by_source, dataset_versions,
-    predictions, job_estimates, jobs, bulk_jobs, job_changes, job_events, job_history, job_log, job_reports, runs,
-    run_results, run_pictures, run_annotations, run_neighbours, reviews, reviews_of_jobs, exports, export_files,
-    deletions, comparisons, image_comparisons, variants, pools, hardware, prices, reports, survey, advice,
-    exchange, sites, health, metrics, sessions, login_links, keys, current_key, tenants, audit, storage,
-    webhooks, webhook_deliveries,
+    predictions, job_estimates, jobs, bulk_jobs, job_changes, job_events, job_history, job_log, job_reports,
+    runs, run_results, run_pictures, previews, run_annotations, run_neighbours, reviews, reviews_of_jobs,
+    exports, export_files, deletions, comparisons, image_comparisons, variants, pools, hardware, prices,
+    reports, survey, advice, exchange, sites, health, metrics, sessions, login_links, keys, current_key,
+    tenants, audit, storage, webhooks, webhook_deliveries,
 )  # fmt: skip
 
 

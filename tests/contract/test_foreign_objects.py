@@ -187,7 +187,8 @@ def test_a_browser_of_another_tenant_finds_nothing_behind_the_pages_of_the_dashb
     pages = ("/dashboard/jobs/{job_id}", "/dashboard/runs/{run_id}/images/{image_id}", "/dashboard/webhooks")
     loads = (
         "/v1/jobs/{job_id}", "/v1/jobs/{job_id}/events", "/v1/jobs/{job_id}/errors/groups", "/v1/runs/{run_id}",
-        "/v1/runs/{run_id}/images/{image_id}/overlay.png", "/v1/runs/{run_id}/results",
+        "/v1/runs/{run_id}/images/{image_id}/overlay.png", "/v1/runs/{run_id}/images/{image_id}/preview.jpg",
+        "/v1/runs/{run_id}/results",
     )  # fmt: skip
     key = clients[Scope.READ].headers["Authorization"].removeprefix("Bearer ")
     with client_of(api, None) as browser:

@@ -21,6 +21,7 @@ from samfleet.masks.runs import Runs
 Bits = NDArray[np.bool_]  # HW
 
 OPACITY = 0.45  # tells neighbouring masks apart and keeps the photograph visible
+JPEG_QUALITY = 80  # of small pictures; a PNG of a photograph has eight times the bytes
 GOLDEN_RATIO = (5**0.5 - 1) / 2  # hue step; hues of consecutive masks are far apart
 OUTPUT_COST = 3  # an output pixel takes the memory of three decoded pixels
 BUDGET_SECONDS = 20.0  # below the 30 s after which proxies and users stop waiting
@@ -39,8 +40,10 @@ def render_overlay(
     max_side: int = 1600,
     limits: PixelLimits = DEFAULT_LIMITS,
     budget: Budget | None = None,
+    jpeg: bool = False,
 ) -> bytes:
-    """Return a PNG of the upright image, at most `max_side` pixels wide and high, with every mask tinted and outlined.
+    """Return a picture of the upright image, at most `max_side` pixels wide and high, with every mask tinted and
+    outlined: a PNG, or a `jpeg`.
 
     Mask i has the same colour in every picture. Large masks are drawn first, so that small ones are on top.
     `budget` limits the pixels that all pictures of this process have in memory. Raises `PicturesBusy` if it stays used
@@ -51,17 +54,20 @@ def render_overlay(
             with (budget or Budget(source.pixels)).take(
                 source.pixels + OUTPUT_COST * source.small_pixels, BUDGET_SECONDS
             ):
-                return _drawn(source.read(), masks)
+                return _drawn(source.read(), masks, jpeg=jpeg)
         except BudgetExhausted as error:
             raise PicturesBusy from error
 
 
-def _drawn(picture: Picture, masks: Sequence[MaskRecord]) -> bytes:
+def _drawn(picture: Picture, masks: Sequence[MaskRecord], *, jpeg: bool) -> bytes:
     height, width = picture.shape[:2]
     for index in sorted(range(len(masks)), key=lambda index: -masks[index].area):
         _tint(picture, _scaled(masks[index], height, width), mask_colour(index))
     buffer = io.BytesIO()
-    Image.fromarray(picture).save(buffer, format="PNG")
+    if jpeg:
+        Image.fromarray(picture).save(buffer, format="JPEG", quality=JPEG_QUALITY)
+    else:
+        Image.fromarray(picture).save(buffer, format="PNG")
     return buffer.getvalue()
 
 

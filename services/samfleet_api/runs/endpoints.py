@@ -4,28 +4,13 @@ from typing import Annotated
 
 from fastapi import APIRouter, Header, Path, Query, Response
 
-from samfleet.datasets.s3_sources import BucketNotAllowed, S3ProfileUnknown
-from samfleet.datasets.url_sources import UrlNotAllowed
 from samfleet.db.session import read_only
-from samfleet.image_errors import (
-    ImageEmpty,
-    ImageFormatUnsupported,
-    ImageMissing,
-    ImageTooLarge,
-    ImageTruncated,
-    ImageUnreadable,
-    RedirectForbidden,
-    SourceChanged,
-    SourceForbidden,
-    SourceUnavailable,
-)
 from samfleet.jobs.coco_files import BoxForm, box_of
 from samfleet.jobs.export import RunNotFound
 from samfleet.jobs.progress import progress_of_runs
-from samfleet.masks.overlay import PicturesBusy
 from samfleet.reports.stages import stage_statistics
 from samfleet.storage.jsonl import PartFileDamaged
-from samfleet.storage.store import ObjectNotFound, StorageForbidden, StorageUnavailable
+from samfleet.storage.store import ObjectNotFound, StorageUnavailable
 from samfleet_api.dependencies import EngineValue, ReadSessionValue, RemoteValue, SettingsValue, StoreValue, TenantId
 from samfleet_api.long_requests import long_running
 from samfleet_api.pagination import (
@@ -51,12 +36,11 @@ from samfleet_api.runs.image_parameters import (
     require_sortable,
 )
 from samfleet_api.runs.image_schemas import ImageOfRun, RunImage
-from samfleet_api.runs.pictures import PictureBudget, cache_headers, picture_of
+from samfleet_api.runs.pictures import PICTURE_ERRORS, PictureBudget, cache_headers, picture_of
 from samfleet_api.runs.repository import RunFacts
 from samfleet_api.runs.schemas import Run
 from samfleet_api.runs.stalled import stalled_runs
 from samfleet_api.runs.views import (
-    ImageNotSegmented,
     ImageResultNotFound,
     read_masks,
     require_image,
@@ -156,29 +140,7 @@ def read_run_image(
     responses={
         200: {"description": "The upright image with its masks.", "content": {"image/png": {}}},
         304: {"description": "The picture matches `If-None-Match`."},
-        **problems(
-            RunNotFound,
-            BucketNotAllowed,
-            ImageResultNotFound,
-            ImageNotSegmented,
-            ImageMissing,
-            ImageEmpty,
-            ImageFormatUnsupported,
-            ImageTooLarge,
-            ImageTruncated,
-            ImageUnreadable,
-            ObjectNotFound,
-            PartFileDamaged,
-            PicturesBusy,
-            RedirectForbidden,
-            S3ProfileUnknown,
-            SourceChanged,
-            SourceForbidden,
-            SourceUnavailable,
-            StorageForbidden,
-            StorageUnavailable,
-            UrlNotAllowed,
-        ),
+        **problems(*PICTURE_ERRORS),
     },
 )
 @long_running

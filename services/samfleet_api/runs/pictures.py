@@ -11,20 +11,61 @@ from sqlalchemy import Engine
 from samfleet.budget import Budget
 from samfleet.config import Settings
 from samfleet.datasets.content import Remote, read_image
+from samfleet.datasets.s3_sources import BucketNotAllowed, S3ProfileUnknown
+from samfleet.datasets.url_sources import UrlNotAllowed
 from samfleet.db.models import DatasetImage, ImageResult
 from samfleet.db.session import transaction
+from samfleet.errors import SamfleetError
+from samfleet.image_errors import (
+    ImageEmpty,
+    ImageFormatUnsupported,
+    ImageMissing,
+    ImageTooLarge,
+    ImageTruncated,
+    ImageUnreadable,
+    RedirectForbidden,
+    SourceChanged,
+    SourceForbidden,
+    SourceUnavailable,
+)
+from samfleet.jobs.export import RunNotFound
 from samfleet.jobs.parts import run_prefix
 from samfleet.logging import get_logger
 from samfleet.masks.large import PixelLimits, require_size
-from samfleet.masks.overlay import render_overlay
+from samfleet.masks.overlay import PicturesBusy, render_overlay
 from samfleet.masks.record import MaskRecord
-from samfleet.storage.store import ObjectNotFound, ObjectStore, StorageFull, StorageUnavailable
+from samfleet.storage.jsonl import PartFileDamaged
+from samfleet.storage.store import ObjectNotFound, ObjectStore, StorageForbidden, StorageFull, StorageUnavailable
 from samfleet_api.runs import repository
-from samfleet_api.runs.views import read_masks
+from samfleet_api.runs.views import ImageNotSegmented, ImageResultNotFound, read_masks
 
 # The size of the dashboard's gallery, and twice that. Caching arbitrary sizes would create too many objects.
 KEPT_SIDES = frozenset({320, 640})
 DRAWING = 1  # increased whenever the same masks are drawn differently
+
+PICTURE_ERRORS: tuple[type[SamfleetError], ...] = (
+    RunNotFound,
+    BucketNotAllowed,
+    ImageResultNotFound,
+    ImageNotSegmented,
+    ImageMissing,
+    ImageEmpty,
+    ImageFormatUnsupported,
+    ImageTooLarge,
+    ImageTruncated,
+    ImageUnreadable,
+    ObjectNotFound,
+    PartFileDamaged,
+    PicturesBusy,
+    RedirectForbidden,
+    S3ProfileUnknown,
+    SourceChanged,
+    SourceForbidden,
+    SourceUnavailable,
+    StorageForbidden,
+    StorageUnavailable,
+    UrlNotAllowed,
+)
 
 log = get_logger(__name__)
 
@@ -37,14 +78,16 @@ def picture_budget(request: Request) -> Budget:
 PictureBudget = Annotated[Budget, Depends(picture_budget)]
 
 
-def picture_key(run_id: uuid.UUID, image_id: int, max_side: int, *, with_masks: bool) -> str:
+def picture_key(run_id: uuid.UUID, image_id: int, max_side: int, *, with_masks: bool, jpeg: bool) -> str:
     """Return the object key, below the run's prefix, so that the overlay is deleted with the run."""
-    return f"{run_prefix(run_id)}pictures/{image_id}-{max_side}{'' if with_masks else '-plain'}.png"
+    return (
+        f"{run_prefix(run_id)}pictures/{image_id}-{max_side}{'' if with_masks else '-plain'}.{'jpg' if jpeg else 'png'}"
+    )
 
 
-def cache_headers(result: ImageResult, max_side: int, *, with_masks: bool) -> dict[str, str]:
+def cache_headers(result: ImageResult, max_side: int, *, with_masks: bool, jpeg: bool = False) -> dict[str, str]:
     """Return the headers of a picture for browsers, which keep it for the same user only."""
-    about = f"{DRAWING}-{result.run_id}-{result.image_id}-{max_side}-{with_masks}"
+    about = f"{DRAWING}-{result.run_id}-{result.image_id}-{max_side}-{with_masks}-{jpeg}"
     return {"ETag": f'"{about}"', "Cache-Control": "private, max-age=3600", "Vary": "Authorization, Cookie"}
 
 
@@ -58,13 +101,14 @@ def picture_of(
     remote: Remote,
     *,
     max_side: int,
-    with_masks: bool,
+    with_masks: bool = True,
+    jpeg: bool = False,
 ) -> bytes:
-    """Return the overlay as PNG. Recorded results never change, so cached overlays stay valid.
+    """Return the overlay as PNG or JPEG. Recorded results never change, so cached overlays stay valid.
 
     Raises a subclass of `ImageFailed`, such as `SourceChanged` for an image of another size than the masks.
     """
-    key = picture_key(result.run_id, result.image_id, max_side, with_masks=with_masks)
+    key = picture_key(result.run_id, result.image_id, max_side, with_masks=with_masks, jpeg=jpeg)
     if max_side in KEPT_SIDES:
         try:
             return store.get(key)
@@ -75,7 +119,7 @@ def picture_of(
     limits = PixelLimits(settings.max_pixels, settings.max_tiled_pixels)
     if result.width and result.height:
         require_size(content, (result.width, result.height), limits)
-    picture = render_overlay(content, masks, max_side=max_side, limits=limits, budget=budget)
+    picture = render_overlay(content, masks, max_side=max_side, limits=limits, budget=budget, jpeg=jpeg)
     if max_side in KEPT_SIDES:
         _keep(engine, store, result.run_id, key, picture)
     return picture

@@ -97,6 +97,7 @@ OPERATIONS = [
     "run_read_neighbours",
     "run_read_overlay",
     "run_read_picture",
+    "run_read_preview",
     "run_read_results",
     "site_forget",
     "site_list",

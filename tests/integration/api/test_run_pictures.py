@@ -3,7 +3,7 @@ from __future__ import annotations
 import io
 from pathlib import Path
 
-from PIL import Image
+from PIL import Image, ImageChops, ImageStat
 from sqlalchemy import select
 
 from fixtures.api.running_api import Api, Tenant
@@ -47,6 +47,28 @@ def test_small_pictures_are_stored_with_the_run(tenant: Tenant, folder: Path, ru
     assert tenant.http.get(path, params=params).content == drawn.content
     assert tenant.http.get(path, params={**params, "with_masks": False}).status_code == 422
     assert tenant.http.get(path, params={"max_side": 321}).status_code == 422
+
+
+def test_a_preview_is_a_small_jpeg_that_is_stored_with_the_run(tenant: Tenant, folder: Path, run_path: str) -> None:
+    path = f"{run_path}/images/3/preview.jpg"
+    drawn = tenant.http.get(path)
+    assert drawn.headers["Content-Type"] == "image/jpeg"
+    looks: tuple[dict[str, bool], ...] = ({}, {"with_masks": False})
+    overlays = [tenant.http.get(f"{run_path}/images/3/overlay.png", params=look) for look in looks]
+    preview, masks, plain = (Image.open(io.BytesIO(answer.content)) for answer in (drawn, *overlays))
+    assert (preview.format, preview.size) == ("JPEG", masks.size)
+
+    def difference(other: Image.Image) -> float:
+        """Return the mean difference of the brightness; JPEG blurs the colours of this tiny picture."""
+        return float(ImageStat.Stat(ImageChops.difference(preview.convert("L"), other.convert("L"))).mean[0])
+
+    assert difference(masks) < 3 < difference(plain)
+    (folder / "2.png").unlink()  # nothing can be drawn any more
+    assert tenant.http.get(path).content == drawn.content
+    assert tenant.http.get(path, headers={"If-None-Match": drawn.headers["ETag"]}).status_code == 304
+    assert tenant.http.get(path, params={"max_side": 640}).json()["code"] == "image_missing"
+    assert tenant.http.get(path, params={"max_side": 500}).json()["code"] == "payload_invalid"
+    assert tenant.http.get(f"{run_path}/images/2/preview.jpg").json()["code"] == "image_not_segmented"
 
 
 def test_a_picture_that_the_browser_has_is_not_drawn_again(tenant: Tenant, folder: Path, run_path: str) -> None:

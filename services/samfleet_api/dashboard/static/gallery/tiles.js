@@ -22,7 +22,7 @@ function preview(run, image, thumbnails) {
     onload: () => picture.classList.add("shown"),
     onunavailable: () => picture.replaceWith(h("div", { class: "missing" }, "The picture could not be loaded.")),
   });
-  thumbnails.show(picture, `/v1/runs/${run.id}/images/${image.image_id}/overlay.png?max_side=320`);
+  thumbnails.show(picture, `/v1/runs/${run.id}/images/${image.image_id}/preview.jpg`);
   return picture;
 }
 
