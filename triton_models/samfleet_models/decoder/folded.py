@@ -174,7 +174,9 @@ class FoldedDecoder:
 
         `whole_groups` does not fit groups of prompts to the free memory, which cannot be asked for during a capture.
         """
-        prompt = self._mask_decoder.output_tokens(self._prompt_encoder(coords, labels))
+        # The steps on tokens are many small operators: torch's own threads would spend more on waiting for each other.
+        shares = threads.shares(len(coords))
+        prompt = torch.cat(threads.map(lambda _, rows: self._prompt_tokens(coords[rows], labels[rows]), shares))
         pairs, pixels = HEADS * prompt.shape[1], contexts[0].size
         layout = {"differences": self.compiled, "by_tile": isinstance(self._drawing, FusedDrawing)}
         factors = Factors.taken(workspace, len(prompt), pairs, pixels, self._types.scoring, **layout)
@@ -182,7 +184,7 @@ class FoldedDecoder:
         if not whole_groups:
             group = self._fitting(group, scratch_bytes(pixels, prompt.shape[1]))
 
-        def transformed(scratch: Workspace, rows: slice) -> Tensor:
+        def transformed(scratch: Workspace, rows: slice) -> tuple[Tensor, Tensor]:
             transformer, weights = self._mask_decoder.transformer, self._weights
             part: TwoWayPass | FusedPass | TritonPass
             if self._matrices:
@@ -191,10 +193,14 @@ class FoldedDecoder:
                 part = TritonPass(transformer, weights, contexts[rows], scratch, self._launcher)
             else:
                 part = TwoWayPass(transformer, weights, contexts[rows], scratch, group)
-            return part.run(prompt[rows], factors.group(rows))
+            tokens = part.run(prompt[rows], factors.group(rows))
+            return tokens, self._mask_decoder.predicted_ious(tokens).float()
 
-        tokens = torch.cat(threads.map(transformed, threads.shares(len(prompt))))
-        return LaunchedScores(self._mask_decoder.predicted_ious(tokens).float(), tokens, factors)
+        tokens, ious = (torch.cat(parts) for parts in zip(*threads.map(transformed, shares), strict=True))
+        return LaunchedScores(ious, tokens, factors)
+
+    def _prompt_tokens(self, coords: Tensor, labels: Tensor) -> Tensor:
+        return self._mask_decoder.output_tokens(self._prompt_encoder(coords, labels))
 
     @torch.inference_mode()
     def draw(self, scored: ScoredPrompts, rows: Tensor, masks: Tensor) -> DrawnMasks:
@@ -203,7 +209,7 @@ class FoldedDecoder:
         Logits have the precision's type. Masks are 0 to 3; a `RefinedMaskDecoder` also has `REFINED_ALONE`.
         """
         side = scored.contexts[0].side
-        kernels = self._mask_decoder.mask_kernels(scored.tokens, rows, masks).to(self._types.drawing)
+        kernels = self._mask_kernels(scored.tokens, rows, masks)
         logits = kernels.new_empty(len(rows), 4 * side, 4 * side)
         prompts, counts = (part.tolist() for part in torch.unique_consecutive(rows, return_counts=True))
         each = self._drawing.bytes_per_prompt(scored.contexts[0].size, scored.tokens.shape[1])
@@ -220,6 +226,13 @@ class FoldedDecoder:
         groups = list(image_groups([scored.contexts[prompt] for prompt in prompts], size))
         self._threads.map(draw_group, groups)
         return DrawnMasks(logits, self._mask_decoder.ious_of(scored.ious, rows, masks))
+
+    def _mask_kernels(self, tokens: Tensor, rows: Tensor, masks: Tensor) -> Tensor:
+        def of_share(_: Workspace, own: slice) -> Tensor:
+            return self._mask_decoder.mask_kernels(tokens, rows[own], masks[own])
+
+        shares = self._threads.shares(len(rows)) or [slice(0, 0)]
+        return torch.cat(self._threads.map(of_share, shares)).to(self._types.drawing)
 
     def _fitting(self, most: int, each: int) -> int:
         """Return the number of prompts to process at once: at most `most`, limited by free memory."""

@@ -87,7 +87,9 @@ class PairsByTile(ByTile):
 
 def tiles(rows: Tensor) -> Tensor:
     """Return [tiles, 64, C] of `rows` [N, C], one per image token."""
-    return functional.pad(rows, (0, 0, 0, -len(rows) % TILE)).view(-1, TILE, rows.shape[1])
+    missing = -len(rows) % TILE
+    filled = functional.pad(rows, (0, 0, 0, missing)) if missing else rows.contiguous()  # padding by nothing copies
+    return filled.view(-1, TILE, rows.shape[1])
 
 
 def address(x: Tensor, dtype: torch.dtype = torch.float32) -> int:

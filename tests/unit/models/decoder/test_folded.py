@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -203,3 +203,31 @@ def test_new_parameters_are_folded_again(network: SamNetwork, state: dict[str, T
     expected, _ = PlainHeads(other, SIDE)(embedding_of(0), *prompts(2))
     assert not torch.allclose(after, before, atol=1e-2)
     torch.testing.assert_close(after, expected, atol=LOGIT_TOLERANCE, rtol=0)
+
+
+@pytest.fixture(params=[2, 3])
+def several_threads(request: pytest.FixtureRequest) -> Iterator[int]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(request.param)
+    yield request.param
+    torch.set_num_threads(before)
+
+
+@torch.inference_mode()
+def test_prompts_are_shared_by_all_threads_from_the_encoder_to_the_kernels_of_masks(
+    network: SamNetwork, several_threads: int
+) -> None:
+    """Five masks, one mask and none are drawn: fewer masks than threads, and no share at all."""
+    threaded = FoldedDecoder(network.prompt_encoder, network.mask_decoder)
+    torch.set_num_threads(1)
+    alone = FoldedDecoder(network.prompt_encoder, network.mask_decoder)
+    assert (threaded.lanes, alone.lanes) == (several_threads, 1)
+    rows, masks = torch.tensor([0, 3, 3, 4, 10]), torch.tensor([0, 1, 3, 2, 1])
+    for chosen in (slice(None), slice(1), slice(0)):
+        drawn = [
+            decoder.draw(decoder.score(decoder.prepare((embedding_of(0),)), *prompts(2)), rows[chosen], masks[chosen])
+            for decoder in (threaded, alone)
+        ]
+        assert len(drawn[0].logits) == len(rows[chosen])
+        torch.testing.assert_close(drawn[0].logits, drawn[1].logits, atol=1e-4, rtol=0)
+        torch.testing.assert_close(drawn[0].ious, drawn[1].ious, atol=1e-5, rtol=0)
