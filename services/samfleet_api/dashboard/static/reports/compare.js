@@ -100,11 +100,11 @@ export const compare = {
 /** @type {(rows: Api.ComparisonRow[], names: { a: string, b: string }, known: Reports.Known) => HTMLElement} */
 function about(rows, { a, b }, known) {
   const { one } = NOUNS[by(known)];
-  const both = sharedWords(rows, known);
+  const noun = `${one.charAt(0).toUpperCase()}${one.slice(1)}`;
   return facts([
-    ["A", `${a} (${one})`],
-    ["B", `${b} (${one})`],
-    ["Both", both],
+    [`${noun} A`, a],
+    [`${noun} B`, b],
+    ["Both", sharedWords(rows, known)],
   ]);
 }
 
