@@ -37,7 +37,7 @@ async function load(panel, context) {
     new ReviewPanel(panel, context, review, progress);
   } catch (error) {
     const again = h("button", { type: "button", onclick: () => load(panel, context) }, "Try again");
-    panel.replaceChildren(h("h3", {}, "Review"), h("p", { class: "bad", role: "alert" }, error.message), again);
+    panel.replaceChildren(h("h2", {}, "Review"), h("p", { class: "bad", role: "alert" }, error.message), again);
   }
 }
 
@@ -84,7 +84,7 @@ class ReviewPanel {
       this.setCategory();
     };
     return [
-      h("div", { class: "head" }, h("h3", {}, "Review"), this.state),
+      h("div", { class: "head" }, h("h2", {}, "Review"), this.state),
       this.bar,
       this.decided,
       this.selected,

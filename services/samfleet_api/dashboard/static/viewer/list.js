@@ -3,6 +3,7 @@
 import { h } from "/dashboard/static/dom.js";
 import { count } from "/dashboard/static/format.js";
 import { Grid } from "/dashboard/static/viewer/grid.js";
+import { marks } from "/dashboard/static/viewer/marks.js";
 import { sortKey } from "/dashboard/static/viewer/masks.js";
 
 /** @param {number | null} value */
@@ -26,7 +27,16 @@ function visibility(session, row) {
     onchange: () => session.toggleHidden(row.index),
   });
   const stay = (/** @type {Event} */ event) => event.stopPropagation(); // a click on the row would pin the mask
-  return h("label", { class: "mark", onclick: stay }, box, swatch(row.colour));
+  return h("label", { class: "mark", onclick: stay }, box, swatch(marks.get(row.index)?.colour ?? row.colour));
+}
+
+/** @param {Viewer.MaskRow} row */
+const categoryOf = ({ index, category }) => marks.get(index)?.category ?? category;
+
+/** @param {Viewer.MaskRow} row */
+function stateOf({ index }) {
+  const mark = marks.get(index);
+  return h("span", { class: mark?.tone ?? null }, mark?.text || "–");
 }
 
 /** @type {(session: Viewer.PageSession) => Viewer.GridColumn<Viewer.MaskRow>[]} */
@@ -42,12 +52,13 @@ function columnsOf(session) {
       cell: (row) => visibility(session, row),
     },
     { key: "index", title: "Mask", width: "2.7rem", number: true, cell: (row) => count(row.index + 1) },
-    rows.some((row) => row.category) && {
+    rows.some(categoryOf) && {
       key: "category",
       title: "Category",
       width: "minmax(5rem, 1fr)",
-      cell: (row) => row.category || "–",
+      cell: (row) => categoryOf(row) || "–",
     },
+    marks.size > 0 && { key: "review", title: "Review", width: "4.6rem", sorts: false, cell: stateOf },
     { key: "area", title: "Area, px", width: "minmax(4.2rem, 1fr)", number: true, cell: (row) => count(row.area) },
     { key: "predicted", title: "Predicted IoU", width: "5.7rem", number: true, cell: (row) => share(row.predicted) },
     Boolean(annotations?.annotated) && {

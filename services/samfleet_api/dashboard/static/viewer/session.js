@@ -2,6 +2,7 @@
 // that the picture, the list and the address stay the same.
 
 import { writeChoices } from "/dashboard/static/viewer/address.js";
+import { marks } from "/dashboard/static/viewer/marks.js";
 import { filtered, sorted } from "/dashboard/static/viewer/masks.js";
 
 /** @implements {Viewer.PageSession} */
@@ -50,7 +51,7 @@ export class ViewerSession {
     view.setMasks(
       this.rows.map(({ segmentation, colour, index }) => ({
         segmentation,
-        colour,
+        colour: marks.get(index)?.colour ?? colour,
         shown: !none && shown.has(index) && !choices.hidden.has(index),
       })),
     );
