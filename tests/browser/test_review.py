@@ -176,7 +176,7 @@ def random_changes(random: np.random.Generator, count: int) -> list[dict[str, An
     changes = []
     for _ in range(random.integers(1, 4)):
         masks = random.choice(count, size=random.integers(2, 4), replace=False).tolist()
-        kinds = [{"merge": True}, {"merge": False}, {"category": "cat"}, {"category": None}]
+        kinds: list[dict[str, Any]] = [{"merge": True}, {"merge": False}, {"category": "cat"}, {"category": None}]
         kinds += [{"state": state.value} for state in MaskState]
         changes.append({"masks": masks, **kinds[random.integers(len(kinds))]})
     return changes
@@ -214,3 +214,27 @@ def test_undo_leads_back_to_every_earlier_state(page: Page) -> None:
     found = page.evaluate(script, [[as_replied(before), as_replied(after)] for before, after in cases])
     for (before, after), changes in zip(cases, found, strict=True):
         assert decided(after, changes, 6) == before
+
+
+def test_the_image_page_shows_the_review_in_its_list(
+    api: Api, tenant: Tenant, folder: Path, page: Page, pictures: Path
+) -> None:
+    job = new_job(tenant, folder, images=2)
+    carry_out(api, job)
+    run_id = job["runs"][0]["id"]
+    change(tenant, run_id, 1, {"masks": [1], "state": "rejected", "category": "shelf"})
+    looked_at(page, f"/dashboard/runs/{run_id}/images/1")
+    listed = page.get_by_role("region", name="Masks").get_by_role("row")
+    expect(listed.filter(has_text="rejected")).to_contain_text("shelf")
+    page.keyboard.press("a")
+    page.keyboard.press("a")
+    expect(listed.filter(has_text="accepted")).to_have_count(1)
+    panel = page.get_by_role("region", name="Review")
+    expect(panel).to_contain_text("1 accepted, 1 rejected · 1 of 2 images reviewed")
+    page.screenshot(path=pictures / "review-page.png", full_page=True)
+    assert Axe().run(page).response["violations"] == []
+    page.reload()
+    expect(listed.filter(has_text="accepted")).to_have_count(1)
+    page.set_viewport_size({"width": PHONE[0], "height": PHONE[1]})
+    assert page.evaluate("document.documentElement.scrollWidth") <= PHONE[0]
+    page.screenshot(path=pictures / "review-page-phone.png", full_page=True)

@@ -122,10 +122,10 @@ def test_photographs_are_dropped_segmented_compared_reviewed_exported_and_delete
         section = page.locator("#exports")
         section.get_by_label("Run").select_option(label=re.compile(FIXED))
         section.get_by_text("Options for all formats").click()
-        section.get_by_label("reviewed").select_option("rejected")
+        section.get_by_label("review state").select_option("rejected")
         rejected = exported(page, "cvat").read_text()
         assert len(re.findall("<mask |<polygon ", rejected)) == 1
-        section.get_by_label("reviewed").select_option("all")
+        section.get_by_label("review state").select_option("all")
         with zipfile.ZipFile(exported(page, "yolo")) as archive:
             labels = [name for name in archive.namelist() if name.startswith("labels/") and name.endswith(".txt")]
             lines = sum(len(archive.read(name).decode().splitlines()) for name in labels)
