@@ -88,9 +88,7 @@ def test_every_step_equals_that_of_torch(head: MaskDecoder, kernels: Kernels, to
     inputs = Inputs.of(tokens, prompts)
     for (name, found), (_, expected) in zip(inputs.results(compiled), inputs.results(torch_steps), strict=True):
         tolerance = TOLERANCE * max(expected.abs().max().item(), 1e-3)
-        torch.testing.assert_close(
-            found, expected, atol=tolerance, rtol=0, msg=lambda text, name=name: f"{name}: {text}"
-        )
+        torch.testing.assert_close(found, expected, atol=tolerance, rtol=0, msg=name)
 
 
 @torch.inference_mode()
