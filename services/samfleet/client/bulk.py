@@ -29,7 +29,7 @@ def _carried_out(body: Mapping[str, Any]) -> Steps[list[ActedOn]]:
     cursor: str | None = None
     while True:
         request = {"json": body, "params": without_none({"cursor": cursor})}
-        page = yield from ask(Call("POST", "/v1/jobs/actions", unchanged, request, repeatable=repeatable))
+        page = yield from ask(Call("POST", "/v1/job-actions", unchanged, request, repeatable=repeatable))
         found += map(ActedOn.model_validate, page["items"])
         cursor = page["next"]
         if cursor is None:

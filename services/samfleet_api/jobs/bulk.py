@@ -1,4 +1,4 @@
-"""One action on many jobs.
+"""One action on many jobs, and their number.
 
 Each job has its own transaction, so one that refuses leaves the others changed, and locks are short. A request ends
 after a bounded number of jobs and a bounded time; its cursor goes on after the last job. Repeating a request is safe:
@@ -30,9 +30,18 @@ from samfleet.jobs.retry import retry_job
 from samfleet.jobs.states import RUNS_ENDED
 from samfleet.labels import LabelsInvalid
 from samfleet.logging import get_logger
-from samfleet_api.dependencies import EngineValue, QueueValue, SettingsValue, TenantId
+from samfleet_api.dependencies import EngineValue, QueueValue, ReadSessionValue, SettingsValue, TenantId
 from samfleet_api.jobs import repository
-from samfleet_api.jobs.bulk_schemas import MOST_AT_ONCE, ActedOn, ActedOnJobs, ActOnJobs, JobAction
+from samfleet_api.jobs.bulk_schemas import (
+    MOST_AT_ONCE,
+    MOST_COUNTED,
+    ActedOn,
+    ActedOnJobs,
+    ActOnJobs,
+    JobAction,
+    JobCount,
+)
+from samfleet_api.jobs.filters import JobFilterValue
 from samfleet_api.jobs.sorting import JobSort, read_place, write_place
 from samfleet_api.jobs.views import require_job
 from samfleet_api.long_requests import TooBusy, long_running
@@ -41,7 +50,7 @@ from samfleet_api.problems import PayloadTooLarge, problems
 from samfleet_api.runs.schemas import Failure
 from samfleet_api.strict_json import StrictJsonRoute
 
-router = APIRouter(prefix="/v1/jobs", tags=["jobs"], route_class=StrictJsonRoute)
+router = APIRouter(prefix="/v1", tags=["jobs"], route_class=StrictJsonRoute)
 log = get_logger(__name__)
 
 MOST_SECONDS = 5.0  # after which a request begins no further job
@@ -84,8 +93,15 @@ class Bulk:
         return 0
 
 
+@router.get("/job-count", summary="Count jobs", operation_id="job_count", responses=problems(LabelsInvalid))
+def count_jobs(tenant_id: TenantId, session: ReadSessionValue, wanted: JobFilterValue) -> JobCount:
+    """Count the jobs that `GET /v1/jobs` lists for the same filter, up to 10,000."""
+    found = repository.count(session, tenant_id, wanted, MOST_COUNTED + 1)
+    return JobCount(count=min(found, MOST_COUNTED), is_exact=found <= MOST_COUNTED)
+
+
 @router.post(
-    "/actions",
+    "/job-actions",
     summary="Cancel, pause, resume, retry, export or delete many jobs",
     operation_id="job_act",
     responses=problems(CursorInvalid, ExportFormatUnknown, LabelsInvalid, PayloadTooLarge, TooBusy, TooManyJobsMatch),

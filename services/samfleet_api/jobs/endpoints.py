@@ -14,7 +14,6 @@ from samfleet.labels import LabelsInvalid
 from samfleet.logging import get_logger
 from samfleet_api.dependencies import QueueValue, ReadSessionValue, SettingsValue, TenantId, WriteSessionValue
 from samfleet_api.jobs import repository
-from samfleet_api.jobs.bulk_schemas import MOST_COUNTED, JobCount
 from samfleet_api.jobs.failure_schemas import FailureGroups, ImageFailure
 from samfleet_api.jobs.filters import JobFilterValue
 from samfleet_api.jobs.requests import REFUSED_JOBS, job_request
@@ -111,13 +110,6 @@ def list_jobs(
     rows = repository.page(session, tenant_id, wanted, sort=sort, after=after, limit=limit + 1)
     kept, following = cut_page(rows, limit, lambda row: write_place(sort, row))
     return Page(items=view_jobs(session, [row.job for row in kept], settings.keep_days), next=following)
-
-
-@router.get("/count", summary="Count jobs", operation_id="job_count", responses=problems(LabelsInvalid))
-def count_jobs(tenant_id: TenantId, session: ReadSessionValue, wanted: JobFilterValue) -> JobCount:
-    """Count the jobs that `GET /v1/jobs` lists for the same filter, up to 10,000."""
-    found = repository.count(session, tenant_id, wanted, MOST_COUNTED + 1)
-    return JobCount(count=min(found, MOST_COUNTED), is_exact=found <= MOST_COUNTED)
 
 
 @router.get(

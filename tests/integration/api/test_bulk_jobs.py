@@ -21,7 +21,7 @@ def act(tenant: Tenant, action: str, **body: Any) -> list[dict[str, Any]]:
     items: list[dict[str, Any]] = []
     cursor: dict[str, str] = {}
     while True:
-        answer = tenant.http.post("/v1/jobs/actions", json={"action": action, **body}, params=cursor)
+        answer = tenant.http.post("/v1/job-actions", json={"action": action, **body}, params=cursor)
         page = answer.raise_for_status().json()
         items += page["items"]
         if page["next"] is None:
@@ -85,16 +85,16 @@ def test_a_request_that_has_taken_too_long_leaves_the_rest_to_the_next(
 ) -> None:
     monkeypatch.setattr(bulk, "MOST_SECONDS", -1.0)
     body = {"action": "cancel", "job_ids": [job["id"] for job in named.values()]}
-    page = tenant.http.post("/v1/jobs/actions", json=body).json()
+    page = tenant.http.post("/v1/job-actions", json=body).json()
     assert told(page["items"]) == [("a1", "cancelled", None)]
-    page = tenant.http.post("/v1/jobs/actions", json=body, params={"cursor": page["next"]}).json()
+    page = tenant.http.post("/v1/job-actions", json=body, params={"cursor": page["next"]}).json()
     assert told(page["items"]) == [("a2", "cancelled", None)]
     assert told(act(tenant, "cancel", filter={}, most=3)) == [(name, "cancelled", None) for name in ("b1", "a2", "a1")]
 
 
 def test_more_matches_than_expected_stop_the_action(tenant: Tenant, named: dict[str, Any]) -> None:
     body = {"action": "delete", "cancel": True, "filter": {"q": ""}, "most": len(named) - 1}
-    answer = tenant.http.post("/v1/jobs/actions", json=body)
+    answer = tenant.http.post("/v1/job-actions", json=body)
     assert (answer.status_code, answer.json()["code"]) == (409, "too_many_jobs_match")
     assert set(states(tenant)) == set(named)
 
@@ -143,12 +143,12 @@ def test_failures_are_retried_and_results_exported(api: Api, tenant: Tenant, nam
     ],
 )
 def test_wrong_requests_are_refused(tenant: Tenant, body: dict[str, Any], code: str) -> None:
-    answer = tenant.http.post("/v1/jobs/actions", json=body)
+    answer = tenant.http.post("/v1/job-actions", json=body)
     assert (answer.status_code, answer.json()["code"]) == (422, code)
 
 
 def test_a_cursor_belongs_to_its_kind_of_request(tenant: Tenant, named: dict[str, Any]) -> None:
     listed = tenant.http.get("/v1/jobs", params={"limit": 1}).json()["next"]
     body = {"action": "cancel", "job_ids": [named["a1"]["id"]]}
-    answer = tenant.http.post("/v1/jobs/actions", json=body, params={"cursor": listed})
+    answer = tenant.http.post("/v1/job-actions", json=body, params={"cursor": listed})
     assert (answer.status_code, answer.json()["code"]) == (422, "cursor_invalid")

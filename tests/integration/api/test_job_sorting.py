@@ -83,14 +83,14 @@ def test_a_filter_applies_in_every_order(jobs: Tenant) -> None:
 
 def test_jobs_are_counted_by_the_same_filter(jobs: Tenant, other_tenant: Tenant) -> None:
     def count(**parameters: Any) -> dict[str, Any]:
-        counted: dict[str, Any] = jobs.http.get("/v1/jobs/count", params=parameters).json()
+        counted: dict[str, Any] = jobs.http.get("/v1/job-count", params=parameters).json()
         return counted
 
     assert count() == {"count": 4, "is_exact": True}
     assert count(state=["queued", "running"]) == {"count": 1, "is_exact": True}
     assert count(label="round:1", state="cancelled") == {"count": 2, "is_exact": True}
     assert count(q="nothing has this") == {"count": 0, "is_exact": True}
-    assert other_tenant.http.get("/v1/jobs/count").json()["count"] == 0
+    assert other_tenant.http.get("/v1/job-count").json()["count"] == 0
 
 
 def test_a_cursor_opens_no_other_list(jobs: Tenant) -> None:

@@ -84,7 +84,7 @@ def jobs(**filters: Any) -> Pages[Job]:
 
 def count_jobs(**filters: Any) -> Call[int]:
     """Count the jobs that match the same filters as `jobs`, up to 10,000."""
-    return Call("GET", "/v1/jobs/count", lambda answer: int(answer["count"]), {"params": without_none(filters)})
+    return Call("GET", "/v1/job-count", lambda answer: int(answer["count"]), {"params": without_none(filters)})
 
 
 def edit_job(job_id: str, changes: Mapping[str, Any]) -> Call[Job]:

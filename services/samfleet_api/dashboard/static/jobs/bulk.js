@@ -112,7 +112,7 @@ async function carryOut(bodies, told, stopped) {
     do {
       if (stopped()) return items;
       const place = cursor && `?${new URLSearchParams({ cursor })}`;
-      const page = /** @type {Api.ActedOnJobs} */ (await post(`/v1/jobs/actions${place}`, body));
+      const page = /** @type {Api.ActedOnJobs} */ (await post(`/v1/job-actions${place}`, body));
       items.push(...page.items);
       told(items.length);
       cursor = page.next ?? "";

@@ -100,7 +100,7 @@ export class Selection {
 // The filter of the address with the number of jobs that match now.
 async function everyMatch() {
   /** @type {Api.JobCount} */
-  const found = await get(`/v1/jobs/count?${parametersOf({ paged: false })}`);
+  const found = await get(`/v1/job-count?${parametersOf({ paged: false })}`);
   if (!found.count) throw new Error("No job matches any more.");
   return { filter: filterOf(), most: found.count };
 }

@@ -18,7 +18,7 @@ const sum = ({ count: number, is_exact: exact }) =>
 /** @type {() => Promise<Api.JobPage>} */
 const fetchPage = () => get(`/v1/jobs?limit=${SHOWN}&${parametersOf({ paged: true })}`);
 /** @type {() => Promise<Api.JobCount>} */
-const fetchCount = () => get(`/v1/jobs/count?${parametersOf({ paged: false })}`);
+const fetchCount = () => get(`/v1/job-count?${parametersOf({ paged: false })}`);
 
 // The list below its filters.
 class Board {
