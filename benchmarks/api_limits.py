@@ -31,8 +31,9 @@ from benchmarks.running_api import MIB, START_SECONDS, Api, MostMemory, running_
 from samfleet.db.migrate import upgrade
 from samfleet.db.models import Dataset, Job
 from samfleet.db.session import connect, transaction
+from samfleet.jobs.job_request import JobRequest
 from samfleet.jobs.queue import MemoryTaskQueue
-from samfleet.jobs.submit import JobRequest, submit_job
+from samfleet.jobs.submit import submit_job
 
 BODY_BYTES = 64 * MIB
 BODY_ROUTES = (

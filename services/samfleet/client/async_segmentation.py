@@ -8,10 +8,11 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from samfleet.client.async_calls import AsyncCalls
+from samfleet.client.image_schemas import ImageError
 from samfleet.client.results import ResultLines, SegmentResult, frame
 from samfleet.client.routes import exports, jobs
 from samfleet.client.saving import exported, targets
-from samfleet.client.schemas import ImageError, Job, Run
+from samfleet.client.schemas import Job, Run
 from samfleet.client.segmenting import Made, removed
 from samfleet.client.steps import ask
 from samfleet.client.transport import ApiError, ApiUnreachable, Retries

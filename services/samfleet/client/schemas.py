@@ -13,16 +13,16 @@ from samfleet.datasets.left_out import LeftOut
 SHOWN_ID = 8  # characters, as in the dashboard; commands accept the first six or more
 
 
-class _Resource(BaseModel):
+class Resource(BaseModel):
     model_config = ConfigDict(extra="ignore", frozen=True)
 
 
-class DatasetError(_Resource):
+class DatasetError(Resource):
     code: str
     message: str
 
 
-class Dataset(_Resource):
+class Dataset(Resource):
     """A dataset. `listed` counts the files and folders that the server has looked at so far."""
 
     id: str
@@ -68,7 +68,7 @@ class Dataset(_Resource):
         )
 
 
-class AddedByHash(_Resource):
+class AddedByHash(Resource):
     """Names of files to upload, and the numbers of those that the server had and of those that the dataset had."""
 
     missing: list[str]
@@ -76,7 +76,7 @@ class AddedByHash(_Resource):
     present: int
 
 
-class DatasetImage(_Resource):
+class DatasetImage(Resource):
     """An image of a dataset. Width and height are None until a worker has read it."""
 
     position: int
@@ -89,7 +89,7 @@ class DatasetImage(_Resource):
     metadata: dict[str, Any] | None = None
 
 
-class Counts(_Resource):
+class Counts(Resource):
     """Numbers of images. `in_progress`: finished by a worker, but not recorded yet."""
 
     total: int
@@ -98,12 +98,12 @@ class Counts(_Resource):
     in_progress: int = 0
 
 
-class Failure(_Resource):
+class Failure(Resource):
     code: str
     message: str
 
 
-class Stalled(_Resource):
+class Stalled(Resource):
     """Reason why a running job or run makes no progress."""
 
     code: str
@@ -111,7 +111,7 @@ class Stalled(_Resource):
     since: datetime
 
 
-class Hardware(_Resource):
+class Hardware(Resource):
     id: str
     device_name: str
     device_kind: str
@@ -119,7 +119,7 @@ class Hardware(_Resource):
     compilation: str = "none"
 
 
-class Gate(_Resource):
+class Gate(Resource):
     """Agreement of an execution's masks with those of fp32, measured when it was admitted."""
 
     hardware_id: str
@@ -140,7 +140,7 @@ class Gate(_Resource):
     measured_at: str
 
 
-class Provenance(_Resource):
+class Provenance(Resource):
     title: str = ""
     code_licence: str = ""
     weights_licence: str = ""
@@ -149,7 +149,7 @@ class Provenance(_Resource):
     checkpoint_sha256: tuple[str, ...] = ()
 
 
-class StageTimes(_Resource):
+class StageTimes(Resource):
     """Statistics of a stage in milliseconds per image."""
 
     n: int
@@ -159,14 +159,14 @@ class StageTimes(_Resource):
     p99_ms: float
 
 
-class Quality(_Resource):
+class Quality(Resource):
     """Mean IoU over annotated instances; None if there were no instances."""
 
     miou: float | None
     instances: int
 
 
-class Figure(_Resource):
+class Figure(Resource):
     """One metric of a run's evaluation (`docs/quality.md`)."""
 
     metric: str
@@ -178,7 +178,7 @@ class Figure(_Resource):
     high: float | None = None
 
 
-class Run(_Resource):
+class Run(Resource):
     id: str
     job_id: str
     variant: str
@@ -199,7 +199,7 @@ class Run(_Resource):
     stalled: Stalled | None = None
 
 
-class Job(_Resource):
+class Job(Resource):
     id: str
     parent_id: str | None = None
     name: str | None = None
@@ -244,7 +244,7 @@ class Job(_Resource):
         return self.state in {"completed", "completed_with_errors", "failed", "cancelled"}
 
 
-class ActedOn(_Resource):
+class ActedOn(Resource):
     """The effect of an action on one job; `state` is None for a job that is gone, `error` why nothing was done."""
 
     job_id: str
@@ -252,102 +252,3 @@ class ActedOn(_Resource):
     state: str | None = None
     exports: int = 0
     error: Failure | None = None
-
-
-class ImageError(_Resource):
-    run_id: str
-    image_id: int
-    file_name: str
-    code: str
-    message: str
-    stage: str | None = None
-
-
-class RunImage(_Resource):
-    """An image in the list of a run. Figures that it does not have, or an older server does not send, are None."""
-
-    image_id: int
-    file_name: str
-    outcome: str
-    mask_count: int | None = None
-    error_code: str | None = None
-    image_ms: float | None = None
-    predicted_iou: float | None = None
-    iou: float | None = None
-
-
-class ImageStage(_Resource):
-    """Time of a stage in milliseconds: this image's share, and that of its batch."""
-
-    ms: float
-    batch_ms: float | None = None
-
-
-class ImageResult(_Resource):
-    """Result of one image in a run.
-
-    `round_trip_ms` is the time from the request to Triton until its reply; None from an older server.
-    """
-
-    image_id: int
-    file_name: str
-    outcome: str
-    stages: dict[str, ImageStage]
-    masks: tuple[dict[str, Any], ...] = ()
-    round_trip_ms: float | None = None
-    batch_size: int | None = None
-    warmup: bool | None = None
-    peak_memory_bytes: int | None = None
-    peak_reserved_bytes: int | None = None
-    energy_j: float | None = None
-
-
-class Annotation(_Resource):
-    """An annotation of an image, and the mask that fits it best.
-
-    `segmentation` is COCO's compressed run lengths. `iou` (0 to 1), `mask_index` and `found` (IoU 0.5 or more) compare
-    it with the masks of the run; they are None for a group (`iscrowd`).
-    """
-
-    annotation_id: int
-    category_id: int
-    category: str | None = None
-    bbox: tuple[float, float, float, float]
-    area: float
-    iscrowd: bool = False
-    segmentation: dict[str, Any]
-    iou: float | None = None
-    mask_index: int | None = None
-    found: bool | None = None
-
-
-class MaskMatch(_Resource):
-    """The annotation with which a mask agrees best, and their IoU; None without annotations."""
-
-    iou: float | None = None
-    annotation_id: int | None = None
-
-
-class ImageAnnotations(_Resource):
-    """Annotations of an image, and a match for each of its masks. `annotated` is False if the dataset has none."""
-
-    image_id: int
-    annotated: bool
-    annotations: tuple[Annotation, ...] = ()
-    masks: tuple[MaskMatch, ...] = ()
-
-
-class Neighbour(_Resource):
-    image_id: int
-    file_name: str
-    outcome: str
-
-
-class ImageNeighbours(_Resource):
-    """Place of an image in its run, from 0, and the recorded images before and after it."""
-
-    image_id: int
-    position: int
-    total: int
-    previous: Neighbour | None = None
-    next: Neighbour | None = None

@@ -11,9 +11,10 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from samfleet.client.client import SamfleetClient
+from samfleet.client.image_schemas import ImageError
 from samfleet.client.results import ResultLines, SegmentResult, frame
 from samfleet.client.saving import Target, exported, targets
-from samfleet.client.schemas import ImageError, Job, Run
+from samfleet.client.schemas import Job, Run
 from samfleet.client.segmenting import Made, removed
 from samfleet.client.transport import ApiError, ApiUnreachable, Retries
 

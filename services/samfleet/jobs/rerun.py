@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from samfleet.db.models import Job, Run
 from samfleet.jobs.cancel import JobNotFound
-from samfleet.jobs.submit import JobRequest
+from samfleet.jobs.job_request import JobRequest
 
 
 def rerun_request(session: Session, tenant_id: uuid.UUID, parent_id: uuid.UUID, **changes: Any) -> JobRequest:

@@ -7,9 +7,10 @@ from typing import Annotated
 from fastapi import APIRouter, Header, Query, Response
 
 from samfleet.jobs.cancel import JobNotFound
+from samfleet.jobs.job_request import IdempotencyConflict
 from samfleet.jobs.prompt_budget import PromptLimits
 from samfleet.jobs.quotas import JobTooLarge, Quotas, TooManyOpenImages, TooManyOpenJobs
-from samfleet.jobs.submit import IdempotencyConflict, submit_job
+from samfleet.jobs.submit import submit_job
 from samfleet.labels import LabelsInvalid
 from samfleet.logging import get_logger
 from samfleet_api.dependencies import QueueValue, ReadSessionValue, SettingsValue, TenantId, WriteSessionValue

@@ -10,8 +10,7 @@ from samfleet.datasets.directory import DatasetEmpty
 from samfleet.datasets.service import DatasetNotFound, DatasetNotSealed
 from samfleet.exports.errors import ExportFormatUnknown
 from samfleet.jobs.cancel import JobNotFound
-from samfleet.jobs.rerun import rerun_request
-from samfleet.jobs.submit import (
+from samfleet.jobs.job_request import (
     AnnotationsMissing,
     DetectionsMissing,
     JobInvalid,
@@ -20,6 +19,7 @@ from samfleet.jobs.submit import (
     PromptsMissing,
     ReuseNotPossible,
 )
+from samfleet.jobs.rerun import rerun_request
 from samfleet.jobs.weights import VariantWithoutWeights
 from samfleet.labels import LabelsInvalid
 from samfleet.licences import LicenceNotAccepted

@@ -12,8 +12,8 @@ from samfleet.datasets.service import DatasetNotFound
 from samfleet.datasets.url_sources import UrlNotAllowed
 from samfleet.image_errors import ImageFailed
 from samfleet.jobs.file_prompts import PromptMaskMismatch, PromptOutsideImage
+from samfleet.jobs.job_request import PoolNotFound
 from samfleet.jobs.queue import QueueUnavailable
-from samfleet.jobs.submit import PoolNotFound
 from samfleet.jobs.weights import VariantWithoutWeights
 from samfleet.licences import LicenceNotAccepted
 from samfleet.logging import correlation_id

@@ -20,8 +20,8 @@ from samfleet.db.session import read_only
 from samfleet.errors import NotFound, SamfleetError
 from samfleet.image_errors import ImageEmpty, ImageTooLarge
 from samfleet.jobs.file_prompts import file_prompt
+from samfleet.jobs.job_request import PoolNotFound
 from samfleet.jobs.outcomes import FilePrompt
-from samfleet.jobs.submit import PoolNotFound
 from samfleet.jobs.task import EverythingJobTask, parse_job_task
 from samfleet.jobs.weights import require_weights
 from samfleet.masks.image_file import upright_size

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from samfleet.client.client import SamfleetClient
-from samfleet.client.schemas import ImageError, Job, Run, StageTimes
+from samfleet.client.image_schemas import ImageError
+from samfleet.client.schemas import Job, Run, StageTimes
 from samfleet.files import write_json
 from samfleet_cli.jobs.output_folder import DATASET_FILE, FORMS, SUMMARY_FILE
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from samfleet.client.schemas import ImageResult
+from samfleet.client.image_schemas import ImageResult
 from samfleet.masks.record import MaskRecord
 from samfleet_cli.tuning.figures import Figures
 from samfleet_models.precision.mask_agreement import ImageAgreement, figures_of, pair_ious

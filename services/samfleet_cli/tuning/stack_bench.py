@@ -11,8 +11,9 @@ from typing import Any
 
 from samfleet.client.client import SamfleetClient
 from samfleet.client.create_dataset import create_dataset
+from samfleet.client.image_schemas import ImageResult
 from samfleet.client.local_source import Source
-from samfleet.client.schemas import ImageResult, Job
+from samfleet.client.schemas import Job
 from samfleet.client.transport import ApiError
 from samfleet.client.wait import follow_job
 from samfleet.errors import Conflict, SamfleetError

@@ -8,7 +8,7 @@ from pathlib import Path
 from fixtures.api.running_api import Api, Tenant
 from fixtures.worker.recorded_jobs import carry_out, failed, segmented, write_pictures
 from samfleet.client.client import SamfleetClient
-from samfleet.client.schemas import Neighbour
+from samfleet.client.image_schemas import Neighbour
 from samfleet.jobs.outcomes import ImageOutcome, ShardImage
 
 

@@ -15,11 +15,11 @@ from samfleet.db.session import transaction
 from samfleet.jobs import finish
 from samfleet.jobs.export import Export, ExportFormat, iter_export, recorded_parts
 from samfleet.jobs.finish import finish_run
+from samfleet.jobs.job_request import AnnotationsMissing
 from samfleet.jobs.outcomes import ImageOutcome
 from samfleet.jobs.parts import part_key, part_row
 from samfleet.jobs.queue import MemoryTaskQueue
 from samfleet.jobs.record import record
-from samfleet.jobs.submit import AnnotationsMissing
 from samfleet.masks.record import MaskRecord
 from samfleet.quality.segmentation import annotation_rle
 from samfleet.storage.jsonl import write_jsonl_zst

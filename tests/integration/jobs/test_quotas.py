@@ -19,11 +19,12 @@ from samfleet.jobs.abandon import MOST_FAILURES, bounded_planning
 from samfleet.jobs.cancel import cancel_job
 from samfleet.jobs.dispatch import dispatch_run
 from samfleet.jobs.finish import finish_run
+from samfleet.jobs.job_request import IdempotencyConflict, JobRequest
 from samfleet.jobs.pause import pause_job
 from samfleet.jobs.queue import MemoryTaskQueue
 from samfleet.jobs.quotas import JobTooLarge, Quotas, TooManyOpenImages, TooManyOpenJobs
 from samfleet.jobs.retry import retry_job
-from samfleet.jobs.submit import IdempotencyConflict, JobRequest, submit_job
+from samfleet.jobs.submit import submit_job
 from samfleet.storage.memory_store import MemoryStore
 
 

@@ -46,12 +46,12 @@ from samfleet.jobs.clean import CleanLimits, clean
 from samfleet.jobs.delete import delete_job
 from samfleet.jobs.export import recorded_parts
 from samfleet.jobs.finish import finish_run
+from samfleet.jobs.job_request import ReuseNotPossible
 from samfleet.jobs.parts import part_key, read_parts
 from samfleet.jobs.plan import plan_job
 from samfleet.jobs.queue import MemoryTaskQueue
 from samfleet.jobs.record import record
 from samfleet.jobs.reuse import ReusedImage, shard_rows, take_over
-from samfleet.jobs.submit import ReuseNotPossible
 from samfleet.rollups.rebuild import rebuild_run
 from samfleet.storage.jsonl import write_jsonl_zst
 from samfleet.storage.memory_store import MemoryStore

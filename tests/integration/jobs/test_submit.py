@@ -23,9 +23,10 @@ from samfleet.datasets.copying import PromptsRow
 from samfleet.db.models import DatasetState, Job, JobEvent, JobState, Run, RunState, WorkerHeartbeat
 from samfleet.db.session import commit, transaction
 from samfleet.errors import SamfleetError
+from samfleet.jobs.job_request import JobRequest
 from samfleet.jobs.prompt_budget import PromptLimits
 from samfleet.jobs.queue import MemoryTaskQueue, SentTask
-from samfleet.jobs.submit import JobRequest, submit_job
+from samfleet.jobs.submit import submit_job
 from samfleet.jobs.weights import VariantWithoutWeights
 from samfleet.licences import LicenceNotAccepted
 from samfleet.quality.measures import AnnotationMasksMissing

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from samfleet.variants.task import EverythingParameters, TaskInvalid, task_from_dict
-from samfleet_api.jobs.schemas import SAMPLERS_EXTENSION, SubmitJob
+from samfleet_api.jobs.schemas import SubmitJob
+from samfleet_api.jobs.task_schemas import SAMPLERS_EXTENSION
 
 
 def parameters() -> dict[str, dict[str, Any]]:

@@ -4,7 +4,8 @@ import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from samfleet.client.schemas import ImageError, Job
+from samfleet.client.image_schemas import ImageError
+from samfleet.client.schemas import Job
 from samfleet.client.steps import Call, Pages
 from samfleet.client.values import unchanged, without_none
 

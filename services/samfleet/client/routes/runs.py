@@ -3,7 +3,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from samfleet.client.schemas import ImageAnnotations, ImageNeighbours, ImageResult, Run, RunImage
+from samfleet.client.image_schemas import ImageAnnotations, ImageNeighbours, ImageResult, RunImage
+from samfleet.client.schemas import Run
 from samfleet.client.steps import Call, Pages
 from samfleet.client.values import unchanged, without_none
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from pycocotools import mask as coco_mask
 
-from samfleet.client.schemas import ImageResult
+from samfleet.client.image_schemas import ImageResult
 from samfleet_cli.tuning.rounds import Rounds
 
 
