@@ -215,26 +215,6 @@ def test_both_sides_of_a_comparison_must_exist(reader: Tenant) -> None:
     assert (answer.status_code, answer.json()["code"]) == (422, "variant_unknown")
 
 
-def test_only_the_same_work_is_compared(api: Api, tenant: Tenant, folder: Path) -> None:
-    """One variant has small grids and the other large ones, then both the same, then the same on other images."""
-    sides = {"by": "variant", "a": "mobile_sam", "b": "sam_vit_b"}
-    grids = ({"kind": "everything", "points_per_side": side} for side in (8, 32))
-    for variant, task in zip(("mobile_sam", "sam_vit_b"), grids, strict=True):
-        carry_out(api, new_job(tenant, folder, variants=[variant], task=task))
-    answer = tenant.http.get("/v1/reports/compare", params=sides).json()
-    assert answer["rows"] == []
-    assert "mobile_sam: everything, 8 points per side on" in answer["note"]
-    assert "sam_vit_b: everything, 32 points per side on" in answer["note"]
-
-    task = {"kind": "everything", "points_per_side": 8}
-    carry_out(api, new_job(tenant, folder, variants=["sam_vit_b"], task=task))
-    (row,) = rows(tenant, "compare", **sides)
-    assert (row["task_in_words"], row["dataset"]) == ("everything, 8 points per side", folder.name)
-    carry_out(api, new_job(tenant, folder, variants=["sam_vit_b"], task=task, images=5))
-    (row,) = rows(tenant, "compare", **sides)
-    assert (row["n_a"], row["n_b"]) == (3, 3)
-
-
 def test_cost_needs_a_price(tenant: Tenant, other_tenant: Tenant, measured: None) -> None:
     assert {row["cost"] for row in rows(tenant, "cost")} == {None}
     machine = machines(tenant)["A CPU (2 threads)"]
