@@ -3,7 +3,7 @@
 import { h } from "/dashboard/static/dom.js";
 
 /** @param {string} name */
-export const inWords = (name) => (name === "reviewed" ? "review state" : name.replaceAll("_", " "));
+const inWords = (name) => (name === "reviewed" ? "review state" : name.replaceAll("_", " "));
 
 /** @type {Record<string, string>} */
 const UNITS = { tolerance: "pixels", min_area: "pixels", min_score: "0 to 1" };

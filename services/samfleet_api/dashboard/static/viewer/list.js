@@ -10,7 +10,7 @@ import { sortKey } from "/dashboard/static/viewer/masks.js";
 const share = (value) => (value === null ? "–" : value.toFixed(2));
 
 /** @param {Viewer.Colour} colour */
-export function swatch(colour) {
+function swatch(colour) {
   const element = h("span", { class: "swatch" });
   element.style.background = `rgb(${colour.join(" ")})`; // by script: the content security policy forbids style attributes
   return element;

@@ -5,7 +5,7 @@ const GOLDEN_RATIO = (5 ** 0.5 - 1) / 2;
 
 // Return the colour that the API's pictures give the mask of this index.
 /** @type {(index: number) => Viewer.Colour} */
-export function colourOf(index) {
+function colourOf(index) {
   const hue = 6 * ((index * GOLDEN_RATIO) % 1),
     value = Math.floor(index / 8) % 2 ? 0.8 : 1;
   /** @param {number} shift */
