@@ -95,9 +95,9 @@ def exported(page: Page, name: str) -> Path:
     section = page.locator("#exports")
     card = section.locator(f"[data-format={name}]")
     if not card.is_visible():
-        section.locator("details", has=card).locator("summary").first.click()
+        section.locator("details", has=page.locator(f"[data-format={name}]")).locator("summary").first.click()
     card.get_by_role("button").click()
-    row = section.locator("[data-export]").first
+    row = section.locator("[data-export]").filter(has_text=f".{name}.")
     expect(row).to_contain_text("completed")
     with page.expect_download() as download:
         row.get_by_role("link", name="Download").click()
@@ -120,7 +120,7 @@ def test_photographs_are_dropped_segmented_compared_reviewed_exported_and_delete
         reject(page, pictures)
         looked_at(page, job)
         section = page.locator("#exports")
-        section.get_by_label("Run").select_option(label=re.compile(FIXED))
+        section.get_by_label("Run").select_option(FIXED)
         section.get_by_text("Options for all formats").click()
         section.get_by_label("review state").select_option("rejected")
         rejected = exported(page, "cvat").read_text()

@@ -117,7 +117,7 @@ export class Catalogue {
     return h(
       "li",
       { class: "card", "data-format": name },
-      h("div", { class: "head" }, h("h4", {}, titleOf(name)), h("code", { class: "soft" }, `.${extension}`)),
+      h("div", { class: "head" }, h("h3", {}, titleOf(name)), h("code", { class: "soft" }, `.${extension}`)),
       h("p", { class: "soft" }, purposeOf(description)),
       h("div", { class: "head" }, size, button),
     );
