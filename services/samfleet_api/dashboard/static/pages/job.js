@@ -36,12 +36,20 @@ function keptUntil(job) {
   return job.keep_days && `${count(job.keep_days)} ${job.keep_days === 1 ? "day" : "days"} after its end`;
 }
 
-// Link to the page that shows the masks of the first runs side by side.
+// Links to the other pages about a job.
 /** @param {Api.Job} job */
-function comparing({ runs }) {
-  if (runs.length < 2) return "";
+function pagesOf({ id, runs }) {
   const query = new URLSearchParams(runs.slice(0, 4).map((run) => ["run", run.id]));
-  return h("p", {}, h("a", { href: `/dashboard/compare?${query}` }, "Compare the masks of the runs"));
+  const links = [
+    h("a", { href: `/dashboard/jobs/${id}/images?run=${runs[0].id}` }, "All images"),
+    runs.length > 1 && h("a", { href: `/dashboard/compare?${query}` }, "Compare the masks of the runs"),
+    h("a", { href: `/dashboard/reports/latency?job=${id}` }, "Reports of this job"),
+  ];
+  return h(
+    "nav",
+    { class: "links", "aria-label": "Pages of the job" },
+    links.filter((link) => link !== false),
+  );
 }
 
 // The parts of the page that every event updates: the progress bar, its line and the table of runs.
@@ -129,8 +137,7 @@ export async function show(main, asked) {
     moving.error,
     moving.stalled,
     moving.about,
-    h("p", {}, h("a", { href: `/dashboard/reports/latency?job=${id}` }, "Reports of this job")),
-    comparing(job),
+    pagesOf(job),
     moving.actions,
     h(
       "p",
