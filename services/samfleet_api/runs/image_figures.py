@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import BigInteger, ColumnElement, Double, Integer, and_, case, literal, literal_column, text
+from sqlalchemy import BigInteger, ColumnElement, Double, Integer, and_, case, exists, literal, literal_column, text
 
-from samfleet.db.models import DatasetImage, ImageResult, Outcome
+from samfleet.db.models import DatasetImage, ImageResult, ImageReview, Outcome
 from samfleet.db.models.results import COMPARED_SQL, IMAGE_MS_SQL, IOU_SQL, SCORED_SQL, SUCCEEDED_SQL, TIMED_SQL
 
 
@@ -19,6 +19,14 @@ class ListedOutcome(enum.StrEnum):
     SUCCEEDED = "succeeded"
     FAILED = "failed"
     PENDING = "pending"  # not recorded; final if the run was cancelled or failed
+
+
+class ListedReview(enum.StrEnum):
+    """State of the review of a segmented image."""
+
+    REVIEWED = "reviewed"  # no mask is undecided
+    UNREVIEWED = "unreviewed"
+    REJECTED = "rejected"  # at least one mask is rejected
 
 
 class Figure(enum.StrEnum):
@@ -103,12 +111,15 @@ class ImageFilter:
     name: str | None = None
     error_code: str | None = None
     figures: Mapping[Figure, Between] | None = None
+    review: ListedReview | None = None
 
     @property
     def only(self) -> ListedOutcome | None:
         """The only outcome that a matching image may have; None: any."""
         if self.outcome is not None:
             return self.outcome
+        if self.review is not None:
+            return ListedOutcome.SUCCEEDED
         return ListedOutcome.FAILED if self.error_code is not None else None
 
     def of_outcome(self) -> list[ColumnElement[bool]]:
@@ -133,10 +144,21 @@ class ImageFilter:
             bounds = list(between.conditions(figure))
             if bounds and figure is not without:
                 found.append(and_(FIGURES[figure].condition, *bounds))
+        if self.review is not None:
+            found.append(and_(ImageResult.outcome == Outcome.SUCCEEDED, _has_review(self.review)))
         return found
 
     def bounds(self, figure: Figure) -> list[ColumnElement[bool]]:
         return list((self.figures or {}).get(figure, Between()).conditions(figure))
+
+
+def _has_review(state: ListedReview) -> ColumnElement[bool]:
+    of_image = (ImageReview.run_id == ImageResult.run_id) & (ImageReview.image_id == ImageResult.image_id)
+    if state is ListedReview.REJECTED:
+        return exists().where(of_image, ImageReview.rejected > 0)
+    undecided = ImageReview.masks - ImageReview.accepted - ImageReview.rejected - ImageReview.deleted
+    reviewed = exists().where(of_image, undecided == 0)
+    return reviewed if state is ListedReview.REVIEWED else ~reviewed
 
 
 def big(value: int) -> ColumnElement[int]:

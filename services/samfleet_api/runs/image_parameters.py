@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import Depends, Query
 
 from samfleet.errors import InvalidInput
-from samfleet_api.runs.image_figures import Between, Figure, ImageFilter, ImageOrder, ListedOutcome
+from samfleet_api.runs.image_figures import Between, Figure, ImageFilter, ImageOrder, ListedOutcome, ListedReview
 from samfleet_api.schemas import StorableText
 
 MOST_MASKS = 2**31 - 1  # the column's limit
@@ -41,6 +41,13 @@ ErrorCode = Annotated[
     StorableText | None,
     Query(max_length=64, description="Only failed images with this error.", examples=["image_truncated"]),
 ]
+Review = Annotated[
+    ListedReview | None,
+    Query(
+        description="Only segmented images whose review is complete (`reviewed`) or not (`unreviewed`), or that have a "
+        "rejected mask (`rejected`)."
+    ),
+]
 Sort = Annotated[
     ImageOrder,
     Query(
@@ -68,6 +75,7 @@ def _image_filter(
     max_predicted_iou: PredictedIou = None,
     min_iou: Iou = None,
     max_iou: Iou = None,
+    review: Review = None,
 ) -> ImageFilter:
     figures = {
         Figure.MASK_COUNT: Between(min_mask_count, max_mask_count),
@@ -77,7 +85,7 @@ def _image_filter(
     for figure, (low, high) in ((figure, (one.low, one.high)) for figure, one in figures.items()):
         if low is not None and high is not None and low > high:
             raise ImageBoundsInvalid(f"min_{figure} is {low} and max_{figure} is {high}; exchange them")
-    return ImageFilter(outcome, file_name, error_code, figures)
+    return ImageFilter(outcome, file_name, error_code, figures, review)
 
 
 ImageFilterValue = Annotated[ImageFilter, Depends(_image_filter)]

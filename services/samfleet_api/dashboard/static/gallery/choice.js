@@ -7,6 +7,7 @@ export const FILTERS = [
   "outcome",
   "error_code",
   "file_name",
+  "review",
   ...RANGES.flatMap((figure) => [`min_${figure}`, `max_${figure}`]),
 ];
 

@@ -27,6 +27,14 @@ const ORDERS_BY_IOU = [
   ["-iou", "highest IoU"],
 ];
 
+/** @type {[string, string][]} */
+const REVIEWS = [
+  ["", "any"],
+  ["unreviewed", "not reviewed"],
+  ["reviewed", "reviewed"],
+  ["rejected", "with rejected masks"],
+];
+
 /** @type {(label: string, options: [string, string][], value: string, change: (value: string) => void) => HTMLElement} */
 function choice(label, options, value, change) {
   const known = options.some(([one]) => one === value)
@@ -104,13 +112,18 @@ export function filtersOf(job, run, errors, change) {
     choice("Run", names, run.id, (value) => change({ run: value })),
     h("label", {}, "File name", search),
     choice("Outcome", outcomes, outcome, (value) =>
-      change({ outcome: value, error_code: "", ...(value === "failed" || value === "pending" ? { sort: "" } : {}) }),
+      change({
+        outcome: value,
+        error_code: "",
+        ...(value === "failed" || value === "pending" ? { sort: "", review: "" } : {}),
+      }),
     ),
     errors.length || filter("error_code")
       ? choice("Error", [["", "any"], ...errors], filter("error_code"), (value) =>
-          change({ error_code: value, ...(value ? { outcome: "failed", sort: "" } : {}) }),
+          change({ error_code: value, ...(value ? { outcome: "failed", sort: "", review: "" } : {}) }),
         )
       : null,
+    without ? null : choice("Review", REVIEWS, filter("review"), (value) => change({ review: value })),
     figures.map((figure) => range(figure, change)),
     without ? null : choice("Sort by", orders, filter("sort"), (value) => change({ sort: value })),
     filtered ? h("button", { type: "button", onclick: clear }, "Clear filters") : null,
