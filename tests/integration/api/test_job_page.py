@@ -151,6 +151,8 @@ def test_the_images_of_a_run_are_in_dataset_order(api: Api, tenant: Tenant, fold
         "mask_count": 0,
         "error_code": "image_truncated",
         "image_ms": None,
+        "predicted_iou": None,
+        "iou": None,
     }
     assert (by_id[3]["outcome"], by_id[3]["mask_count"], by_id[3]["image_ms"]) == ("succeeded", 2, 15.5)
     assert (by_id[12]["outcome"], by_id[12]["mask_count"], by_id[12]["image_ms"]) == ("pending", None, None)

@@ -48,7 +48,7 @@ def export(api: Api, tenant: Tenant, run_id: str) -> dict[str, Any]:
 def test_exports_are_managed(api: Api, tenant: Tenant, run_id: str, tmp_path: Path) -> None:
     assert [line.split("\t")[0] for line in run(api, tenant, "formats", "--plain").splitlines()][:2] == [
         "coco",
-        "coco_polygons",
+        "coco_pair",
     ]
     options = ("--min-area", "5", "--min-score", "0.5", "--category-name", "fish", "--one-class", "--keep-days", "3")
     created = json.loads(run(api, tenant, "create", run_id[:8], "instances", *options, "--json"))

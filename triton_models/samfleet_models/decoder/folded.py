@@ -25,7 +25,7 @@ from samfleet_models.decoder.interface import DrawnMasks
 from samfleet_models.decoder.mask_logits import Drawing, PlainDrawing
 from samfleet_models.decoder.numerics import Types
 from samfleet_models.decoder.tables import ByHead, ByTile, Layout, PairsByTile
-from samfleet_models.decoder.threads import PromptThreads
+from samfleet_models.decoder.threads import PromptThreads, joined
 from samfleet_models.decoder.token_matrices import TokenMatrices
 from samfleet_models.decoder.triton_drawing import TritonDrawing
 from samfleet_models.decoder.triton_pass import TritonPass
@@ -176,7 +176,7 @@ class FoldedDecoder:
         """
         # The steps on tokens are many small operators: torch's own threads would spend more on waiting for each other.
         shares = threads.shares(len(coords))
-        prompt = torch.cat(threads.map(lambda _, rows: self._prompt_tokens(coords[rows], labels[rows]), shares))
+        prompt = joined(threads.map(lambda _, rows: self._prompt_tokens(coords[rows], labels[rows]), shares))
         pairs, pixels = HEADS * prompt.shape[1], contexts[0].size
         layout = {"differences": self.compiled, "by_tile": isinstance(self._drawing, FusedDrawing)}
         factors = Factors.taken(workspace, len(prompt), pairs, pixels, self._types.scoring, **layout)
@@ -196,8 +196,8 @@ class FoldedDecoder:
             tokens = part.run(prompt[rows], factors.group(rows))
             return tokens, self._mask_decoder.predicted_ious(tokens).float()
 
-        tokens, ious = (torch.cat(parts) for parts in zip(*threads.map(transformed, shares), strict=True))
-        return LaunchedScores(ious, tokens, factors)
+        tokens, ious = zip(*threads.map(transformed, shares), strict=True)
+        return LaunchedScores(joined(ious), torch.cat(tokens), factors)  # the tokens may be part of a workspace
 
     def _prompt_tokens(self, coords: Tensor, labels: Tensor) -> Tensor:
         return self._mask_decoder.output_tokens(self._prompt_encoder(coords, labels))
@@ -232,7 +232,7 @@ class FoldedDecoder:
             return self._mask_decoder.mask_kernels(tokens, rows[own], masks[own])
 
         shares = self._threads.shares(len(rows)) or [slice(0, 0)]
-        return torch.cat(self._threads.map(of_share, shares)).to(self._types.drawing)
+        return joined(self._threads.map(of_share, shares)).to(self._types.drawing)
 
     def _fitting(self, most: int, each: int) -> int:
         """Return the number of prompts to process at once: at most `most`, limited by free memory."""

@@ -13,6 +13,7 @@ from itertools import pairwise
 from typing import TypeVar
 
 import torch
+from torch import Tensor
 
 from samfleet_models.decoder.workspace import Workspace
 
@@ -76,3 +77,8 @@ class PromptThreads:
         begun.wait()
         torch.set_num_threads(self.count)
         return pool
+
+
+def joined(parts: Sequence[Tensor]) -> Tensor:
+    """Concatenate the results of shares. A single one is returned as it is, so it must not be part of a workspace."""
+    return parts[0] if len(parts) == 1 else torch.cat(list(parts))

@@ -74,6 +74,8 @@
 - name: SAMFLEET_ACCEPT_LICENSES
   value: {{ join "," . | quote }}
 {{- end }}
+- name: SAMFLEET_ALLOW_PULLS
+  value: "false"  # pods mount the weights read-only; the weights Job fetches them
 {{- if or .Values.variants.own .Values.variants.volume }}
 - name: SAMFLEET_VARIANTS_DIR
   value: /var/lib/samfleet/variants
