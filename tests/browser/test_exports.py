@@ -53,10 +53,11 @@ def test_an_export_is_sized_built_downloaded_and_deleted(
     expect(section.locator("[data-format=overlays] .size")).to_have_text("Size known when it is built")
     section.get_by_label("review state").select_option("unreviewed")
     expect(card.locator(".size")).to_have_text("Size known when it is built")
+    section.get_by_label("review state").select_option("all")
     section.get_by_role("button", name="Export COCO file", exact=True).click()
     row = section.locator("[data-export]")
     expect(row).to_contain_text("queued")
-    expect(row).to_contain_text("min area 5, category name fish, one class true, review state unreviewed")
+    expect(row).to_contain_text("min area 5, category name fish, one class true")
     expect(row).to_contain_text("kept 9 days")
     (export,) = tenant.http.get(f"/v1/runs/{run_id}/exports").json()["items"]
     build_export(api.engine, api.store, uuid.UUID(export["id"]), 1000)

@@ -34,8 +34,8 @@ def test_run_lengths_of_pycocotools_are_decoded(page: Page) -> None:
 
 def test_masks_have_the_colours_of_the_api_pictures(page: Page) -> None:
     script = """async () => {
-        const { colourOf } = await import("/dashboard/static/viewer/masks.js");
-        return Array.from({ length: 40 }, (_, index) => colourOf(index));
+        const { rowsOf } = await import("/dashboard/static/viewer/masks.js");
+        return rowsOf(Array.from({ length: 40 }, () => ({}))).map((row) => row.colour);
     }"""
     assert np.abs(np.array(page.evaluate(script)) - [mask_colour(index) for index in range(40)]).max() <= 1
 
