@@ -30,9 +30,8 @@ PATIENCE_MS = 120_000
 def pages(loaded: Loaded) -> dict[str, MeasuredPage]:
     job, run = loaded.job_id, loaded.run_id
     return {
-        "job": MeasuredPage(f"/dashboard/jobs/{job}", "#gallery img"),
-        "gallery": MeasuredPage(f"/dashboard/jobs/{job}/images?run={run}", ".gallery img"),
-        "image": MeasuredPage(f"/dashboard/runs/{run}/images/1", "canvas", ".mask-list"),
+        "gallery": MeasuredPage(f"/dashboard/jobs/{job}/images?run={run}", ".tile"),
+        "image": MeasuredPage(f"/dashboard/runs/{run}/images/1", ".grid .grid-row[role=row] >> nth=3", ".grid"),
     }
 
 
