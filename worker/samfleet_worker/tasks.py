@@ -10,13 +10,13 @@ import uuid
 from dataclasses import replace
 
 from samfleet.comparisons.build import build_comparison
-from samfleet.comparisons.sweep import sweep_comparisons
+from samfleet.comparisons.states import COMPARISONS
 from samfleet.datasets.service import InputLimits
 from samfleet.db.session import transaction
 from samfleet.exports.build import build_export
 from samfleet.exports.delete import delete_expired_exports
 from samfleet.exports.of_jobs import request_due_exports
-from samfleet.exports.sweep import sweep_exports
+from samfleet.exports.states import EXPORTS
 from samfleet.jobs.abandon import bounded_finishing, bounded_listing, bounded_planning
 from samfleet.jobs.clean import clean
 from samfleet.jobs.dispatch import dispatch_run
@@ -105,9 +105,9 @@ def _register_periodic_tasks(app: WorkerApp) -> None:
     def sweep_once(self: SamfleetTask) -> None:
         services = self.services
         with transaction(services.engine) as session:
-            exports = sweep_exports(session, services.queue, services.sweep_limits.resend_after)
+            exports = EXPORTS.sweep(session, services.queue, services.sweep_limits.resend_after)
             exports += request_due_exports(session, services.queue)
-            comparisons = sweep_comparisons(session, services.queue, services.sweep_limits.resend_after)
+            comparisons = COMPARISONS.sweep(session, services.queue, services.sweep_limits.resend_after)
             resend_pulls(session, services.queue)
         swept = sweep(services.engine, services.queue, services.store, services.sweep_limits)
         swept = replace(swept, exports_resent=exports, comparisons_resent=comparisons)

@@ -20,27 +20,21 @@ from samfleet.comparisons.claim import (
     add_images,
     annotated_ious,
     claim_comparison,
-    fail_claimed,
-    release_comparison,
 )
 from samfleet.comparisons.errors import ComparisonFailed
 from samfleet.comparisons.matching import agreement, match_masks
 from samfleet.comparisons.reading import Place, Row, side_by_side
+from samfleet.comparisons.states import COMPARISONS
 from samfleet.db.models import Outcome
 from samfleet.db.session import read_only, transaction
-from samfleet.errors import SamfleetError, describe
-from samfleet.jobs.abandon import DATABASE_AWAY
+from samfleet.jobs.built_rows import ClaimLost
 from samfleet.logging import get_logger
 from samfleet.storage.store import ObjectStore
 
 log = get_logger(__name__)
 
 IMAGES_AT_ONCE = 500
-SECONDS_AT_ONCE = 5.0  # well below `samfleet.comparisons.sweep.SILENT_AFTER`
-
-
-class _Lost(Exception):
-    """The comparison was deleted, or another worker has claimed it."""
+SECONDS_AT_ONCE = 5.0  # well below `samfleet.jobs.built_rows.SILENT_AFTER`
 
 
 def build_comparison(engine: Engine, store: ObjectStore, comparison_id: uuid.UUID) -> None:
@@ -51,29 +45,8 @@ def build_comparison(engine: Engine, store: ObjectStore, comparison_id: uuid.UUI
     """
     with transaction(engine) as session:
         claimed = claim_comparison(session, comparison_id)
-    if claimed is None:
-        return
-    try:
-        _build(engine, store, claimed)
-    except _Lost:
-        log.info("comparison.lost", comparison_id=str(comparison_id))
-    except DATABASE_AWAY:
-        raise  # the sweeper finds the silent comparison
-    except SamfleetError as error:
-        if error.retryable:
-            with transaction(engine) as session:
-                release_comparison(session, claimed)
-            raise
-        _fail(engine, claimed, error.code, error.message)
-    except Exception as error:
-        _fail(engine, claimed, ComparisonFailed.code, f"the comparison could not be computed: {describe(error)}")
-        raise
-
-
-def _fail(engine: Engine, claimed: ClaimedComparison, code: str, message: str) -> None:
-    log.warning("comparison.failed", comparison_id=str(claimed.id), code=code, reason=message)
-    with transaction(engine) as session:
-        fail_claimed(session, claimed, code, message)
+    if claimed is not None:
+        COMPARISONS.build(engine, claimed, lambda: _build(engine, store, claimed))
 
 
 def _build(engine: Engine, store: ObjectStore, claimed: ClaimedComparison) -> None:
@@ -88,7 +61,7 @@ def _build(engine: Engine, store: ObjectStore, claimed: ClaimedComparison) -> No
 class _Batch:
     """Compared images that are not written yet. Writing them is also a sign of life.
 
-    Raises `_Lost` when the comparison is no longer this worker's.
+    Raises `ClaimLost` when the comparison is no longer this worker's.
     """
 
     engine: Engine
@@ -111,7 +84,7 @@ class _Batch:
         with transaction(self.engine) as session:
             held = add_images(session, self.claimed, self.rows, self.position, last=last)
         if not held:
-            raise _Lost
+            raise ClaimLost
         self.rows.clear()
         self._written_at = time.monotonic()
 

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from samfleet.comparisons.errors import ComparisonOutdated
 from samfleet.comparisons.reading import PartOfRun, parts_of
-from samfleet.comparisons.states import fail_comparison, move_comparison
+from samfleet.comparisons.states import COMPARISONS
 from samfleet.db.copy import copy_rows
 from samfleet.db.models import ComparedImage, Comparison, ComparisonState, ImageResult, Job, Run
 from samfleet.jobs.states import is_final
@@ -51,9 +51,9 @@ def claim_comparison(session: Session, comparison_id: uuid.UUID) -> ClaimedCompa
         return None  # a job was deleted, and the comparison goes with it
     retries = [runs[run_id].retries for run_id in run_ids]
     if retries != [comparison.retries_a, comparison.retries_b] or not all(is_final(run.state) for run in runs.values()):
-        fail_comparison(comparison, ComparisonOutdated.code, ComparisonOutdated().message)
+        COMPARISONS.fail(comparison, ComparisonOutdated.code, ComparisonOutdated().message)
         return None
-    move_comparison(comparison, ComparisonState.RUNNING)
+    COMPARISONS.move(comparison, ComparisonState.RUNNING)
     comparison.token += 1
     comparison.sent_at = func.now()
     session.flush()
@@ -77,7 +77,7 @@ def add_images(
     `rows` are in the columns of `ComparedImage` without the comparison. Returns False if the comparison was deleted or
     is another worker's; then nothing was written.
     """
-    comparison = _lock(session, claimed)
+    comparison = COMPARISONS.lock(session, claimed)
     if comparison is None:
         return False
     copy_rows(session, ComparedImage, [{"comparison_id": claimed.id, **row} for row in rows])
@@ -87,25 +87,5 @@ def add_images(
     comparison.position = comparison.total if last else position
     comparison.sent_at = func.now()
     if last:
-        move_comparison(comparison, ComparisonState.COMPLETED)
+        COMPARISONS.move(comparison, ComparisonState.COMPLETED)
     return True
-
-
-def release_comparison(session: Session, claimed: ClaimedComparison) -> None:
-    """Queue the comparison again; the sweeper sends it. Does nothing if the claim is lost."""
-    comparison = _lock(session, claimed)
-    if comparison is not None:
-        move_comparison(comparison, ComparisonState.QUEUED)
-        comparison.sent_at = func.now()
-
-
-def fail_claimed(session: Session, claimed: ClaimedComparison, code: str, message: str) -> None:
-    """End the comparison with an error. Does nothing if the claim is lost."""
-    comparison = _lock(session, claimed)
-    if comparison is not None:
-        fail_comparison(comparison, code, message)
-
-
-def _lock(session: Session, claimed: ClaimedComparison) -> Comparison | None:
-    held = Comparison.id == claimed.id, Comparison.token == claimed.token, Comparison.state == ComparisonState.RUNNING
-    return session.scalars(select(Comparison).where(*held).with_for_update()).one_or_none()

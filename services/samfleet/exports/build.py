@@ -18,34 +18,28 @@ from sqlalchemy import Engine, select
 from samfleet.datasets.content import NOTHING_REMOTE, Remote, read_image
 from samfleet.db.models import DatasetImage
 from samfleet.db.session import read_only, transaction
-from samfleet.errors import SamfleetError, describe
 from samfleet.exports.claim import (
     ClaimedExport,
     claim_export,
     complete_export,
-    fail_claimed,
-    release_export,
     show_life,
 )
 from samfleet.exports.errors import ExportFailed
 from samfleet.exports.formats import FORMATS
 from samfleet.exports.formats.base import ExportSource
 from samfleet.exports.reviewed import review_of, with_review
+from samfleet.exports.states import EXPORTS
 from samfleet.image_errors import ImageMissing
-from samfleet.jobs.abandon import DATABASE_AWAY
+from samfleet.jobs.built_rows import ClaimLost
 from samfleet.jobs.export import in_chunks
 from samfleet.jobs.parts import read_parts
 from samfleet.logging import get_logger
 from samfleet.masks.large import DEFAULT_LIMITS, PixelLimits
-from samfleet.storage.store import ObjectStore, StorageFull
+from samfleet.storage.store import ObjectStore
 
 log = get_logger(__name__)
 
-SIGN_OF_LIFE_SECONDS = 5.0  # well below `samfleet.exports.sweep.SILENT_AFTER`
-
-
-class _Lost(Exception):
-    """The export was deleted, or another builder has claimed it."""
+SIGN_OF_LIFE_SECONDS = 5.0  # well below `samfleet.jobs.built_rows.SILENT_AFTER`
 
 
 def build_export(
@@ -65,27 +59,8 @@ def build_export(
         claimed = claim_export(session, export_id)
     if claimed is None:
         return
-    try:
-        _build(engine, store, claimed, _Images(engine, store, max_image_bytes, remote, limits))
-    except _Lost:
-        log.info("export.lost", export_id=str(export_id))
-    except DATABASE_AWAY:
-        raise  # the sweeper finds the silent export
-    except SamfleetError as error:
-        if error.retryable and not isinstance(error, StorageFull):
-            with transaction(engine) as session:
-                release_export(session, claimed)
-            raise
-        _fail(engine, claimed, error.code, error.message)
-    except Exception as error:
-        _fail(engine, claimed, ExportFailed.code, f"the export could not be built: {describe(error)}")
-        raise
-
-
-def _fail(engine: Engine, claimed: ClaimedExport, code: str, message: str) -> None:
-    log.warning("export.failed", export_id=str(claimed.id), code=code, reason=message)
-    with transaction(engine) as session:
-        fail_claimed(session, claimed, code, message)
+    images = _Images(engine, store, max_image_bytes, remote, limits)
+    EXPORTS.build(engine, claimed, lambda: _build(engine, store, claimed, images))
 
 
 def _build(engine: Engine, store: ObjectStore, claimed: ClaimedExport, images: _Images) -> None:
@@ -109,7 +84,7 @@ def _build(engine: Engine, store: ObjectStore, claimed: ClaimedExport, images: _
         completed = complete_export(session, claimed, key, size, digest.hexdigest(), review.version if review else None)
     if not completed:
         store.delete(key)
-        raise _Lost
+        raise ClaimLost
     log.info("export.completed", export_id=str(claimed.id), format=claimed.format, bytes=size)
 
 
@@ -123,7 +98,7 @@ def _hashed(chunks: Iterable[bytes], digest: Any) -> Iterator[bytes]:
 class _Life:
     """Signs of life of a builder: its progress, which also keeps the sweeper from sending the task again.
 
-    Raises `_Lost` when the export is no longer this builder's.
+    Raises `ClaimLost` when the export is no longer this builder's.
     """
 
     engine: Engine
@@ -150,7 +125,7 @@ class _Life:
         with transaction(self.engine) as session:
             held = show_life(session, self.claimed, progress)
         if not held:
-            raise _Lost
+            raise ClaimLost
         self._shown_at = time.monotonic()
 
 

@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from samfleet.db.models import Dataset, Export, ExportState, Hardware, Job, ReportSeries, Run
 from samfleet.exports.errors import ExportOutdated
 from samfleet.exports.formats.base import ExportOptions
-from samfleet.exports.states import fail_export, move_export
+from samfleet.exports.states import EXPORTS
 from samfleet.exports.versions import parts_version
 from samfleet.jobs.export import recorded_parts
 from samfleet.jobs.parts import run_prefix
@@ -60,9 +60,9 @@ def claim_export(session: Session, export_id: uuid.UUID) -> ClaimedExport | None
     export, run, categories = found
     parts = recorded_parts(session, run.id)
     if not is_final(run.state) or parts_version(parts) != export.parts_version:
-        fail_export(export, ExportOutdated.code, ExportOutdated().message)
+        EXPORTS.fail(export, ExportOutdated.code, ExportOutdated().message)
         return None
-    move_export(export, ExportState.RUNNING)
+    EXPORTS.move(export, ExportState.RUNNING)
     export.token += 1
     export.progress, export.sent_at = 0.0, func.now()
     options = ExportOptions.from_dict(export.options)
@@ -75,7 +75,9 @@ def claim_export(session: Session, export_id: uuid.UUID) -> ClaimedExport | None
 
 def show_life(session: Session, claimed: ClaimedExport, progress: float) -> bool:
     """Store the progress (0 to 1). Returns False if the export was deleted or is another builder's."""
-    shown = update(Export).where(*_held(claimed)).values(progress=progress, sent_at=func.now()).returning(Export.id)
+    shown = (
+        update(Export).where(*EXPORTS.held(claimed)).values(progress=progress, sent_at=func.now()).returning(Export.id)
+    )
     return session.scalars(shown).one_or_none() is not None
 
 
@@ -86,37 +88,14 @@ def complete_export(
 
     Returns False like `show_life`; then the file is the caller's to delete.
     """
-    export = _lock(session, claimed)
+    export = EXPORTS.lock(session, claimed)
     if export is None:
         return False
-    move_export(export, ExportState.COMPLETED)
+    EXPORTS.move(export, ExportState.COMPLETED)
     if review is not None:
         export.review_version = review
     export.key, export.bytes, export.sha256, export.progress = key, size_bytes, sha256, 1.0
     return True
-
-
-def release_export(session: Session, claimed: ClaimedExport) -> None:
-    """Queue the export again; the sweeper sends it. Does nothing if the claim is lost."""
-    export = _lock(session, claimed)
-    if export is not None:
-        move_export(export, ExportState.QUEUED)
-        export.sent_at = func.now()
-
-
-def fail_claimed(session: Session, claimed: ClaimedExport, code: str, message: str) -> None:
-    """End the export without a file. Does nothing if the claim is lost."""
-    export = _lock(session, claimed)
-    if export is not None:
-        fail_export(export, code, message)
-
-
-def _held(claimed: ClaimedExport) -> tuple[Any, ...]:
-    return Export.id == claimed.id, Export.token == claimed.token, Export.state == ExportState.RUNNING
-
-
-def _lock(session: Session, claimed: ClaimedExport) -> Export | None:
-    return session.scalars(select(Export).where(*_held(claimed)).with_for_update()).one_or_none()
 
 
 def provenance_of_run(session: Session, run: Run) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from samfleet.jobs.progress import progress_of_runs
 from samfleet.reports.stages import stage_statistics
 from samfleet.storage.jsonl import PartFileDamaged
 from samfleet.storage.store import ObjectNotFound, StorageUnavailable
-from samfleet_api.dependencies import EngineValue, ReadSessionValue, RemoteValue, SettingsValue, StoreValue, TenantId
+from samfleet_api.dependencies import EngineValue, ReadSessionValue, StoreValue, TenantId
 from samfleet_api.long_requests import long_running
 from samfleet_api.pagination import (
     DEFAULT_LIMIT,
@@ -23,7 +23,6 @@ from samfleet_api.pagination import (
     encode_cursor,
 )
 from samfleet_api.problems import problems
-from samfleet_api.ranges import matches
 from samfleet_api.runs import repository
 from samfleet_api.runs.image_figures import ImageOrder
 from samfleet_api.runs.image_listing import cursor_parts, page_of_images, place_of
@@ -36,7 +35,7 @@ from samfleet_api.runs.image_parameters import (
     require_sortable,
 )
 from samfleet_api.runs.image_schemas import ImageOfRun, RunImage
-from samfleet_api.runs.pictures import PICTURE_ERRORS, PictureBudget, cache_headers, picture_of
+from samfleet_api.runs.pictures import PICTURE_ERRORS, PicturesValue, overlay_response
 from samfleet_api.runs.repository import RunFacts
 from samfleet_api.runs.schemas import Run
 from samfleet_api.runs.stalled import stalled_runs
@@ -45,7 +44,6 @@ from samfleet_api.runs.views import (
     read_masks,
     require_image,
     require_run,
-    require_segmented,
     view_run,
 )
 from samfleet_api.short_ids import RunId
@@ -148,24 +146,13 @@ def read_overlay(
     run_id: RunId,
     image_id: ImageId,
     tenant_id: TenantId,
-    engine: EngineValue,
-    store: StoreValue,
-    settings: SettingsValue,
-    budget: PictureBudget,
-    remote: RemoteValue,
+    pictures: PicturesValue,
     max_side: MaxSide = 1600,
     *,
     with_masks: Annotated[bool, Query(description="If false, render only the upright image.")] = True,
     none_match: NoneMatch = None,
 ) -> Response:
     """Render the image with its masks. Browsers keep the picture for an hour, and then ask whether it has changed."""
-    with read_only(engine) as session:
-        result, image = require_image(session, tenant_id, run_id, image_id)
-    require_segmented(result)
-    headers = cache_headers(result, max_side, with_masks=with_masks)
-    if matches(none_match, headers["ETag"]):
-        return Response(status_code=304, headers=headers)
-    picture = picture_of(
-        engine, store, settings, budget, result, image, remote, max_side=max_side, with_masks=with_masks
-    )
-    return Response(picture, media_type="image/png", headers=headers)
+    with read_only(pictures.engine) as session:
+        found = require_image(session, tenant_id, run_id, image_id)
+    return overlay_response(pictures, found, none_match, max_side=max_side, with_masks=with_masks)

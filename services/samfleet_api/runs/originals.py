@@ -5,37 +5,19 @@ from __future__ import annotations
 import hashlib
 from typing import Annotated
 
-from fastapi import APIRouter, Header, Query, Response
+from fastapi import APIRouter, Query, Response
 
-from samfleet.datasets.content import is_unchanged, read_image
-from samfleet.datasets.s3_sources import BucketNotAllowed, S3ProfileUnknown
-from samfleet.datasets.url_sources import UrlNotAllowed
+from samfleet.datasets.content import is_unchanged
 from samfleet.db.models import DatasetImage
 from samfleet.db.session import read_only
-from samfleet.image_errors import (
-    ImageEmpty,
-    ImageFormatUnsupported,
-    ImageMissing,
-    ImageTooLarge,
-    ImageTruncated,
-    ImageUnreadable,
-    RedirectForbidden,
-    SourceChanged,
-    SourceForbidden,
-    SourceUnavailable,
-)
-from samfleet.jobs.export import RunNotFound
-from samfleet.masks.large import PixelLimits, require_size
-from samfleet.masks.overlay import PicturesBusy
 from samfleet.masks.upright import upright_picture
-from samfleet.storage.store import ObjectNotFound, StorageForbidden, StorageUnavailable
-from samfleet_api.dependencies import EngineValue, RemoteValue, SettingsValue, StoreValue, TenantId
+from samfleet_api.dependencies import TenantId
 from samfleet_api.long_requests import long_running
 from samfleet_api.problems import problems
 from samfleet_api.ranges import matches
-from samfleet_api.runs.endpoints import ImageId
-from samfleet_api.runs.pictures import PictureBudget
-from samfleet_api.runs.views import ImageResultNotFound, require_image
+from samfleet_api.runs.endpoints import ImageId, NoneMatch
+from samfleet_api.runs.pictures import SOURCE_ERRORS, PicturesValue
+from samfleet_api.runs.views import require_image
 from samfleet_api.short_ids import RunId
 
 router = APIRouter(prefix="/v1/runs", tags=["runs"])
@@ -43,9 +25,6 @@ router = APIRouter(prefix="/v1/runs", tags=["runs"])
 MOST_PIXELS = 8192  # of a side; browsers draw larger pictures slowly or not at all
 MaxSide = Annotated[
     int, Query(ge=16, le=MOST_PIXELS, description="Maximum width and height in pixels; larger images are scaled down.")
-]
-NoneMatch = Annotated[
-    str | None, Header(alias="If-None-Match", description="`ETag` of the picture that you have: returns 304 if equal.")
 ]
 # A file of a user must be shown as what it says, and a shared computer must not show it to the next user.
 HEADERS = {"Cache-Control": "private, no-cache", "X-Content-Type-Options": "nosniff"}
@@ -62,27 +41,7 @@ HEADERS = {"Cache-Control": "private, no-cache", "X-Content-Type-Options": "nosn
             "content": {"image/jpeg": {}, "image/png": {}, "image/webp": {}},
         },
         304: {"description": "The picture matches `If-None-Match`."},
-        **problems(
-            RunNotFound,
-            BucketNotAllowed,
-            ImageResultNotFound,
-            ImageMissing,
-            ImageEmpty,
-            ImageFormatUnsupported,
-            ImageTooLarge,
-            ImageTruncated,
-            ImageUnreadable,
-            ObjectNotFound,
-            PicturesBusy,
-            RedirectForbidden,
-            S3ProfileUnknown,
-            SourceChanged,
-            SourceForbidden,
-            SourceUnavailable,
-            StorageForbidden,
-            StorageUnavailable,
-            UrlNotAllowed,
-        ),
+        **problems(*SOURCE_ERRORS),
     },
 )
 @long_running
@@ -90,11 +49,7 @@ def read_picture(
     run_id: RunId,
     image_id: ImageId,
     tenant_id: TenantId,
-    engine: EngineValue,
-    store: StoreValue,
-    settings: SettingsValue,
-    budget: PictureBudget,
-    remote: RemoteValue,
+    pictures: PicturesValue,
     max_side: MaxSide = MOST_PIXELS,
     none_match: NoneMatch = None,
 ) -> Response:
@@ -103,16 +58,13 @@ def read_picture(
     JPEG, PNG and WebP files are sent unchanged if they are so already and not larger than `max_side`. Others are
     rendered, as PNG where that loses nothing.
     """
-    with read_only(engine) as session:
+    with read_only(pictures.engine) as session:
         result, image = require_image(session, tenant_id, run_id, image_id)
         tag = _tag(image, max_side)
     if tag is not None and matches(none_match, tag):
         return Response(status_code=304, headers={**HEADERS, "ETag": tag})
-    content = read_image(store, image.uri, settings.max_image_bytes, remote)
-    limits = PixelLimits(settings.max_pixels, settings.max_tiled_pixels)
-    if result.width and result.height:
-        require_size(content, (result.width, result.height), limits)
-    picture = upright_picture(content, max_side=max_side, limits=limits, budget=budget)
+    content, limits = pictures.read(result, image)
+    picture = upright_picture(content, max_side=max_side, limits=limits, budget=pictures.budget)
     headers = HEADERS if tag is None else {**HEADERS, "ETag": tag}
     return Response(picture.content, media_type=picture.media_type, headers=headers)
 

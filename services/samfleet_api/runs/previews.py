@@ -7,13 +7,12 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Query, Response
 
 from samfleet.db.session import read_only
-from samfleet_api.dependencies import EngineValue, RemoteValue, SettingsValue, StoreValue, TenantId
+from samfleet_api.dependencies import TenantId
 from samfleet_api.long_requests import long_running
 from samfleet_api.problems import problems
-from samfleet_api.ranges import matches
 from samfleet_api.runs.endpoints import ImageId, NoneMatch
-from samfleet_api.runs.pictures import PICTURE_ERRORS, PictureBudget, cache_headers, picture_of
-from samfleet_api.runs.views import require_image, require_segmented
+from samfleet_api.runs.pictures import PICTURE_ERRORS, PicturesValue, overlay_response
+from samfleet_api.runs.views import require_image
 from samfleet_api.short_ids import RunId
 
 router = APIRouter(prefix="/v1/runs", tags=["runs"])
@@ -37,21 +36,11 @@ def read_preview(
     run_id: RunId,
     image_id: ImageId,
     tenant_id: TenantId,
-    engine: EngineValue,
-    store: StoreValue,
-    settings: SettingsValue,
-    budget: PictureBudget,
-    remote: RemoteValue,
+    pictures: PicturesValue,
     max_side: Side = "320",
     none_match: NoneMatch = None,
 ) -> Response:
     """Return a preview, which is stored with the run. Browsers keep it for an hour."""
-    side = int(max_side)
-    with read_only(engine) as session:
-        result, image = require_image(session, tenant_id, run_id, image_id)
-    require_segmented(result)
-    headers = cache_headers(result, side, with_masks=True, jpeg=True)
-    if matches(none_match, headers["ETag"]):
-        return Response(status_code=304, headers=headers)
-    picture = picture_of(engine, store, settings, budget, result, image, remote, max_side=side, jpeg=True)
-    return Response(picture, media_type="image/jpeg", headers=headers)
+    with read_only(pictures.engine) as session:
+        found = require_image(session, tenant_id, run_id, image_id)
+    return overlay_response(pictures, found, none_match, max_side=int(max_side), jpeg=True)

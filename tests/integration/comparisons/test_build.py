@@ -15,9 +15,10 @@ from samfleet.comparisons.claim import claim_comparison
 from samfleet.comparisons.errors import RunsNotComparable, TooManyComparisons
 from samfleet.comparisons.reading import Place
 from samfleet.comparisons.request import MOST_COMPARISONS, request_comparison
-from samfleet.comparisons.sweep import MOST_LOST, SILENT_AFTER, sweep_comparisons
+from samfleet.comparisons.states import COMPARISONS
 from samfleet.db.models import ComparedImage, Comparison, ComparisonState, Dataset, Job, Run
 from samfleet.db.session import transaction
+from samfleet.jobs.built_rows import MOST_LOST, SILENT_AFTER
 from samfleet.jobs.queue import MemoryTaskQueue, SentTask
 from samfleet.storage.memory_store import MemoryStore
 from samfleet.storage.store import StorageUnavailable
@@ -72,7 +73,7 @@ def let_time_pass(engine: Engine, comparison: Comparison) -> None:
 
 def sweep(engine: Engine, queue: MemoryTaskQueue) -> int:
     with transaction(engine) as session:
-        return sweep_comparisons(session, queue, SILENT_AFTER)
+        return COMPARISONS.sweep(session, queue, SILENT_AFTER)
 
 
 def build(engine: Engine, store: MemoryStore, comparison: Comparison) -> Comparison:

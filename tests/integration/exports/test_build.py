@@ -20,7 +20,8 @@ from samfleet.exports.claim import claim_export
 from samfleet.exports.delete import delete_export
 from samfleet.exports.formats import FORMATS
 from samfleet.exports.formats.base import ExportSource
-from samfleet.exports.sweep import MOST_LOST, SILENT_AFTER, sweep_exports
+from samfleet.exports.states import EXPORTS
+from samfleet.jobs.built_rows import MOST_LOST, SILENT_AFTER
 from samfleet.jobs.queue import MemoryTaskQueue, SentTask
 from samfleet.jobs.retry import retry_job
 from samfleet.storage.memory_store import MemoryStore
@@ -29,7 +30,7 @@ from samfleet.storage.store import ObjectStore
 
 def sweep(engine: Engine, queue: MemoryTaskQueue) -> int:
     with transaction(engine) as session:
-        return sweep_exports(session, queue, SILENT_AFTER)
+        return EXPORTS.sweep(session, queue, SILENT_AFTER)
 
 
 def let_time_pass(engine: Engine, export: Export) -> None:

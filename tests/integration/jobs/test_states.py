@@ -13,11 +13,11 @@ from sqlalchemy.exc import IntegrityError
 
 from fixtures.worker.ended_runs import ended_run, new_export
 from fixtures.worker.job_rows import claim_one, record_one, start_job
-from samfleet.comparisons.states import COMPARISON_TRANSITIONS
+from samfleet.comparisons.states import COMPARISONS
 from samfleet.db.actors import acting_as_task
 from samfleet.db.models import Comparison, ComparisonState, ExportState, Job, JobState, RunState, ShardState
 from samfleet.db.session import transaction
-from samfleet.exports.states import EXPORT_TRANSITIONS
+from samfleet.exports.states import EXPORTS
 from samfleet.jobs.cancel import cancel_job
 from samfleet.jobs.queue import MemoryTaskQueue
 from samfleet.jobs.states import JOB_TRANSITIONS, RUN_TRANSITIONS, SHARD_TRANSITIONS
@@ -64,8 +64,8 @@ def is_allowed(connection: Connection, table: str, state: str) -> bool:
         ("jobs", JOB_TRANSITIONS),
         ("runs", RUN_TRANSITIONS),
         ("shards", SHARD_TRANSITIONS),
-        ("exports", EXPORT_TRANSITIONS),
-        ("comparisons", COMPARISON_TRANSITIONS),
+        ("exports", EXPORTS.transitions),
+        ("comparisons", COMPARISONS.transitions),
     ],
 )
 def test_the_database_allows_exactly_the_transitions_of_the_table(

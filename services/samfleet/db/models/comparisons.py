@@ -11,7 +11,7 @@ from samfleet.db.base import Base, HasCreatedAt, HasId, text_enum
 
 
 class ComparisonState(enum.StrEnum):
-    """`samfleet.comparisons.states` has the allowed transitions."""
+    """`samfleet.jobs.built_rows` has the allowed transitions."""
 
     QUEUED = "queued"  # a task was sent for it
     RUNNING = "running"  # a worker computes it

@@ -13,7 +13,7 @@ from samfleet.db.base import Base, HasCreatedAt, HasId, text_enum
 
 
 class ExportState(enum.StrEnum):
-    """`samfleet.exports.states` has the allowed transitions."""
+    """`samfleet.jobs.built_rows` has the allowed transitions."""
 
     QUEUED = "queued"  # a task was sent for it
     RUNNING = "running"  # a worker builds it
