@@ -58,3 +58,33 @@ template <class Sets, class Work>
 static int each_set(const Sets &sets, const char *what, const Work &work) {
     return each_set(sets, what, work, [](const auto &) { return false; });
 }
+
+// The sets whose kernels for tokens and encoders are compared, for macros that declare or list a set.
+#if defined(__aarch64__)
+#define DECLARE_SETS(declare) declare(neon)
+#define LIST_SETS(list) list(neon, SAMFLEET_NEON)
+#else
+#define DECLARE_SETS(declare) declare(avx512) declare(avx2) declare(baseline)
+#define LIST_SETS(list) list(baseline, SAMFLEET_BASELINE), list(avx2, SAMFLEET_AVX2), list(avx512, SAMFLEET_AVX512)
+#endif
+
+// Linear layers packed for a set, one behind the other, each from `inner` to `outer`.
+struct Packed {
+    Array weights, bias;
+    int64_t inner, outer;
+
+    template <class Set>
+    Packed(const Set &set, int64_t inner, int64_t outer, int64_t layers = 1)
+        : bias(random_array(layers * outer, 1)), inner(inner), outer(outer) {
+        int64_t panel = set.panel_columns();
+        for (int64_t layer = 0; layer < layers; layer++) {
+            Array plain = random_array(outer * inner, 1 / sqrtf((float)inner));  // [outer, inner]
+            for (int64_t first = 0; first < outer; first += panel)
+                for (int64_t k = 0; k < inner; k++)
+                    for (int64_t column = first; column < first + panel && column < outer; column++)
+                        weights.push_back(plain[column * inner + k]);
+        }
+    }
+
+    SamfleetLayer layer() const { return {weights.data(), bias.data(), inner, outer}; }
+};

@@ -19,13 +19,7 @@
      samfleet_convolution_pair_memory_##name, samfleet_convolution_pair_##name}
 
 extern "C" {
-#if defined(__aarch64__)
-DECLARE(neon)
-#else
-DECLARE(avx512)
-DECLARE(avx2)
-DECLARE(baseline)
-#endif
+DECLARE_SETS(DECLARE)
 }
 
 struct Set {
@@ -42,31 +36,7 @@ struct Set {
     void (*pair)(const SamfleetConvolutionPair *, float *);
 };
 
-static const Set SETS[] = {
-#if defined(__aarch64__)
-    SET(neon, SAMFLEET_NEON),
-#else
-    SET(baseline, SAMFLEET_BASELINE), SET(avx2, SAMFLEET_AVX2), SET(avx512, SAMFLEET_AVX512),
-#endif
-};
-
-// A linear layer packed for a set.
-struct Packed {
-    Array weights, bias;
-    int64_t inner, outer;
-
-    Packed(const Set &set, int64_t inner, int64_t outer) : inner(inner), outer(outer) {
-        Array plain = random_array(outer * inner, 1 / sqrtf((float)inner));  // [outer, inner]
-        int64_t panel = set.panel_columns();
-        for (int64_t first = 0; first < outer; first += panel)
-            for (int64_t k = 0; k < inner; k++)
-                for (int64_t column = first; column < first + panel && column < outer; column++)
-                    weights.push_back(plain[column * inner + k]);
-        bias = random_array(outer, 1);
-    }
-
-    SamfleetLayer layer() const { return {weights.data(), bias.data(), inner, outer}; }
-};
+static const Set SETS[] = {LIST_SETS(SET)};
 
 struct Residual {
     int64_t height, width, inner, hidden, outer, stride, residual, bands;

@@ -25,13 +25,7 @@
      samfleet_gathered_rows_memory_##name, samfleet_gathered_rows_##name}
 
 extern "C" {
-#if defined(__aarch64__)
-DECLARE(neon)
-#else
-DECLARE(avx512)
-DECLARE(avx2)
-DECLARE(baseline)
-#endif
+DECLARE_SETS(DECLARE)
 }
 
 struct Set {
@@ -52,35 +46,9 @@ struct Set {
     void (*gathered)(const SamfleetGatheredRows *, float *);
 };
 
-static const Set SETS[] = {
-#if defined(__aarch64__)
-    SET(neon, SAMFLEET_NEON),
-#else
-    SET(baseline, SAMFLEET_BASELINE), SET(avx2, SAMFLEET_AVX2), SET(avx512, SAMFLEET_AVX512),
-#endif
-};
+static const Set SETS[] = {LIST_SETS(SET)};
 
 static const int64_t DIM = 256, WIDTH = 128;
-
-// Packed layers of a set, one behind the other, each from `inner` to `outer`.
-struct Packed {
-    Array weights, bias;
-    int64_t inner, outer;
-
-    Packed(const Set &set, int64_t inner, int64_t outer, int64_t layers = 1)
-        : bias(random_array(layers * outer, 1)), inner(inner), outer(outer) {
-        int64_t panel = set.panel_columns();
-        for (int64_t layer = 0; layer < layers; layer++) {
-            Array plain = random_array(outer * inner, 1 / sqrtf((float)inner));  // [outer, inner]
-            for (int64_t first = 0; first < outer; first += panel)
-                for (int64_t k = 0; k < inner; k++)
-                    for (int64_t column = first; column < first + panel && column < outer; column++)
-                        weights.push_back(plain[column * inner + k]);
-        }
-    }
-
-    SamfleetLayer layer() const { return {weights.data(), bias.data(), inner, outer}; }
-};
 
 struct Linear {
     int64_t prompts, tokens, hidden, flag;
