@@ -59,8 +59,7 @@ def record(
     rows = [{**_row(claimed, one, lines[one.image.dataset_image_id], hardware), **stored} for one in outcomes]
     copy_rows(session, ImageResult, rows)
     copy_rows(session, ImageResult, [reused_row(claimed, one, lines, part_key) for one in reused])
-    _count(run, outcomes, failed, replaced=len(replaced))
-    count_reused(run, reused)
+    _count(run, outcomes, reused, failed, replaced=len(replaced))
     run.part_bytes += part_bytes - closed.replaced_bytes
     run.parts += claimed.previous_part is None
     run.gates = {**run.gates, **_gates(outcomes, hardware)}
@@ -79,12 +78,15 @@ def _observe_first_images(session: Session, job: Job, run: Run) -> None:
         after_commit(session, partial(FIRST_IMAGES.labels(run.pool).observe, seconds))
 
 
-def _count(run: Run, outcomes: Sequence[ImageOutcome], failed: int, *, replaced: int) -> None:
+def _count(
+    run: Run, outcomes: Sequence[ImageOutcome], reused: Sequence[ReusedImage], failed: int, *, replaced: int
+) -> None:
     """Add the outcomes to the run's counters; `replaced` failed rows no longer count."""
     run.succeeded += len(outcomes) - failed
     run.failed += failed - replaced
     run.masks += sum(len(outcome.masks) for outcome in outcomes)
     run.provenance = {**run.provenance, "checkpoint_sha256": _checkpoints(run, outcomes)}
+    count_reused(run, reused)
 
 
 class _Closed(NamedTuple):
