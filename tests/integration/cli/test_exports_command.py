@@ -147,3 +147,15 @@ def test_a_job_names_its_exports(api: Api, tenant: Tenant, folder: Path) -> None
     assert [one["format"] for one in jobs("rerun", job["id"], "--export", "png")["exports"]] == ["png"]
     wrong = CliRunner().invoke(app, ["jobs", "rerun", job["id"], "--export", '{"format"'])
     assert wrong.exit_code == 2
+
+
+def test_the_size_of_an_export_is_printed_before_it_is_built(api: Api, tenant: Tenant, run_id: str) -> None:
+    size = int(run(api, tenant, "estimate", run_id, "instances").removesuffix(" bytes\n"))
+    created = json.loads(run(api, tenant, "create", run_id, "instances", "--json"))
+    build(api, created["id"])
+    with SamfleetClient(api.url, tenant.key) as client:
+        assert client.export(created["id"])["bytes"] == size
+    smaller = json.loads(run(api, tenant, "estimate", run_id, "instances", "--min-area", "1000000", "--json"))
+    assert smaller["exact"]
+    assert smaller["bytes"] < size
+    assert run(api, tenant, "estimate", run_id, "overlays").startswith("unknown: ")
