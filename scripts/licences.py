@@ -1,8 +1,9 @@
 """Licences of the dependencies: a table for docs/licences.md, and a check against an allow list.
 
 `python -m scripts.licences --write docs/licences.md` reads the metadata of the packages of constraints.txt that are
-installed here. A package whose metadata names no licence by an SPDX expression or a known name needs an entry in
-`STATED`, with the place that states it.
+installed here. What samfleet itself needs is read from pyproject.toml, because the metadata of an editable installation
+are as old as the installation. A package whose metadata names no licence by an SPDX expression or a known name needs an
+entry in `STATED`, with the place that states it.
 """
 
 from __future__ import annotations
@@ -10,11 +11,13 @@ from __future__ import annotations
 import argparse
 import re
 import sys
+import tomllib
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
+from typing import Any, cast
 
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
@@ -113,7 +116,7 @@ def _looks_like_spdx(text: str) -> bool:
 def extras_by_package() -> Mapping[str, set[str]]:
     """Return the extras of samfleet that need each package, with "" for samfleet itself."""
     found: defaultdict[str, set[str]] = defaultdict(set)
-    for extra in ("", *(metadata.metadata(DISTRIBUTION).get_all("Provides-Extra") or ())):
+    for extra in ("", *_project()["optional-dependencies"]):
         for package in _closure(DISTRIBUTION, frozenset({extra} - {""})):
             found[package].add(extra)
     return found
@@ -129,12 +132,25 @@ def _closure(package: str, extras: frozenset[str]) -> set[str]:
             continue
         seen.add((name, wanted))
         try:
-            requires = metadata.requires(name) or ()
+            requires = _requires(name)
         except metadata.PackageNotFoundError:  # of another platform, or an extra that is not installed here
             seen.discard((name, wanted))
             continue
         waiting += list(_needed(requires, wanted))
     return {str(canonicalize_name(name)) for name, _ in seen} - {DISTRIBUTION}
+
+
+def _requires(package: str) -> Sequence[str]:
+    if package != DISTRIBUTION:
+        return metadata.requires(package) or ()
+    project = _project()
+    extras = project["optional-dependencies"].items()
+    return [*project["dependencies"], *(f'{line}; extra == "{extra}"' for extra, lines in extras for line in lines)]
+
+
+def _project() -> Mapping[str, Any]:
+    with (ROOT / "pyproject.toml").open("rb") as file:
+        return cast("Mapping[str, Any]", tomllib.load(file)["project"])
 
 
 def _needed(requires: Iterable[str], extras: frozenset[str]) -> Iterable[tuple[str, frozenset[str]]]:
