@@ -14,11 +14,11 @@ from samfleet_api.jobs.schemas import SubmitJob
 from samfleet_api.problems import problems
 from samfleet_api.strict_json import StrictJsonRoute
 
-router = APIRouter(prefix="/v1/jobs", tags=["jobs"], route_class=StrictJsonRoute)
+router = APIRouter(prefix="/v1", tags=["jobs"], route_class=StrictJsonRoute)
 
 
 @router.post(
-    "/estimate",
+    "/job-estimate",
     summary="Estimate a job without submitting it",
     operation_id="job_estimate",
     openapi_extra={SCOPE_EXTENSION: Scope.READ.value},  # it changes nothing

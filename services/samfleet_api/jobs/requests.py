@@ -1,4 +1,4 @@
-"""Requests for jobs, made of bodies of `POST /v1/jobs` and `POST /v1/jobs/estimate`."""
+"""Requests for jobs, made of bodies of `POST /v1/jobs` and `POST /v1/job-estimate`."""
 
 from __future__ import annotations
 

@@ -55,7 +55,7 @@ def body(job: dict[str, Any], **changes: Any) -> dict[str, Any]:
 
 
 def estimate(tenant: Tenant, wanted: dict[str, Any]) -> dict[str, Any]:
-    answer = tenant.http.post("/v1/jobs/estimate", json=wanted)
+    answer = tenant.http.post("/v1/job-estimate", json=wanted)
     assert answer.status_code == 200, answer.text
     found: dict[str, Any] = answer.json()
     return found
@@ -178,7 +178,7 @@ def test_what_could_not_be_submitted_is_refused(
 ) -> None:
     tenant, job = measured
     wanted = body(job, **changes)
-    answers = [tenant.http.post(path, json=wanted) for path in ("/v1/jobs/estimate", "/v1/jobs")]
+    answers = [tenant.http.post(path, json=wanted) for path in ("/v1/job-estimate", "/v1/jobs")]
     assert [(answer.status_code, answer.json()["code"]) for answer in answers] == [(status, code)] * 2
     assert answers[0].json()["detail"] == answers[1].json()["detail"]
 

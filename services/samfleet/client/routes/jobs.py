@@ -59,7 +59,7 @@ def estimate_job(
         "pools": list(pools) or None,
         **fields,
     }
-    return Call("POST", "/v1/jobs/estimate", unchanged, {"json": without_none(body)})
+    return Call("POST", "/v1/job-estimate", unchanged, {"json": without_none(body)})
 
 
 def _submitted(body: Mapping[str, Any], idempotency_key: str | None) -> Call[Job]:

@@ -22,7 +22,7 @@ export function submission(form, read) {
     const mine = turn;
     place.setAttribute("aria-busy", "true");
     try {
-      const found = await postJson("/v1/jobs/estimate", read());
+      const found = await postJson("/v1/job-estimate", read());
       if (mine !== turn) return;
       clearErrors(form);
       place.replaceChildren(estimateView(found));
