@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from fixtures.api.running_api import Api, Tenant
 from fixtures.servers.chromium import PHONE
@@ -84,8 +85,8 @@ def test_refusals_of_an_action_are_listed_job_by_job(jobs: Jobs, page: Page) -> 
     dialog = page.get_by_role("dialog")
     dialog.get_by_role("button", name="Retry failed 3 jobs").click()
     expect(dialog).to_contain_text("1 job retried.")
-    expect(dialog).to_contain_text("2 jobs refused:")
-    rows = dialog.get_by_role("table", name="Jobs that refused").locator("tbody tr")
+    expect(dialog).to_contain_text("2 jobs could not be changed:")
+    rows = dialog.get_by_role("table", name="Jobs that could not be changed").locator("tbody tr")
     expect(rows).to_have_count(2)
     expect(rows.filter(has_text="wait 1")).to_contain_text("job_not_retryable")
     dialog.get_by_role("button", name="Close").click()
@@ -106,7 +107,7 @@ def test_all_that_match_are_deleted_after_a_typed_confirmation(tenant: Tenant, j
     expect(send).to_be_disabled()
     dialog.get_by_label("To confirm, type delete 2").fill("delete 2")
     send.click()
-    expect(dialog).to_contain_text("2 jobs refused:")  # they have not ended
+    expect(dialog).to_contain_text("2 jobs could not be changed:")  # they have not ended
     expect(dialog).to_contain_text("job_not_finished")
     dialog.get_by_role("button", name="Close").click()
     choose(page, "wait 1")
@@ -196,9 +197,34 @@ def test_one_job_is_deleted_from_its_page(tenant: Tenant, jobs: Jobs, page: Page
         dialog = page.get_by_role("dialog")
         dialog.get_by_label("To confirm, type delete 1").fill("delete 1")
         dialog.get_by_role("button", name="Delete 1 job").click()
-        dialog.get_by_role("button", name="Close").click()
+        dialog.get_by_role("button", name="Close", exact=True).click()
         if gone:
             page.wait_for_url("**/dashboard/jobs")
         else:
             expect(page.get_by_role("heading", level=1)).to_have_text(name)
         assert tenant.http.get(f"/v1/jobs/{jobs[name]['id']}").status_code == (404 if gone else 200)
+
+
+def test_a_dialog_closed_too_early_waits_for_its_request(jobs: Jobs, page: Page) -> None:
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    page.route("**/v1/job-actions*", hold)
+    for name, gone in (("wait 1", False), ("done", True)):
+        page.goto(f"/dashboard/jobs/{jobs[name]['id']}")
+        page.get_by_role("button", name="Delete the job").click()
+        dialog = page.get_by_role("dialog")
+        dialog.get_by_label("To confirm, type delete 1").fill("delete 1")
+        with page.expect_request("**/v1/job-actions*"):
+            dialog.get_by_role("button", name="Delete 1 job").click()
+        dialog.get_by_role("button", name="Close", exact=True).click()
+        expect(dialog).to_have_count(0)
+        expect(page).to_have_url(re.compile(jobs[name]["id"]))
+        with page.expect_response("**/v1/job-actions*"):
+            held.pop().continue_()
+        if gone:
+            page.wait_for_url("**/dashboard/jobs")
+        else:
+            expect(page.get_by_role("heading", level=1)).to_have_text(name)

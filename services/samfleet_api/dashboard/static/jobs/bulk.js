@@ -7,6 +7,7 @@ import { openDialog } from "/dashboard/static/jobs/dialog.js";
 
 /** @typedef {{ ids: string[] } | { filter: object, most: number }} Chosen the jobs, by id or all that match */
 /** @typedef {{ field?: HTMLElement[], body: () => object, ready?: (send: HTMLButtonElement) => void }} Extra of a dialog */
+/** @typedef {{ act: () => Promise<HTMLElement[]>, stop: () => Promise<number | null> }} Sending */
 
 /**
  * @typedef {object} Action
@@ -49,7 +50,7 @@ export const ACTIONS = [
 // Delete one job after a typed confirmation.
 /** @type {(id: string, deleted: () => void) => Promise<void>} */
 export const askAndDelete = (id, deleted) =>
-  askAndAct(ACTIONS[ACTIONS.length - 1], { ids: [id] }, (refused) => refused || deleted());
+  askAndAct(ACTIONS[ACTIONS.length - 1], { ids: [id] }, (left) => left || deleted());
 
 /** @param {number} number */
 export const inWords = (number) => `${count(number)} ${number === 1 ? "job" : "jobs"}`;
@@ -134,27 +135,26 @@ function outcome(action, items, size) {
   const said = h("p", { role: "status" }, `${inWords(items.length - refused.length)} ${action.done}.${left}`);
   if (!refused.length) return [said];
   const list = table(
-    "Jobs that refused",
+    "Jobs that could not be changed",
     [
       { title: "Job", value: linkOf },
       { title: "Why", value: ({ error }) => `${error?.message} (${error?.code})` },
     ],
     refused,
   );
-  return [said, h("p", { class: "bad" }, `${inWords(refused.length)} refused:`), list];
+  return [said, h("p", { class: "bad" }, `${inWords(refused.length)} could not be changed:`), list];
 }
 
-// Ask, act and report. `acted` is called with the number of refusals when the report is closed.
-/** @type {(action: Action, chosen: Chosen, acted: (refused: number) => unknown) => Promise<void>} */
-export async function askAndAct(action, chosen, acted) {
+// Send the requests of a dialog. `stop` lets the one in flight end and returns the number of jobs that were not changed,
+// null if nothing was sent.
+/** @type {(action: Action, chosen: Chosen, extra: Extra, bar: HTMLElement & { value: number }) => Sending} */
+function sending(action, chosen, extra, bar) {
   const size = sizeOf(chosen);
-  /** @type {Extra} */
-  const extra =
-    action.name === "delete" ? deletion(size) : action.name === "export" ? await exporting() : { body: () => ({}) };
-  const bar = h("progress", { max: size, value: 0, hidden: true, "aria-label": "Jobs done" });
   let open = true,
-    refused = 0;
-  const act = async () => {
+    left = size;
+  /** @type {Promise<unknown> | null} */
+  let running = null;
+  const send = async () => {
     bar.hidden = false;
     const bodies = bodiesOf(chosen).map((jobs) => ({ action: action.name, ...jobs, ...extra.body() }));
     /** @param {number} done */
@@ -162,18 +162,41 @@ export async function askAndAct(action, chosen, acted) {
       bar.value = done;
     };
     const items = await carryOut(bodies, told, () => !open);
-    refused = items.filter((item) => item.error).length;
+    left = size - items.filter((item) => !item.error).length;
     return outcome(action, items, size);
   };
+  const act = () => {
+    const answer = send();
+    running = answer.catch(() => {}); // the dialog shows the error
+    return answer;
+  };
+  const stop = async () => {
+    open = false;
+    await running;
+    return running && left;
+  };
+  return { act, stop };
+}
+
+// Ask, act and report. `acted` is called with the number of jobs that were not changed, when the dialog is closed and no
+// request is in flight.
+/** @type {(action: Action, chosen: Chosen, acted: (left: number) => unknown) => Promise<void>} */
+export async function askAndAct(action, chosen, acted) {
+  const size = sizeOf(chosen);
+  /** @type {Extra} */
+  const extra =
+    action.name === "delete" ? deletion(size) : action.name === "export" ? await exporting() : { body: () => ({}) };
+  const bar = h("progress", { max: size, value: 0, hidden: true, "aria-label": "Jobs done" });
+  const { act, stop } = sending(action, chosen, extra, bar);
   const { send } = openDialog({
     title: `${action.text}: ${inWords(size)}`,
     body: [h("p", {}, action.explains), ...(extra.field ?? []), bar],
     submit: `${action.text} ${inWords(size)}`,
     dangerous: ["cancel", "delete"].includes(action.name),
     act,
-    closed: () => {
-      open = false;
-      if (!bar.hidden) acted(refused);
+    closed: async () => {
+      const left = await stop();
+      if (left !== null) acted(left);
     },
   });
   extra.ready?.(send);

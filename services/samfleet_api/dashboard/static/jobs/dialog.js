@@ -9,7 +9,7 @@ import { h } from "/dashboard/static/dom.js";
  * @property {string} submit text of the button
  * @property {boolean} [dangerous]
  * @property {() => Promise<HTMLElement[] | null>} act on the form; the elements replace the form, null closes the dialog
- * @property {() => void} [closed]
+ * @property {() => unknown} [closed] also while `act` runs
  */
 
 /** @param {Form} form */
@@ -37,6 +37,7 @@ export function openDialog({ title, body, submit, dangerous, act, closed }) {
     event.preventDefault();
     problem.replaceChildren();
     send.disabled = true;
+    close.replaceChildren("Close");
     try {
       const left = await act();
       if (left === null) return dialog.close();
