@@ -92,18 +92,20 @@ class Settings(
         description="Largest annotations, detections or manifest file; the LVIS training set takes 1.1 GiB.",
     )
     max_annotations: int = Field(
-        default=10_000_000, ge=1, description="Most entries of an annotations or detections file; LVIS has 1.3 million."
+        default=10_000_000,
+        ge=1,
+        description="Maximum entries of an annotations or detections file; LVIS has 1.3 million.",
     )
     max_objects_per_image: int = Field(
-        default=10_000, ge=1, description="Most annotations, or detections, of one image; a hundred are many."
+        default=10_000, ge=1, description="Maximum annotations, or detections, of one image; a hundred are many."
     )
     max_annotation_bytes_per_image: int = Field(
         default=4 * 2**20,
         ge=1,
-        description="Most bytes of segmentations of one image, 8 a number and 1 a character; LVIS has 45 kB.",
+        description="Maximum bytes of segmentations of one image, 8 a number and 1 a character; LVIS has 45 kB.",
     )
     max_dataset_images: int = Field(
-        default=1_000_000, ge=1, description="Most images of a dataset; listing a million takes half a minute."
+        default=1_000_000, ge=1, description="Maximum images of a dataset; listing a million takes half a minute."
     )
     max_dataset_bytes: int = Field(
         default=2**40, ge=1, description="Largest sum of the files uploaded into one dataset: a million of 1 MiB."
@@ -112,7 +114,7 @@ class Settings(
         default=32, ge=0, le=500, description="Deepest folder of a dataset below the one that is listed."
     )
     max_listing_entries: int = Field(
-        default=2_000_000, ge=1, description="Most files and folders that a listing looks at, images or not."
+        default=2_000_000, ge=1, description="Maximum files and folders that a listing looks at, images or not."
     )
     listing_time: timedelta = Field(
         default=timedelta(minutes=30), description="Longest listing of a folder; a local disk lists a million in 30 s."
@@ -130,13 +132,13 @@ class Settings(
     max_prompts_per_image: int = Field(
         default=MAX_PROMPTS_PER_IMAGE,
         ge=1,
-        description="Most prompts of one image; 32 x 32 points are 1,024. MobileSAM needs nine minutes for the default "
-        "on two slow cores.",
+        description="Maximum prompts of one image; 32 x 32 points are 1,024. MobileSAM needs nine minutes for the "
+        "default on two slow cores.",
     )
     max_prompts_per_job: int = Field(
         default=MAX_PROMPTS_PER_JOB,
         ge=1,
-        description="Most prompts of all images and runs of a job; a million images with 4,000 each.",
+        description="Maximum prompts of all images and runs of a job; a million images with 4,000 each.",
     )
     max_body_bytes: int = Field(
         default=2**20,
@@ -156,7 +158,7 @@ class Settings(
         default=200, ge=1, description="Streams of job events that one API process sends at a time."
     )
     event_streams_per_key: int = Field(
-        default=20, ge=1, description="Most of these streams for one key: a few browsers with a few tabs each."
+        default=20, ge=1, description="Maximum of these streams for one key: a few browsers with a few tabs each."
     )
     long_requests: int = Field(
         default=8,

@@ -25,5 +25,5 @@ class PoolSettings(BaseSettings):
     loaded_variants: int | None = Field(
         default=None,
         ge=1,
-        description="Most variants that a Triton server keeps loaded. Unset: as many as fit in its memory.",
+        description="Maximum variants that a Triton server keeps loaded. Unset: as many as fit in its memory.",
     )

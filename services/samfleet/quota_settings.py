@@ -15,14 +15,14 @@ class QuotaSettings(BaseSettings):
         default=None,
         ge=1,
         le=2**31 - 1,
-        description="Most jobs that a tenant without its own limit may have open at a time. Unset: any number.",
+        description="Maximum jobs that a tenant without its own limit may have open at a time. Unset: any number.",
     )
     max_open_images: int | None = Field(
         default=None,
         ge=1,
         le=2**31 - 1,
-        description="Most images that a tenant without its own limit may have open at a time: those that the runs of "
-        "its open jobs have not recorded yet. Unset: any number.",
+        description="Maximum images that a tenant without its own limit may have open at a time: those that the runs "
+        "of its open jobs have not recorded yet. Unset: any number.",
     )
     tenant_requests_per_minute: int | None = Field(
         default=None,

@@ -13,7 +13,7 @@ from samfleet.setting_values import parse_seconds
 
 class ShardSettings(BaseSettings):
     shard_size: int = Field(
-        default=384, ge=1, le=1000, description="Most images in a shard: the work that a lost worker repeats."
+        default=384, ge=1, le=1000, description="Maximum images in a shard: the work that a lost worker repeats."
     )
     shard_time: Annotated[timedelta, BeforeValidator(parse_seconds)] = Field(
         default=timedelta(seconds=5),
@@ -26,12 +26,12 @@ class ShardSettings(BaseSettings):
     images_in_flight: int = Field(
         default=16,
         ge=1,
-        description="Most requests of one shard at Triton at a time; fewer are sent while they wait long in its queue. "
-        "Twice the batch keeps it fed.",
+        description="Maximum requests of one shard at Triton at a time; fewer are sent while they wait long in its "
+        "queue. Twice the batch keeps it fed.",
     )
     max_batch_size: int | None = Field(
         default=None,
         ge=1,
-        description="Most images in one request to Triton and, in the embedded and the CPU's server, in a batch. "
+        description="Maximum images in one request to Triton and, in the embedded and the CPU's server, in a batch. "
         "Unset: as many as the variant takes.",
     )

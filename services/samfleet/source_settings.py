@@ -96,7 +96,7 @@ class SourceSettings(BaseSettings):
         default=10_000,
         ge=1,
         le=1_000_000,
-        description="Most frames or pages of one file; of a video, the most that are chosen.",
+        description="Maximum frames or pages of one file; of a video, of those that are chosen.",
     )
     max_frames_file_bytes: int = Field(
         default=2 * 2**30,

@@ -129,7 +129,7 @@ def require_secret(secret: str | None) -> str:
 def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         prog="python -m samfleet.triton_tls",
-        description="Write Triton's TLS files and print the options that name them, one a line.",
+        description="Write Triton's TLS files and print the options that name them, one per line.",
     )
     parser.add_argument("folder", type=Path)
     arguments = parser.parse_args(argv)

@@ -53,7 +53,7 @@ def test_fields_make_the_question_and_stay_in_the_address(asker: Page) -> None:
     looked_at(asker, "/dashboard/advise")
     asker.get_by_label("Task").select_option("box")
     asker.wait_for_url("**?task=box")
-    for label, text in (("Hardware", "cpu"), ("Most memory in GiB", "2"), ("Least mIoU", "0.74")):
+    for label, text in (("Hardware", "cpu"), ("Maximum memory in GiB", "2"), ("Minimum mIoU", "0.74")):
         asker.get_by_label(label, exact=True).fill(text)
         asker.keyboard.press("Tab")
     asker.get_by_label("Excluded licence").select_option("AGPL")
@@ -65,7 +65,7 @@ def test_fields_make_the_question_and_stay_in_the_address(asker: Page) -> None:
     expect(asker.locator("#summary")).to_contain_text("edgesam in fp32")
     expect(asker.get_by_label("Commercial use")).not_to_be_checked()
     asker.get_by_label("Task").select_option("everything")
-    expect(asker.get_by_label("Least AR")).to_be_visible()
+    expect(asker.get_by_label("Minimum AR")).to_be_visible()
     assert "min_miou" in asker.url  # both tasks have it
 
 

@@ -113,16 +113,16 @@ def test_the_list_works_by_keyboard(api: Api, tenant: Tenant, folder: Path, page
 def test_filters_are_in_the_address(api: Api, tenant: Tenant, folder: Path, page: Page) -> None:
     job = finished_job(api, tenant, folder)
     looked_at(page, f"/dashboard/runs/{job['runs'][0]['id']}/images/1")
-    page.get_by_label("Largest area, px").fill("100")
+    page.get_by_label("Maximum area, px").fill("100")
     expect(page.get_by_role("status").filter(has_text="2 of 3 masks")).to_be_visible()
     expect(page).to_have_url(re.compile(r"\?max_area=100$"))
-    page.get_by_label("Masks as").select_option("contours")
-    page.get_by_label("Least predicted IoU").fill("0.95")
+    page.get_by_label("Draw masks as").select_option("contours")
+    page.get_by_label("Minimum predicted IoU").fill("0.95")
     expect(page).to_have_url(re.compile("draw=contours.*min_score=0.95"))
     expect(page.get_by_text("No mask passes the filters.")).to_be_visible()
     assert shown_pixels(page) == 0
     looked_at(page, page.url)
-    expect(page.get_by_label("Masks as")).to_have_value("contours")
+    expect(page.get_by_label("Draw masks as")).to_have_value("contours")
     expect(page.get_by_text("No mask passes the filters.")).to_be_visible()
 
 

@@ -10,11 +10,11 @@ from samfleet.db.models import Tenant as TenantRow
 from samfleet_api.schemas import RequestModel
 
 NAME = r"^[A-Za-z0-9]([A-Za-z0-9._-]{0,98}[A-Za-z0-9])?$"
-OPEN_JOBS = "Most jobs that it may have queued, running or paused at a time; null: `SAMFLEET_MAX_OPEN_JOBS` decides."
+OPEN_JOBS = "Maximum jobs that it may have queued, running or paused at a time; null: `SAMFLEET_MAX_OPEN_JOBS` decides."
 OPEN_IMAGES = (
-    "Most images that the runs of its open jobs may have left to record; null: `SAMFLEET_MAX_OPEN_IMAGES` decides."
+    "Maximum images that the runs of its open jobs may have left to record; null: `SAMFLEET_MAX_OPEN_IMAGES` decides."
 )
-REQUESTS = "Most requests per minute of its keys together; null: `SAMFLEET_TENANT_REQUESTS_PER_MINUTE` decides."
+REQUESTS = "Maximum requests per minute of its keys together; null: `SAMFLEET_TENANT_REQUESTS_PER_MINUTE` decides."
 TenantName = Annotated[str, StringConstraints(max_length=100, pattern=NAME)]
 Limit = Annotated[int, Field(ge=1, le=2**31 - 1, strict=True)]
 

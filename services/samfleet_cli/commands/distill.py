@@ -44,7 +44,7 @@ def distill(
     device: Annotated[str, typer.Option(envvar="SAMFLEET_DEVICE", help="auto, cpu, cuda or cuda:N.")] = "auto",
     threads: Annotated[int | None, typer.Option(help="Threads of torch on a CPU.", show_default=False)] = None,
     amp: Annotated[bool, flag("--amp", help="Train in bf16 on a GPU.")] = False,
-    cache_gb: Annotated[float, typer.Option(help="Most GiB of the teacher's answers on disk.")] = 20.0,
+    cache_gb: Annotated[float, typer.Option(help="Maximum size of the teacher's answers on disk.")] = 20.0,
     weights_dir: WeightsDir = None,
     state_dir: StateDir = Path(".samfleet"),
     accept_licenses: AcceptLicenses = "",

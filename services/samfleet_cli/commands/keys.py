@@ -130,15 +130,17 @@ def set_tenant(
     ] = None,
     max_open_jobs: Annotated[
         str | None,
-        typer.Option(metavar="NUMBER", help="Most open jobs; 'default' for the server's setting.", show_default=False),
+        typer.Option(
+            metavar="NUMBER", help="Maximum open jobs; 'default' for the server's setting.", show_default=False
+        ),
     ] = None,
     max_open_images: Annotated[
         str | None,
-        typer.Option(metavar="NUMBER", help="Most images left to record; or 'default'.", show_default=False),
+        typer.Option(metavar="NUMBER", help="Maximum images left to record; or 'default'.", show_default=False),
     ] = None,
     requests_per_minute: Annotated[
         str | None,
-        typer.Option(metavar="NUMBER", help="Most requests of its keys together; or 'default'.", show_default=False),
+        typer.Option(metavar="NUMBER", help="Maximum requests of its keys together; or 'default'.", show_default=False),
     ] = None,
     as_json: AsJson = False,
     api_url: ApiUrl = None,

@@ -61,12 +61,12 @@ def check(
     ] = None,
     max_slowdown: Annotated[
         float | None,
-        typer.Option(min=0, help="Most percent by which a median may be slower. Default: 5.", show_default=False),
+        typer.Option(min=0, help="Percent by which a median may be slower. Default: 5.", show_default=False),
     ] = None,
-    min_miou: Annotated[float | None, typer.Option(min=0, max=1, help="Least mIoU.", show_default=False)] = None,
+    min_miou: Annotated[float | None, typer.Option(min=0, max=1, help="Minimum mIoU.", show_default=False)] = None,
     max_miou_drop: Annotated[
         float | None,
-        typer.Option(min=0, max=1, help="Most by which mIoU may be below the baseline.", show_default=False),
+        typer.Option(min=0, max=1, help="How far mIoU may be below the baseline.", show_default=False),
     ] = None,
     require_all: Annotated[bool, flag("--require-all", help="Fail if a row of the baseline was not measured.")] = False,
     junit: Annotated[

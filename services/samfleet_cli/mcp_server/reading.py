@@ -14,7 +14,7 @@ from samfleet_cli.mcp_server.values import first, job_value, variant_value
 POLL_SECONDS = 1.0
 MOST_SECONDS = 300
 
-Limit = Annotated[int, Field(ge=1, le=200, description="Most items to return.")]
+Limit = Annotated[int, Field(ge=1, le=200, description="Maximum items to return.")]
 JobId = Annotated[str, Field(description="Id of a job, or its first six characters.")]
 JobState = Literal["queued", "running", "paused", "completed", "completed_with_errors", "failed", "cancelled"]
 Report = Literal["latency", "throughput", "quality", "pareto", "compare", "cost", "advise"]

@@ -68,6 +68,9 @@ export function notice(title, text, ...more) {
   return h("div", { class: "notice" }, h("h2", {}, title), h("p", {}, text), ...more);
 }
 
+/** The way on from a page that has no results yet. */
+export const newJob = () => h("p", {}, h("a", { class: "button", href: "/dashboard/new" }, "New job"));
+
 /** @param {Error} error */
 export function failure(error) {
   const retry = h("button", { type: "button", onclick: () => location.reload() }, "Try again");

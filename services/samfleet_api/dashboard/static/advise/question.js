@@ -10,7 +10,7 @@ const QUALITIES = {
   box: ["min_miou", "min_ap"],
   center_point: ["min_miou", "min_ap"],
 };
-const QUALITY_TITLES = { min_miou: "Least mIoU", min_ap: "Least AP", min_ar: "Least AR" };
+const QUALITY_TITLES = { min_miou: "Minimum mIoU", min_ap: "Minimum AP", min_ar: "Minimum AR" };
 /** @type {[string, string][]} */
 const TASKS = [
   ["everything", "Everything"],
@@ -122,10 +122,10 @@ export function fields(machines, datasets, changed) {
     text("hardware", "Hardware", changed, "known-hardware"),
     text("dataset", "Dataset", changed, "known-datasets"),
     qualities.map((name) => number(name, titles[name], changed)),
-    number("max_latency_ms", "Most ms per image", changed),
-    number("min_images_per_hour", "Least images per hour", changed),
-    number("max_memory_bytes", "Most memory in GiB", changed, BYTES_OF_GIB),
-    number("max_cost_per_1000", "Most cost of 1000 images", changed),
+    number("max_latency_ms", "Maximum ms per image", changed),
+    number("min_images_per_hour", "Minimum images per hour", changed),
+    number("max_memory_bytes", "Maximum memory in GiB", changed, BYTES_OF_GIB),
+    number("max_cost_per_1000", "Maximum cost of 1000 images", changed),
     text("currency", "Currency", changed, undefined, "USD"),
     select("exclude_licence", "Excluded licence", LICENCES, changed),
     commercial(changed),

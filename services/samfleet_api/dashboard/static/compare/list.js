@@ -22,7 +22,7 @@ export class MatchList {
     this.inner = h("div", { class: "compare-rows" });
     this.element = h(
       "div",
-      { class: "compare-list", role: "listbox", tabindex: "0", "aria-label": "Masks, those without a partner first" },
+      { class: "compare-list", role: "listbox", tabindex: "0", "aria-label": "Masks, unmatched ones first" },
       this.inner,
     );
     this.element.addEventListener("scroll", () => requestAnimationFrame(() => this.draw()));

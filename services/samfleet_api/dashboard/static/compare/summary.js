@@ -73,10 +73,7 @@ const problem = (error) => h("p", { class: "bad", role: "alert" }, error.message
 
 /** @param {Api.Comparison} now */
 const failed = (now) =>
-  notice(
-    "The comparison failed",
-    now.error ? `${now.error.message} (${now.error.code})` : "The server gives no reason.",
-  );
+  notice("The comparison failed", now.error ? `${now.error.message} (${now.error.code})` : "No reason was recorded.");
 
 /** @param {Api.Comparison} now */
 function progress(now) {

@@ -11,7 +11,7 @@ const written = (labels) =>
     .map(([key, value]) => `${key}: ${value}`)
     .join("\n");
 
-// The labels of the text, one a line: "key: value".
+// The labels of the text, one per line: "key: value".
 /** @param {string} text */
 function labelsIn(text) {
   const lines = text
@@ -46,7 +46,7 @@ export function editJob(job, saved) {
     title: `Edit ${nameOf(job)}`,
     body: [
       h("label", {}, "Name", name),
-      h("label", {}, "Labels, one a line, as key: value", labels),
+      h("label", {}, "Labels, one per line, as key: value", labels),
       h("label", {}, "Notes", notes),
     ],
     submit: "Save",

@@ -1,6 +1,6 @@
 // The table of one page of jobs, with a check mark for each.
 
-import { h, notice } from "/dashboard/static/dom.js";
+import { h, newJob, notice } from "/dashboard/static/dom.js";
 import { addressOf, hasCursor, isFiltered, sortAsked } from "/dashboard/static/jobs/address.js";
 import { COLUMNS, jobRow } from "/dashboard/static/jobs/row.js";
 
@@ -23,7 +23,8 @@ function nothing() {
   if (!isFiltered())
     return notice(
       "No jobs yet",
-      "A job segments the images of a dataset with one or several variants. “samfleet segment” and POST /v1/jobs submit one.",
+      "A job segments the images of a dataset with one or several variants. “samfleet segment” and POST /v1/jobs submit jobs too.",
+      newJob(),
     );
   const all = h("p", {}, h("a", { href: "/dashboard/jobs" }, "All jobs"));
   return notice("No job matches", "Remove a filter to see more.", all);

@@ -97,7 +97,7 @@ export function detailFields(schema, changed) {
         h(
           "div",
           { class: "new-field" },
-          h("label", { class: "row", for: reuse.id }, reuse, "Take over results of earlier runs"),
+          h("label", { class: "row", for: reuse.id }, reuse, "Reuse results of earlier runs"),
           errorPlace("reuse_results"),
         ),
       ),

@@ -156,7 +156,13 @@ function next(advice) {
     : h("p", {}, "No further measurement could change this answer, as far as hints tell.");
   const { survey } = advice;
   const all = survey
-    ? h("div", { id: "survey" }, h("h3", {}, "All at once"), h("p", {}, survey.reason), code(survey.command))
+    ? h(
+        "div",
+        { id: "survey" },
+        h("h3", {}, "Measure everything at once"),
+        h("p", {}, survey.reason),
+        code(survey.command),
+      )
     : null;
   return h("section", { class: "card" }, h("h2", {}, "Measure next"), list, more, all);
 }

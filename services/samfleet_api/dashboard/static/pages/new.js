@@ -84,7 +84,7 @@ function build(main, known) {
     ? h(
         "p",
         { class: "lead" },
-        "Again, with changes: ",
+        "Run again with changes: ",
         h("a", { href: `/dashboard/jobs/${known.parent.id}` }, nameOf(known.parent)),
       )
     : h("p", { class: "lead" }, "Choose images, variants and a task. Nothing runs before you submit.");

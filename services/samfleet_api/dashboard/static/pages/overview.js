@@ -1,5 +1,5 @@
 import { followJob, get, hasEnded } from "/dashboard/static/api.js";
-import { h, notice } from "/dashboard/static/dom.js";
+import { h, newJob, notice } from "/dashboard/static/dom.js";
 import { count, duration, nameOf, rate } from "/dashboard/static/format.js";
 import { LIST, showNewest } from "/dashboard/static/overview/jobs.js";
 import { showPools } from "/dashboard/static/pools/card.js";
@@ -86,7 +86,8 @@ function runningBoard(section) {
       section.replaceChildren(
         notice(
           "No job is running",
-          "Jobs submitted with “samfleet segment” or POST /v1/jobs are shown here until they end.",
+          "Jobs are shown here until they end. “samfleet segment” and POST /v1/jobs submit them too.",
+          newJob(),
         ),
       );
     else if (grid.parentNode !== section) section.replaceChildren(grid);

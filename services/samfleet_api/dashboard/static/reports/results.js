@@ -1,6 +1,6 @@
 // Parts of every report around its chart: links, the CSV file, and ways to reproduce it.
 
-import { h, notice } from "/dashboard/static/dom.js";
+import { h, newJob, notice } from "/dashboard/static/dom.js";
 import { reportOf } from "/dashboard/static/job/actions.js";
 import { commandOf, csvOf, curlOf, values } from "/dashboard/static/reports/address.js";
 
@@ -74,8 +74,8 @@ export function again(report, query) {
 export function nothingMeasured() {
   return notice(
     "Nothing measured yet",
-    "Reports need recorded images. Submit a job and return when its progress bar has moved.",
+    "Reports need recorded images. Submit a job here or with the command below, and return when its first images are done.",
+    newJob(),
     h("pre", {}, h("code", {}, "samfleet segment ~/photos --variant mobile_sam --out out")),
-    h("p", {}, h("a", { href: "/dashboard/" }, "Go to the overview")),
   );
 }

@@ -12,7 +12,7 @@ const DRAWN = [
 /** @type {[Viewer.Choices["truth"], string][]} */
 const TRUTH = [
   ["off", "off"],
-  ["over", "over masks"],
+  ["over", "over the masks"],
   ["instead", "alone"],
 ];
 
@@ -69,7 +69,7 @@ export function styleControls(session) {
       session.refresh();
     },
   });
-  const drawn = choice("Masks as", DRAWN, style.drawn, (value) => {
+  const drawn = choice("Draw masks as", DRAWN, style.drawn, (value) => {
     style.drawn = /** @type {Viewer.Style["drawn"]} */ (value);
     session.refresh();
   });
@@ -101,9 +101,9 @@ function numberFilter(session, name, label, limits) {
 
 /** @param {Viewer.PageSession} session */
 export const numberFilters = (session) => [
-  numberFilter(session, "score", "Least predicted IoU", { min: "0", max: "1", step: "0.05" }),
-  numberFilter(session, "least", "Least area, px", { min: "0", step: "100" }),
-  numberFilter(session, "most", "Largest area, px", { min: "0", step: "100" }),
+  numberFilter(session, "score", "Minimum predicted IoU", { min: "0", max: "1", step: "0.05" }),
+  numberFilter(session, "least", "Minimum area, px", { min: "0", step: "100" }),
+  numberFilter(session, "most", "Maximum area, px", { min: "0", step: "100" }),
 ];
 
 // Filters that depend on the annotations, and on names of categories that come with them.

@@ -41,7 +41,7 @@ function stateLine(before, present, after) {
     ? ["good", "present"]
     : present === false
       ? ["wait", "missing"]
-      : ["soft", "only its server knows"];
+      : ["soft", "not known here; only its Triton server can tell"];
   return h("span", { class: `${tone} block` }, `${before}${words}${after}`);
 }
 
