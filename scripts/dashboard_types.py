@@ -14,7 +14,7 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from samfleet_api.comparisons.image_schemas import ImageComparison
+from samfleet_api.comparisons.image_schemas import AnnotationComparison, ImageComparison
 from samfleet_api.comparisons.schemas import ComparedImage, Comparison
 from samfleet_api.datasets.places import DatasetSources
 from samfleet_api.datasets.schemas import AddedByHash, Dataset, ImageHash
@@ -45,6 +45,7 @@ MODELS: tuple[type[BaseModel], ...] = (
     AddedByHash,
     ActedOnJobs,
     Advice,
+    AnnotationComparison,
     DatasetSources,
     ImageHash,
     ExportEstimate,

@@ -25,6 +25,7 @@ from samfleet.variants.catalogue import add_variants_of
 from samfleet.version import code_version
 from samfleet_api.audit.endpoints import router as audit
 from samfleet_api.bodies import BodyLimit
+from samfleet_api.comparisons.annotated import router as annotation_comparisons
 from samfleet_api.comparisons.endpoints import router as comparisons
 from samfleet_api.comparisons.images import router as image_comparisons
 from samfleet_api.dashboard.docs import add_docs
@@ -98,9 +99,9 @@ ROUTERS = (
     datasets, dataset_sources, dataset_images, dataset_filling, dataset_filling_by_source, dataset_versions,
     predictions, job_estimates, jobs, bulk_jobs, job_changes, job_events, job_history, job_log, job_reports,
     runs, run_results, run_pictures, previews, run_annotations, run_neighbours, reviews, reviews_of_jobs,
-    exports, export_files, deletions, comparisons, image_comparisons, variants, pools, hardware, prices,
-    reports, survey, advice, exchange, sites, health, metrics, sessions, login_links, keys, current_key,
-    tenants, audit, storage, webhooks, webhook_deliveries,
+    exports, export_files, deletions, comparisons, image_comparisons, annotation_comparisons,
+    variants, pools, hardware, prices, reports, survey, advice, exchange, sites, health, metrics,
+    sessions, login_links, keys, current_key, tenants, audit, storage, webhooks, webhook_deliveries,
 )  # fmt: skip
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from fixtures.api.annotated_run import annotated_job
 from fixtures.api.running_api import Api, Tenant, new_tenant
 from fixtures.servers.chromium import PHONE, log_in, looked_at, visitor
 from fixtures.worker.recorded_jobs import carry_out, failed, mask, new_job, segmented
@@ -146,7 +147,7 @@ def test_the_neighbours_of_an_image_are_those_of_the_ranking(page: Page, compare
 def test_runs_are_chosen_and_compared(api: Api, page: Page, compared: Compared) -> None:
     looked_at(page, "/dashboard/compare")
     expect(page.get_by_text("Choose the reference first")).to_be_visible()
-    page.get_by_label("Run A, the reference").select_option("sam_vit_b on default")
+    page.get_by_label("A, the reference").select_option("sam_vit_b on default")
     expect(page.get_by_text("Choose a second run")).to_be_visible()
     page.get_by_label("Run B").select_option("repvit_sam on default")
     expect(page.get_by_role("heading", name="B: repvit_sam")).to_be_visible()
@@ -189,6 +190,69 @@ def test_a_run_that_does_not_exist_is_an_error_that_can_be_left(page: Page, comp
     expect(page.get_by_role("alert")).to_contain_text("does not exist")
 
 
+@dataclass(frozen=True)
+class Annotated:
+    tenant: Tenant
+    job_id: str
+    run_id: str
+
+
+@pytest.fixture(scope="module")
+def annotated(browser: Browser, api: Api) -> Iterator[Annotated]:
+    folder: Path = api.root / uuid.uuid4().hex
+    folder.mkdir()
+    with new_tenant(api) as tenant:
+        job = annotated_job(api, tenant, folder, name="annotated")
+        yield Annotated(tenant, job["id"], job["runs"][0]["id"])
+
+
+@pytest.fixture
+def annotated_page(browser: Browser, api: Api, annotated: Annotated) -> Iterator[Page]:
+    with visitor(browser, api.url) as page:
+        log_in(page, annotated.tenant.key)
+        yield page
+
+
+def test_one_run_is_compared_with_the_annotations(annotated_page: Page, annotated: Annotated) -> None:
+    page = annotated_page
+    looked_at(page, f"/dashboard/jobs/{annotated.job_id}")
+    page.get_by_role("link", name="Compare the masks with the annotations").click()
+    expect(page.get_by_role("heading", name="A: annotations")).to_be_visible()
+    expect(page.get_by_role("heading", name="0.png")).to_be_visible()
+    expect(page.locator(".view")).to_have_count(2)
+    assert images_of(page)[0] == "0.png"
+    assert "0.750 of the best mask" in page.get_by_role("region", name="All images").inner_text()
+    assert rows_of(page) == ["lost no pair", "same IoU 1.00"]  # the second mask lies in a group
+    expect(page.locator("figcaption").first).to_have_text("A: annotations 3 annotations")
+    page.get_by_label("Rank by").select_option("Order of the dataset")
+    expect(page.locator(".compare-strip a")).to_have_count(3)
+    page.locator(".compare-strip a", has_text="2.png").click()
+    expect(page.get_by_role("heading", name="2.png")).to_be_visible()
+    assert rows_of(page) == ["gained no pair", "gained no pair"]
+
+
+def test_the_page_of_an_image_leads_to_its_annotations_side_by_side(annotated_page: Page, annotated: Annotated) -> None:
+    page = annotated_page
+    looked_at(page, f"/dashboard/runs/{annotated.run_id}/images/1")
+    page.get_by_role("link", name="Compare the masks with the annotations").click()
+    expect(page.get_by_role("heading", name="0.png")).to_be_visible()
+    assert f"reference=annotations&run={annotated.run_id}&image=1" in page.url
+
+
+def test_the_annotations_are_chosen_and_left_again(page: Page, compared: Compared) -> None:
+    looked_at(page, compared.address("mobile_sam", "repvit_sam"))
+    page.get_by_label("A, the reference").select_option("The dataset's annotations")
+    expect(page.get_by_role("heading", name="A: annotations")).to_be_visible()
+    expect(page.get_by_role("heading", name="C: repvit_sam")).to_be_visible()
+    page.get_by_label("A, the reference").select_option("sam_vit_b on default")
+    expect(page.get_by_role("heading", name="A: sam_vit_b")).to_be_visible()
+    page.go_back()
+    expect(page.get_by_role("heading", name="A: annotations")).to_be_visible()
+    looked_at(page, "/dashboard/compare?reference=annotations")
+    page.get_by_label("Run B").select_option("mobile_sam on default")
+    expect(page.get_by_role("heading", name="B: mobile_sam")).to_be_visible()
+
+
 def test_a_phone_shows_the_views_below_each_other(browser: Browser, api: Api, compared: Compared) -> None:
     with visitor(browser, api.url, PHONE) as page:
         log_in(page, compared.tenant.key)
@@ -199,7 +263,9 @@ def test_a_phone_shows_the_views_below_each_other(browser: Browser, api: Api, co
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
-def test_pictures_of_the_page(browser: Browser, api: Api, compared: Compared, pictures: Path) -> None:
+def test_pictures_of_the_page(
+    browser: Browser, api: Api, compared: Compared, annotated: Annotated, pictures: Path
+) -> None:
     """Pictures to look at; they check that the page draws in each scheme."""
     for name, scheme, size in (
         ("light", "light", (1440, 1100)),
@@ -211,3 +277,8 @@ def test_pictures_of_the_page(browser: Browser, api: Api, compared: Compared, pi
             looked_at(page, compared.address("mobile_sam", "repvit_sam", "sam_vit_b", image=3))
             expect(page.locator(".view")).to_have_count(3)
             page.screenshot(path=pictures / f"compare-{name}.png", full_page=True)
+        with visitor(browser, api.url, size, scheme) as page:  # type: ignore[arg-type]
+            log_in(page, annotated.tenant.key)
+            looked_at(page, f"/dashboard/compare?reference=annotations&run={annotated.run_id}")
+            expect(page.locator(".view")).to_have_count(2)
+            page.screenshot(path=pictures / f"compare-annotations-{name}.png", full_page=True)

@@ -122,6 +122,7 @@ class AsyncClient(AsyncCalls):
     comparisons = async_listing(of_comparisons.comparisons)
     comparison_images = async_listing(of_comparisons.comparison_images)
     image_comparison = awaited(of_comparisons.image_comparison)
+    annotation_comparison = awaited(of_comparisons.annotation_comparison)
     delete_comparison = awaited(of_comparisons.delete_comparison)
 
     def __init__(

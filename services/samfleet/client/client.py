@@ -111,6 +111,7 @@ class SamfleetClient(AccessCalls, WebhookCalls):
     comparisons = listing(of_comparisons.comparisons)
     comparison_images = listing(of_comparisons.comparison_images)
     image_comparison = blocking(of_comparisons.image_comparison)
+    annotation_comparison = blocking(of_comparisons.annotation_comparison)
     delete_comparison = blocking(of_comparisons.delete_comparison)
 
     def download_export(self, export: Mapping[str, Any], path: Path) -> None:

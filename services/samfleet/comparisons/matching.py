@@ -10,6 +10,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+from pycocotools import mask as coco_mask
+
 from samfleet.masks.pairing import Pair, pair_masks
 from samfleet.variants.gates import AGREEING_IOU, PAIRED_IOU
 
@@ -45,6 +48,18 @@ def match_masks(masks_a: Sequence[Mask], masks_b: Sequence[Mask]) -> Matching:
     lost = [place for place in range(len(masks_a)) if place not in paired_a]
     gained = [place for place in range(len(masks_b)) if place not in paired_b]
     return Matching(pairs, lost, gained)
+
+
+def masks_in_groups(masks: Sequence[Mask], groups: Sequence[Mapping[str, Any]]) -> list[int]:
+    """Return the places of masks of which at least half lies in one of the groups.
+
+    A group is an annotation of several objects as one area (`iscrowd`), as run lengths. COCO's evaluation ignores
+    masks in it, by the same share of the mask's area.
+    """
+    if not masks or not groups:
+        return []
+    shares = coco_mask.iou([mask["segmentation"] for mask in masks], list(groups), [1] * len(groups))
+    return [int(place) for place in np.flatnonzero(np.asarray(shares).max(axis=1) >= PAIRED_IOU)]
 
 
 def is_changed(iou: float) -> bool:

@@ -44,7 +44,7 @@ router = APIRouter(prefix="/v1/runs", tags=["runs"])
 
 
 @dataclass(frozen=True, slots=True)
-class _Annotated:
+class Annotated:
     """Rows of an image, and of its dataset."""
 
     result: ImageResult
@@ -77,10 +77,10 @@ def read_annotations(
     IoU of each mask. A mask may be the best one of several annotations.
     """
     with read_only(engine) as session:
-        known = _read(session, *require_image(session, tenant_id, run_id, image_id))
+        known = read_annotated(session, *require_image(session, tenant_id, run_id, image_id))
     require_segmented(known.result)
     masks = read_masks(store, known.result)
-    shapes = _shapes(known)
+    shapes = shapes_of(known)
     single = [place for place, annotation in enumerate(known.annotations) if not annotation.iscrowd]
     of_masks, of_single = best_matches([mask["segmentation"] for mask in masks], [shapes[place] for place in single])
     of_annotations = dict(zip(single, of_single, strict=True))
@@ -101,13 +101,14 @@ def read_annotations(
     )
 
 
-def _read(session: Session, result: ImageResult, image: DatasetImage) -> _Annotated:
+def read_annotated(session: Session, result: ImageResult, image: DatasetImage) -> Annotated:
+    """Return an image's rows with its annotations, in the order of the annotations file."""
     dataset = session.scalars(select(Dataset).where(Dataset.id == image.dataset_id)).one()
     annotations = annotations_of(session, dataset.id, [result.image_id]).get(result.image_id, ())
-    return _Annotated(result, image, bool(dataset.annotation_count), dataset.categories or (), annotations)
+    return Annotated(result, image, bool(dataset.annotation_count), dataset.categories or (), annotations)
 
 
-def _shapes(known: _Annotated) -> list[Rle]:
+def shapes_of(known: Annotated) -> list[Rle]:
     """Return the run lengths of the annotations. Raises `AnnotationSizeMismatch` if they are of an other image size."""
     width, height = known.result.width or 0, known.result.height or 0
     image = known.image

@@ -1,4 +1,4 @@
-"""`samfleet compare`: the masks of two runs, image by image."""
+"""`samfleet compare`: the masks of two runs, or of one run and the annotations, image by image."""
 
 from __future__ import annotations
 
@@ -9,11 +9,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from samfleet.errors import InvalidInput
 from samfleet_cli.commands.options import ApiKey, ApiUrl, AsJson, Plain
 from samfleet_cli.commands.rows import print_json
 
 if TYPE_CHECKING:
+    from samfleet.client import SamfleetClient
     from samfleet_cli.listing import Column
+
+
+class SortNeedsTwoRuns(InvalidInput):
+    """One run has one order: the lowest IoU with the annotations first. Leave out --sort, or name a second run."""
+
+    code = "sort_needs_two_runs"
 
 
 class Sort(StrEnum):
@@ -29,32 +37,45 @@ class Sort(StrEnum):
 RunA = Annotated[
     str, typer.Argument(help="The reference: a run's id, as `samfleet jobs show --json` has it, or its first six.")
 ]
-RunB = Annotated[str, typer.Argument(help="The other run, over the same images.")]
+RunB = Annotated[
+    str | None,
+    typer.Argument(help="The other run, over the same images. Without it, A is compared with the annotations."),
+]
 Order = Annotated[
-    Sort, typer.Option(help="Images with the largest disagreement first, or with the worst IoU with the annotations.")
+    Sort | None,
+    typer.Option(
+        help="Of two runs: images with the largest disagreement first, the default, or with the worst IoU with the "
+        "annotations."
+    ),
 ]
 Limit = Annotated[int, typer.Option(min=0, help="Maximum number of images.")]
 
 
 def compare(
     run_a: RunA,
-    run_b: RunB,
-    sort: Order = Sort.DISAGREEMENT,
+    run_b: RunB = None,
+    sort: Order = None,
     limit: Limit = 10,
     as_json: AsJson = False,
     plain: Plain = False,
     api_url: ApiUrl = None,
     api_key: ApiKey = None,
 ) -> None:
-    """Compare the masks of two runs over the same images, and list the images that differ most."""
+    """Compare the masks of two runs, or of one and the annotations, and list the images that differ most."""
     from samfleet.client.wait import wait_for_comparison
     from samfleet_cli.connection import choose_api, connect
     from samfleet_cli.listing import Form, print_list
 
     form = Form(as_json, plain)
+    if run_b is None and sort is not None:
+        raise SortNeedsTwoRuns
     with connect(choose_api(api_url, api_key)) as client:
+        if run_b is None:
+            worst = _worst_images(client, run_a, limit)
+            print_list(_annotation_columns(), worst, form, whole=worst, empty="no image of the run has annotations")
+            return
         comparison = wait_for_comparison(client, client.create_comparison(run_a, run_b))
-        ranked = client.comparison_images(comparison["id"], sort=sort.value.replace("-", "_"))
+        ranked = client.comparison_images(comparison["id"], sort=(sort or Sort.DISAGREEMENT).value.replace("-", "_"))
         images = list(islice(ranked, limit))
     if as_json:
         print_json({**comparison, "images": images})
@@ -62,6 +83,28 @@ def compare(
     if not plain:
         typer.echo("\n".join(in_words(comparison)))
     print_list(_columns(), images, form, whole=images, empty="no image has the figure that this order needs")
+
+
+def _worst_images(client: SamfleetClient, run_id: str, limit: int) -> list[dict[str, Any]]:
+    """Return the images with the lowest mean IoU with their annotations first, each matched with them."""
+    images = islice(client.run_images(run_id, sort="iou"), limit)
+    return [
+        {"file_name": image.file_name, "iou": image.iou, **client.annotation_comparison(run_id, image.image_id)}
+        for image in images
+    ]
+
+
+def _annotation_columns() -> list[Column]:
+    from samfleet_cli.listing import Column
+
+    return [
+        Column("image", itemgetter("file_name"), folds=True),
+        Column("IoU", lambda image: f"{image['iou']:.3f}"),
+        Column("matched", lambda image: len(image["pairs"])),
+        Column("changed", lambda image: sum(pair["changed"] for pair in image["pairs"])),
+        Column("lost", lambda image: len(image["lost"])),
+        Column("gained", lambda image: len(image["gained"])),
+    ]
 
 
 def in_words(comparison: dict[str, Any]) -> list[str]:

@@ -15,6 +15,7 @@ OPERATIONS = [
     "comparison_list",
     "comparison_list_images",
     "comparison_read",
+    "comparison_read_annotations",
     "comparison_read_image",
     "dataset_add_images",
     "dataset_add_images_by_hash",

@@ -51,6 +51,19 @@ def test_an_image_without_annotations_has_masks_without_iou(tenant: Tenant, imag
     assert answer["masks"] == [{"iou": None, "annotation_id": None}] * 2
 
 
+def test_annotations_are_matched_one_to_one(tenant: Tenant, images: str) -> None:
+    answer = tenant.http.get(f"{images}/1/annotations/comparison").json()
+    assert answer["annotated"]
+    assert answer["pairs"] == [{"annotation": 0, "mask": 0, "iou": 1.0, "changed": False}]
+    # The second mask overlaps the second annotation with an IoU of 0.09, and lies in the group of columns 14 to 19.
+    assert (answer["lost"], answer["gained"], answer["ignored"]) == ([1], [], [1])
+    assert answer["mean_iou"] == 1.0
+    other = tenant.http.get(f"{images}/3/annotations/comparison").json()
+    assert (other["pairs"], other["lost"], other["gained"], other["mean_iou"]) == ([], [], [0, 1], None)
+    failed = tenant.http.get(f"{images}/2/annotations/comparison")
+    assert (failed.status_code, failed.json()["code"]) == (409, "image_not_segmented")
+
+
 def test_a_dataset_without_annotations_says_so(tenant: Tenant, run_path: str) -> None:
     answer = tenant.http.get(f"{run_path}/images/3/annotations").json()
     assert (answer["annotated"], answer["annotations"], len(answer["masks"])) == (False, [], 2)

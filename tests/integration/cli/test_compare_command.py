@@ -7,15 +7,18 @@ import json
 import uuid
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner
 
+from fixtures.api.annotated_run import annotated_job
 from fixtures.api.running_api import Api, Tenant
 from fixtures.worker.recorded_jobs import carry_out, mask, new_job, segmented
 from samfleet.client import AsyncClient, Client
 from samfleet.client.wait import ComparisonNotCompleted, wait_for_comparison
 from samfleet.comparisons.build import build_comparison
+from samfleet_cli.commands.compare import SortNeedsTwoRuns
 from samfleet_cli.main import app
 
 
@@ -80,6 +83,26 @@ def test_both_clients_have_all_calls(api: Api, tenant: Tenant, runs: list[str]) 
     asyncio.run(by_await())
     with Client(api.url, tenant.key) as client:
         assert list(client.comparisons()) == []
+
+
+def test_one_run_is_compared_with_the_annotations(api: Api, tenant: Tenant, folder: Path) -> None:
+    job = annotated_job(api, tenant, folder)
+    run_id = job["runs"][0]["id"]
+    images = json.loads(run(api, tenant, run_id, "--json"))
+    assert [(one["file_name"], one["lost"], one["gained"], one["ignored"]) for one in images[:1]] == [
+        ("0.png", [1], [], [1])
+    ]
+    plain = [line.split("\t") for line in run(api, tenant, run_id, "--plain", "--limit", "1").splitlines()]
+    assert plain == [["0.png", "0.750", "1", "0", "1", "0"]]
+    with pytest.raises(SortNeedsTwoRuns):
+        run(api, tenant, run_id, "--sort", "position")
+
+    async def by_await() -> dict[str, Any]:
+        async with AsyncClient(api.url, tenant.key) as client:
+            return await client.annotation_comparison(run_id, 1)
+
+    with Client(api.url, tenant.key) as client:
+        assert client.annotation_comparison(run_id, 1) == asyncio.run(by_await())
 
 
 def test_a_failed_comparison_is_an_error_with_its_reason(api: Api, tenant: Tenant, runs: list[str]) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from fixtures.worker.compared_runs import Stripe, code
-from samfleet.comparisons.matching import agreement, match_masks
+from samfleet.comparisons.matching import agreement, masks_in_groups, match_masks
 
 
 def masks(*stripes: Stripe) -> list[dict[str, Any]]:
@@ -34,3 +34,9 @@ def test_agreement_is_panoptic_quality() -> None:
     assert agreement(iou_sum, pairs + lost, pairs + gained) == pytest.approx(expected)
     assert agreement(iou_sum, pairs + gained, pairs + lost) == pytest.approx(expected)
     assert agreement(3.0000000000000004, 3, 3) == 1.0  # a sum of rounded figures
+
+
+def test_masks_in_groups_are_those_with_half_of_their_area_in_one() -> None:
+    found = masks((0, 4), (2, 6), (3, 7), (10, 12))
+    assert masks_in_groups(found, [code(0, 4), code(8, 11)]) == [0, 1, 3]
+    assert masks_in_groups(found, []) == masks_in_groups([], [code(0, 4)]) == []

@@ -39,6 +39,14 @@ def image_comparison(run_a: str, image_id: int, run_b: str) -> Call[dict[str, An
     return Call("GET", path, unchanged, {"params": {"with": run_b}})
 
 
+def annotation_comparison(run: str, image_id: int) -> Call[dict[str, Any]]:
+    """Match the masks of one image with its annotations: `pairs`, and the places of annotations that are `lost`, of
+    masks that are `gained`, and of masks that are `ignored` because they lie in an annotated group.
+    """
+    path = f"/v1/runs/{quote(run, safe='')}/images/{image_id}/annotations/comparison"
+    return Call("GET", path, unchanged)
+
+
 def delete_comparison(comparison_id: str) -> Call[None]:
     """Delete a comparison; the results of its runs stay."""
     return Call("DELETE", _path(comparison_id), unchanged, response="empty")

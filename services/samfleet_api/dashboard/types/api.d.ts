@@ -123,12 +123,30 @@ declare namespace Api {
     found: boolean | null;
   }
 
+  interface AnnotationComparison {
+    run_id: string;
+    image_id: number;
+    annotated: boolean;
+    pairs: AnnotationPair[];
+    lost: number[];
+    gained: number[];
+    ignored: number[];
+    mean_iou: number | null;
+  }
+
   interface AnnotationCoverage {
     images: number;
     annotated_images: number;
     annotations: number;
     unused: number;
     boxes: number;
+  }
+
+  interface AnnotationPair {
+    annotation: number;
+    mask: number;
+    iou: number;
+    changed: boolean;
   }
 
   interface Attempt {

@@ -7,8 +7,28 @@ declare namespace Compare {
   interface Side {
     /** A, B, C or D. */
     letter: string;
+    /** Of the annotations: the first run that is compared with them. */
     run: Api.Run;
     job: Api.Job;
+    /** The side is the dataset's annotations; only side A may be. */
+    annotations: boolean;
+  }
+
+  /** Matched masks of an image; places are those of side A (`a`) and of the other side (`b`). */
+  type Matched = Pick<Api.ImageComparison, "pairs" | "lost" | "gained">;
+
+  /** What one side shows of an image: masks, or annotations in their place. */
+  interface Shown {
+    run_id: string;
+    image_id: number;
+    file_name: string | null;
+    outcome: Api.Outcome;
+    width: number | null;
+    height: number | null;
+    masks: Pick<Api.Mask, "segmentation" | "area" | "bbox">[];
+    error: Api.ImageError | null;
+    /** What the picture shows besides, in words. */
+    note?: string;
   }
 
   interface PlacedMask extends Api.Mask {
@@ -19,12 +39,12 @@ declare namespace Compare {
   /** The image in one run; `problem` says why it has no masks to show. */
   interface SideImage {
     side: Side;
-    image: Api.RunImage | null;
+    image: Shown | null;
     problem: string | null;
-    /** Kind of each mask, in the API's order; null if it could not be matched. */
+    /** Kind of each mask, in the API's order; null if it was not matched, as those of annotated groups. */
     kinds: (Kind | null)[];
-    /** The masks matched with those of run A; null for run A itself. */
-    matched: Api.ImageComparison | null;
+    /** The masks matched with those of side A; null for A itself. */
+    matched: Matched | null;
   }
 
   /** An object in the images of the runs. */

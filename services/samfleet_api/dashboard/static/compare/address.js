@@ -1,10 +1,12 @@
-// The state of the page is its URL: run (repeated, the first is the reference), image, against, sort, hide.
+// The state of the page is its URL: run (repeated, the first is the reference), reference (`annotations` in place of a
+// run), image, against, sort, hide.
 
 export const MOST_RUNS = 4;
 
 /** @param {string} name */
 const all = (name) => new URLSearchParams(location.search).getAll(name).filter(Boolean);
 
+export const byAnnotations = () => all("reference")[0] === "annotations";
 export const chosenRuns = () => [...new Set(all("run"))].slice(0, MOST_RUNS);
 
 /** @param {Record<string, string | string[] | null>} changes */

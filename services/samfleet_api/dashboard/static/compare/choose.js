@@ -1,34 +1,47 @@
 // Fields that choose up to four runs, and what each run is in words.
 
-import { go, MOST_RUNS } from "/dashboard/static/compare/address.js";
+import { byAnnotations, go, MOST_RUNS } from "/dashboard/static/compare/address.js";
 import { sameImages, titleOf, withResults } from "/dashboard/static/compare/runs.js";
 import { facts, h } from "/dashboard/static/dom.js";
 import { count, moment, nameOf } from "/dashboard/static/format.js";
 
+const ANNOTATIONS = "annotations";
+
 /** @type {(sides: Compare.Side[], jobs: Api.Job[], changed: () => void) => HTMLElement} */
 export function chooser(sides, jobs, changed) {
-  const fields = sides.map((_, index) => field(sides, index, jobs, changed));
-  if (sides.length < MOST_RUNS) fields.push(field(sides, sides.length, jobs, changed));
+  const filled = Math.max(sides.length, byAnnotations() ? 1 : 0);
+  const fields = Array.from({ length: Math.min(filled + 1, MOST_RUNS) }, (_, index) =>
+    field(sides, index, jobs, changed),
+  );
   return h("div", { class: "filters", role: "group", "aria-label": "Runs to compare" }, fields);
 }
 
 /** @type {(sides: Compare.Side[], index: number, jobs: Api.Job[], changed: () => void) => HTMLElement} */
 function field(sides, index, jobs, changed) {
-  const own = sides[index];
+  const own = sides[index]?.annotations ? undefined : sides[index];
+  const truth = byAnnotations();
   const known = own && !jobs.some((job) => job.id === own.job.id) ? [own.job, ...jobs] : jobs;
   const groups = known
-    .filter((job) => !index || sameImages(job, sides[0].job))
+    .filter((job) => !index || !sides.length || (truth && index === 1) || sameImages(job, sides[0].job))
     .map((job) => group(job, sides, own?.run.id))
     .filter((one) => one.childElementCount > 0);
   const none = h("option", { value: "", selected: !own }, index < 2 ? "Choose a run" : "No further run");
-  const select = h("select", { class: "compare-run" }, none, ...groups);
+  const annotations = h("option", { value: ANNOTATIONS, selected: truth }, "The dataset's annotations");
+  const select = h("select", { class: "compare-run" }, none, index ? null : annotations, ...groups);
   select.addEventListener("change", () => {
-    const ids = sides.map((side) => side.run.id);
-    ids[index] = select.value;
-    go({ run: ids.filter(Boolean), variant: null, dataset: null, against: null, image: index ? keptImage() : null });
+    go({ ...chosenWith(sides, index, select.value), variant: null, dataset: null, against: null, sort: null });
     changed();
   });
-  return h("label", {}, index ? `Run ${"ABCD"[index]}` : "Run A, the reference", select);
+  return h("label", {}, index ? `Run ${"ABCD"[index]}` : "A, the reference", select);
+}
+
+// The runs and the reference of the URL after a choice. All runs stay if the annotations become the reference.
+/** @type {(sides: Compare.Side[], index: number, value: string) => Record<string, string | string[] | null>} */
+function chosenWith(sides, index, value) {
+  const truth = index ? byAnnotations() : value === ANNOTATIONS;
+  const ids = sides.map((side) => (side.annotations ? "" : side.run.id));
+  if (value !== ANNOTATIONS) ids[index] = value;
+  return { run: ids.filter(Boolean), reference: truth ? ANNOTATIONS : null, image: index ? keptImage() : null };
 }
 
 const keptImage = () => new URLSearchParams(location.search).get("image");
@@ -49,6 +62,7 @@ export const described = (sides) => h("div", { class: "compare-sides" }, sides.m
 /** @param {Compare.Side} side */
 function card(side) {
   const { run, job } = side;
+  if (side.annotations) return annotationsCard(side);
   const hardware = [...new Set(run.hardware.map((one) => one.device_name))].join(", ");
   return h(
     "section",
@@ -63,3 +77,15 @@ function card(side) {
     ]),
   );
 }
+
+/** @param {Compare.Side} side */
+const annotationsCard = (side) =>
+  h(
+    "section",
+    { class: "card" },
+    h("h2", {}, titleOf(side), h("span", { class: "soft" }, " (reference)")),
+    facts([
+      ["Dataset", side.job.dataset_name],
+      ["Objects", side.run.quality && count(side.run.quality.instances)],
+    ]),
+  );

@@ -1,6 +1,7 @@
-// One image in all runs: the views side by side, and the list of its masks.
+// One image on all sides: the views side by side, and the list of its masks.
 
 import { get } from "/dashboard/static/api.js";
+import { annotationsOf, matchedWithAnnotations } from "/dashboard/static/compare/annotations.js";
 import { MatchList } from "/dashboard/static/compare/list.js";
 import { kindsInOther, kindsInReference, matchesOf } from "/dashboard/static/compare/matching.js";
 import { drawingTools, hiddenKinds, kindBoxes, steps } from "/dashboard/static/compare/tools.js";
@@ -12,11 +13,15 @@ const style = { drawn: "both", opacity: 0.4 };
 
 /** @type {(sides: Compare.Side[], against: number, imageId: string) => Promise<Compare.Picture>} */
 export async function pictureOf(sides, against, imageId) {
-  const images = await Promise.all(sides.map((side) => imageIn(sides[0], side, imageId)));
+  const images = await Promise.all(
+    sides.map((side) =>
+      side.annotations ? annotationsOf(side, sides[against].run.id, imageId) : imageIn(sides[0], side, imageId),
+    ),
+  );
   images[0].kinds = kindsInReference(images[0].image, images[against].matched);
   const sized = images.find(({ image }) => image?.width)?.image;
   return {
-    name: images.find(({ image }) => image)?.image?.file_name ?? `Image ${imageId}`,
+    name: images.find(({ image }) => image?.file_name)?.image?.file_name ?? `Image ${imageId}`,
     width: sized?.width ?? 1,
     height: sized?.height ?? 1,
     images,
@@ -33,6 +38,7 @@ async function imageIn(reference, side, imageId) {
   try {
     found.image = await get(`/v1/runs/${side.run.id}/images/${id}`);
     if (found.image?.error) found.problem = `The image failed in this run: ${found.image.error.message}`;
+    else if (reference.annotations) found.matched = await matchedWithAnnotations(side.run.id, imageId);
     else if (side !== reference) {
       found.matched = await get(`/v1/runs/${reference.run.id}/images/${id}/comparison?with=${side.run.id}`);
     }
@@ -89,5 +95,5 @@ export function showImage(section, picture, step) {
 function nothing({ images, against }) {
   const other = images[against];
   if (!other.matched) return notice("No masks to match", other.problem ?? images[0].problem ?? "");
-  return notice("No masks", "Neither run has a mask in this image.");
+  return notice("No masks", `Neither ${images[0].side.annotations ? "side" : "run"} has a mask in this image.`);
 }

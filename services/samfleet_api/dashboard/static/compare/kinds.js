@@ -11,5 +11,11 @@ export const ABOUT = {
   same: { sign: "=", colour: [160, 168, 176], dashed: false, help: "in both, with an IoU of 0.9 or more" },
 };
 
+/** @type {Partial<Record<Compare.Kind, string>>} */
+const HELP_BY_ANNOTATIONS = { lost: "an annotation that no mask matches", gained: "a mask that matches no annotation" };
+
+/** @type {(kind: Compare.Kind, annotations: boolean) => string} */
+export const helpOf = (kind, annotations) => (annotations && HELP_BY_ANNOTATIONS[kind]) || ABOUT[kind].help;
+
 /** @param {Compare.Kind | null} kind */
 export const colourOf = (kind) => ABOUT[kind ?? "same"].colour;

@@ -2,18 +2,20 @@
 
 import { KINDS } from "/dashboard/static/compare/kinds.js";
 
-/** @type {(image: Api.RunImage | null, matched: Api.ImageComparison | null) => (Compare.Kind | null)[]} */
+/** @type {(image: Compare.Shown | null, matched: Compare.Matched | null) => (Compare.Kind | null)[]} */
 export function kindsInOther(image, matched) {
   /** @type {(Compare.Kind | null)[]} */
-  const kinds = (image?.masks ?? []).map(() => (matched ? "gained" : null));
+  const kinds = (image?.masks ?? []).map(() => null);
+  for (const place of matched?.gained ?? []) kinds[place] = "gained";
   for (const pair of matched?.pairs ?? []) kinds[pair.b] = pair.changed ? "changed" : "same";
   return kinds;
 }
 
-/** @type {(image: Api.RunImage | null, matched: Api.ImageComparison | null) => (Compare.Kind | null)[]} */
+/** @type {(image: Compare.Shown | null, matched: Compare.Matched | null) => (Compare.Kind | null)[]} */
 export function kindsInReference(image, matched) {
   /** @type {(Compare.Kind | null)[]} */
-  const kinds = (image?.masks ?? []).map(() => (matched ? "lost" : null));
+  const kinds = (image?.masks ?? []).map(() => null);
+  for (const place of matched?.lost ?? []) kinds[place] = "lost";
   for (const pair of matched?.pairs ?? []) kinds[pair.a] = pair.changed ? "changed" : "same";
   return kinds;
 }

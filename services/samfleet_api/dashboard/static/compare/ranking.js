@@ -10,6 +10,13 @@ const SIDE = 320; // pixels of pictures that the server keeps
 
 /** @typedef {[key: string, text: string, note: (image: Api.ComparedImage) => string]} Sort */
 
+/** @type {(other: Compare.Side) => [key: string, text: string][]} */
+const sortsByAnnotations = ({ letter }) => [
+  ["iou", `Worst IoU of ${letter}`],
+  ["-iou", `Best IoU of ${letter}`],
+  ["position", "Order of the dataset"],
+];
+
 /** @type {(other: string) => Sort[]} */
 const sorts = (other) => [
   ["disagreement", "Disagreement", (image) => `disagreement ${image.disagreement.toFixed(2)}`],
@@ -34,6 +41,7 @@ export class Ranking {
    */
   constructor(a, b, open) {
     this.sides = [a, b];
+    this.pictured = a.annotations ? [b] : [a, b];
     this.open = open;
     /** @type {Api.Comparison | null} */
     this.comparison = null;
@@ -81,6 +89,7 @@ export class Ranking {
   /** @returns {Promise<{ items: Listed[], next: string | null }>} */
   async page() {
     const cursor = this.next ? `&cursor=${encodeURIComponent(this.next)}` : "";
+    if (this.sides[0].annotations) return this.pageByIou(cursor);
     if (this.comparison) {
       const [key, , note] = chosen(this.sides[1].letter);
       const path = `/v1/comparisons/${this.comparison.id}/images?sort=${key}&limit=${IMAGES}${cursor}`;
@@ -95,14 +104,25 @@ export class Ranking {
     return { items: items.map((image) => ({ ...image, note: `${count(image.mask_count ?? 0)} masks in A` })), next };
   }
 
+  /** @type {(cursor: string) => Promise<{ items: Listed[], next: string | null }>} */
+  async pageByIou(cursor) {
+    const { run } = this.sides[1];
+    const key = chosenByAnnotations(this.sides[1]);
+    /** @type {Api.ImageOfRunPage} */
+    const { items, next } = await get(
+      `/v1/runs/${run.id}/images?outcome=succeeded&sort=${key}&limit=${IMAGES}${cursor}`,
+    );
+    return { items: items.map((image) => ({ ...image, note: noteByIou(image) })), next };
+  }
+
   /** @param {Listed} image */
   tile(image) {
     const id = String(image.image_id);
-    const pictures = this.sides.map((side) => thumbnail(side, image));
+    const pictures = this.pictured.map((side) => thumbnail(side, image));
     const link = h(
       "a",
       { href: addressWithAll({ image: id }), "data-image": id },
-      h("span", { class: "pair" }, pictures),
+      h("span", { class: pictures.length > 1 ? "pair" : "single" }, pictures),
       h("span", {}, image.file_name),
       h("span", { class: "soft" }, image.note),
     );
@@ -134,6 +154,8 @@ export class Ranking {
   }
 
   nothing() {
+    if (this.sides[0].annotations)
+      return notice("No image has an IoU", "No segmented image of the run has annotated objects.");
     if (!this.comparison) return notice("No images", "Run A has no segmented image.");
     const byIou = !["disagreement", "position"].includes(chosen(this.sides[1].letter)[0]);
     return byIou
@@ -157,13 +179,22 @@ function figures(image, first) {
   return `${first} · ${some.join(", ") || "no difference"}`;
 }
 
-/** @type {(other: Compare.Side, changed: () => void) => HTMLElement} */
-export function sorter(other, changed) {
-  const [now] = chosen(other.letter);
-  const options = sorts(other.letter).map(([key, text]) => h("option", { value: key, selected: key === now }, text));
+/** @param {Api.ImageOfRun} image */
+const noteByIou = ({ iou, mask_count: masks }) =>
+  `${iou === null ? "no annotated object" : `IoU ${iou.toFixed(2)}`} · ${count(masks ?? 0)} masks`;
+
+/** @param {Compare.Side} other */
+const chosenByAnnotations = (other) =>
+  sortsByAnnotations(other).find(([key]) => key === filter("sort"))?.[0] ?? sortsByAnnotations(other)[0][0];
+
+/** @type {(a: Compare.Side, other: Compare.Side, changed: () => void) => HTMLElement} */
+export function sorter(a, other, changed) {
+  const known = a.annotations ? sortsByAnnotations(other) : sorts(other.letter);
+  const now = a.annotations ? chosenByAnnotations(other) : chosen(other.letter)[0];
+  const options = known.map(([key, text]) => h("option", { value: key, selected: key === now }, text));
   const select = h("select", {}, options);
   select.addEventListener("change", () => {
-    go({ sort: select.value === "disagreement" ? null : select.value, image: null });
+    go({ sort: select.value === known[0][0] ? null : select.value, image: null });
     changed();
   });
   return h("label", {}, "Rank by", select);

@@ -1,7 +1,7 @@
 // The runs to compare: those of the URL, or what its `variant` and `dataset` suggest.
 
 import { filter, get } from "/dashboard/static/api.js";
-import { chosenRuns } from "/dashboard/static/compare/address.js";
+import { byAnnotations, chosenRuns, MOST_RUNS } from "/dashboard/static/compare/address.js";
 
 const LETTERS = "ABCD";
 const JOBS = 100;
@@ -17,7 +17,10 @@ export async function recentJobs() {
 export async function sidesOf(jobs) {
   const named = chosenRuns();
   const ids = named.length ? named : suggested(jobs);
-  return Promise.all(ids.map((id, index) => sideOf(id, LETTERS[index], jobs)));
+  const first = byAnnotations() ? 1 : 0; // the letter A is that of the annotations
+  const runs = ids.slice(0, MOST_RUNS - first);
+  const sides = await Promise.all(runs.map((id, index) => sideOf(id, LETTERS[index + first], jobs)));
+  return first && sides.length ? [{ ...sides[0], letter: LETTERS[0], annotations: true }, ...sides] : sides;
 }
 
 /** @type {(id: string, letter: string, jobs: Api.Job[]) => Promise<Compare.Side>} */
@@ -25,7 +28,7 @@ async function sideOf(id, letter, jobs) {
   /** @type {Api.Run} */
   const run = await get(`/v1/runs/${encodeURIComponent(id)}`); // a list of jobs does not name the hardware
   const job = jobs.find((one) => one.id === run.job_id) ?? (await jobOf(run));
-  return { letter, run, job };
+  return { letter, run, job, annotations: false };
 }
 
 /** @type {(run: Api.Run) => Promise<Api.Job>} */
@@ -55,4 +58,4 @@ export const sameImages = (one, other) =>
   one.dataset_id === other.dataset_id || one.dataset_name === other.dataset_name;
 
 /** @param {Compare.Side} side */
-export const titleOf = ({ letter, run }) => `${letter}: ${run.variant}`;
+export const titleOf = ({ letter, run, annotations }) => `${letter}: ${annotations ? "annotations" : run.variant}`;

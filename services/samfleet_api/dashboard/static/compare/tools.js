@@ -2,7 +2,7 @@
 
 import { filter } from "/dashboard/static/api.js";
 import { go } from "/dashboard/static/compare/address.js";
-import { ABOUT, colourOf, KINDS } from "/dashboard/static/compare/kinds.js";
+import { ABOUT, colourOf, helpOf, KINDS } from "/dashboard/static/compare/kinds.js";
 import { h } from "/dashboard/static/dom.js";
 import { count } from "/dashboard/static/format.js";
 
@@ -10,9 +10,10 @@ export const hiddenKinds = () => new Set(KINDS.filter((kind) => filter("hide").s
 
 // Checkboxes of the kinds with their numbers, which are the legend too.
 /** @type {(picture: Compare.Picture, selection: Compare.Selection, changed: () => void) => HTMLElement} */
-export function kindBoxes({ matches }, selection, changed) {
+export function kindBoxes({ matches, images }, selection, changed) {
   const boxes = KINDS.map((kind) => {
-    const { sign, help } = ABOUT[kind];
+    const { sign } = ABOUT[kind];
+    const help = helpOf(kind, images[0].side.annotations);
     const box = h("input", { type: "checkbox", checked: !selection.hidden.has(kind) });
     box.addEventListener("change", () => {
       if (box.checked) selection.hidden.delete(kind);

@@ -23,7 +23,7 @@ export class LinkedViews {
     this.selection = selection;
     /** @type {Map<number, number>[]} place of a mask → place of its match, by side */
     this.matchOf = picture.images.map((_, side) => matchesByPlace(picture, side));
-    this.views = picture.images.map(({ side }) => createView({ label: `${picture.name} in run ${titleOf(side)}` }));
+    this.views = picture.images.map(({ side }) => createView({ label: `${picture.name} in ${titleOf(side)}` }));
     this.views.forEach((view, index) => {
       this.link(view, index, on);
     });
@@ -55,7 +55,8 @@ export class LinkedViews {
   /** @type {(view: Viewer.View, index: number) => HTMLElement} */
   figure(view, index) {
     const { side, image, problem } = this.picture.images[index];
-    const masks = image ? `${count(image.masks.length)} masks` : "no masks";
+    const what = side.annotations ? "annotations" : "masks";
+    const masks = image ? `${count(image.masks.length)} ${what}` : `no ${what}`;
     const frame = h("div", { class: "compare-view" }, view.element);
     frame.style.aspectRatio = `${this.picture.width} / ${this.picture.height}`;
     return h(
@@ -63,6 +64,7 @@ export class LinkedViews {
       {},
       h("figcaption", {}, h("strong", {}, titleOf(side)), h("span", { class: "soft" }, ` ${masks}`)),
       frame,
+      image?.note && h("p", { class: "soft small" }, image.note),
       problem && h("p", { class: "bad" }, problem),
     );
   }

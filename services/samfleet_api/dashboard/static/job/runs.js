@@ -106,6 +106,16 @@ function inWords(figure) {
     : `${value} (${figure.low.toFixed(4)} to ${figure.high.toFixed(4)})`;
 }
 
+const MOST_BESIDE = 3; // of the four views of the page, one shows the annotations
+
+/** @param {Api.Run[]} runs */
+const besideAnnotations = (runs) =>
+  `/dashboard/compare?reference=annotations&${runs
+    .filter((run) => run.quality)
+    .slice(0, MOST_BESIDE)
+    .map((run) => `run=${run.id}`)
+    .join("&")}`;
+
 /** @type {(section: HTMLElement, job: Api.Job) => void} */
 export function showQuality(section, job) {
   const runs = job.runs.filter((run) => run.quality || run.evaluation.length || run.quality_error);
@@ -141,5 +151,6 @@ export function showQuality(section, job) {
   section.replaceChildren(
     h("h2", {}, "Agreement with annotations"),
     table("Quality over all images of the dataset, with 95 % intervals", columns, runs, "dense"),
+    h("p", {}, h("a", { href: besideAnnotations(runs) }, "Compare the masks with the annotations")),
   );
 }

@@ -1,5 +1,6 @@
 import { filter } from "/dashboard/static/api.js";
-import { chosenRuns, go } from "/dashboard/static/compare/address.js";
+import { showAgreement } from "/dashboard/static/compare/annotations.js";
+import { byAnnotations, chosenRuns, go } from "/dashboard/static/compare/address.js";
 import { chooser, described } from "/dashboard/static/compare/choose.js";
 import { pictureOf, showImage } from "/dashboard/static/compare/image.js";
 import { Ranking, sorter } from "/dashboard/static/compare/ranking.js";
@@ -9,7 +10,7 @@ import { againstField } from "/dashboard/static/compare/tools.js";
 import { failure, h, notice } from "/dashboard/static/dom.js";
 
 const LEAD =
-  "Up to four runs over the same images, side by side. Masks are matched by IoU with those of run A: from 0.9 they are the same, from 0.5 changed, and below that lost or gained.";
+  "Up to four runs over the same images, or runs and the annotations, side by side. Masks are matched by IoU with those of A: from 0.9 they are the same, from 0.5 changed, and below that lost or gained.";
 
 /** @param {HTMLElement} main */
 export async function show(main) {
@@ -19,6 +20,9 @@ export async function show(main) {
   addEventListener("popstate", () => page.draw());
   await page.draw();
 }
+
+/** @param {Compare.Side[]} sides */
+const runsOf = (sides) => sides.filter((side) => !side.annotations).map(({ run }) => run.id);
 
 class Page {
   /**
@@ -46,7 +50,7 @@ class Page {
       const sides = await sidesOf(this.jobs);
       if (drawing !== this.drawn) return;
       this.sides = sides;
-      if (!chosenRuns().length && sides.length) go({ run: sides.map(({ run }) => run.id) }, { replace: true });
+      if (!chosenRuns().length && sides.length) go({ run: runsOf(sides) }, { replace: true });
       await this.fill();
     } catch (error) {
       if (error.status !== 401) this.main.replaceChildren(...this.top(), failure(error));
@@ -70,8 +74,8 @@ class Page {
     const ranking = new Ranking(a, b, (image) => this.open(String(image)));
     this.ranking = ranking;
     this.image.replaceChildren(h("p", { class: "loading", role: "status" }, "Loading the image…"));
-    const fields = [againstField(this.sides, this.against(), () => this.draw()), sorter(b, () => this.draw())];
-    const heading = h("h2", {}, `All images: ${a.letter} and ${b.letter}`);
+    const fields = [againstField(this.sides, this.against(), () => this.draw()), sorter(a, b, () => this.draw())];
+    const heading = h("h2", {}, `All images: ${a.annotations ? "annotations" : a.letter} and ${b.letter}`);
     this.main.replaceChildren(
       ...this.top(),
       described(this.sides),
@@ -81,14 +85,22 @@ class Page {
       ranking.element,
       this.image,
     );
+    if (a.annotations) {
+      showAgreement(this.summary, b);
+      await ranking.start(null);
+    } else await this.rankByComparison(a, b, ranking);
+    if (filter("image")) await this.open(filter("image"));
+    else if (!ranking.images.length) this.image.replaceChildren();
+  }
+
+  /** @type {(a: Compare.Side, b: Compare.Side, ranking: Ranking) => Promise<void>} */
+  async rankByComparison(a, b, ranking) {
     const found = await comparisonOf(a, b);
     const done = found?.state === "completed" ? found : null;
     await ranking.start(done);
     showSummary(this.summary, a, b, found, (now) => {
       if (now.id !== done?.id) ranking.start(now);
     });
-    if (filter("image")) await this.open(filter("image"));
-    else if (!ranking.images.length) this.image.replaceChildren();
   }
 
   against() {
@@ -119,8 +131,13 @@ class Page {
   missing() {
     const any = this.jobs.some((job) => job.runs.some((run) => run.counts.succeeded > 0));
     if (!any) return notice("No run has results yet", "A job with two variants gives two runs to compare.");
+    if (byAnnotations() && !this.sides.length)
+      return notice("Choose a run", "Its masks are compared with the annotations of its dataset.");
     if (!this.sides.length)
-      return notice("Choose two runs", "Choose the reference first, then runs over the same images.");
+      return notice(
+        "Choose two runs",
+        "Choose the reference first, a run or the annotations, then runs over the same images.",
+      );
     return notice("Choose a second run", `Runs over the dataset ${this.sides[0].job.dataset_name} are in the list.`);
   }
 }

@@ -43,6 +43,10 @@ function draw(session, annotations) {
   );
 }
 
+/** @param {Viewer.PageSession} session */
+const besideMasks = ({ run, image }) =>
+  `/dashboard/compare?reference=annotations&run=${run.id}&image=${image.image_id}`;
+
 /** @type {(session: Viewer.PageSession, annotations: Api.AnnotatedObject[]) => HTMLElement} */
 function section(session, annotations) {
   const compared = annotations.filter(({ found }) => found !== null);
@@ -98,5 +102,6 @@ function section(session, annotations) {
       "Solid contours are found, dashed ones missed; grey ones are groups, which are not compared.",
     ),
     grid.element,
+    h("p", {}, h("a", { href: besideMasks(session) }, "Compare the masks with the annotations side by side")),
   );
 }
