@@ -101,6 +101,7 @@ class AsyncClient(AsyncCalls):
     variants = awaited(of_runs.variants)
     pull_variant = awaited(of_runs.pull_variant)
     variant_pull = awaited(of_runs.variant_pull)
+    cancel_pull = awaited(of_runs.cancel_pull)
     variant_names = awaited(of_runs.variant_names)
 
     job_review = awaited(of_reviews.job_review)

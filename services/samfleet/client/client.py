@@ -90,6 +90,7 @@ class SamfleetClient(AccessCalls, WebhookCalls):
     variants = blocking(of_runs.variants)
     pull_variant = blocking(of_runs.pull_variant)
     variant_pull = blocking(of_runs.variant_pull)
+    cancel_pull = blocking(of_runs.cancel_pull)
     variant_names = blocking(of_runs.variant_names)
 
     job_review = blocking(of_reviews.job_review)

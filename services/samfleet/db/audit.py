@@ -21,6 +21,7 @@ class Action(StrEnum):
     TENANT_DISABLED = "tenant.disabled"
     TENANT_ENABLED = "tenant.enabled"
     WEIGHTS_PULL_REQUESTED = "weights.pull_requested"
+    WEIGHTS_PULL_CANCELLED = "weights.pull_cancelled"
     WEBHOOK_CREATED = "webhook.created"
     WEBHOOK_CHANGED = "webhook.changed"
     WEBHOOK_DELETED = "webhook.deleted"

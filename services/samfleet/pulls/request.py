@@ -8,7 +8,7 @@ from collections.abc import Collection
 from datetime import timedelta
 from pathlib import Path
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from samfleet.db.models import PullState, WeightPull
@@ -86,6 +86,16 @@ def request_pull(session: Session, queue: TaskQueue, variant: str) -> tuple[Weig
     session.refresh(pull)
     wake_after_commit(session, queue, TaskName.PULL, variant)
     return pull, True
+
+
+def cancel_pull(session: Session, variant: str) -> bool:
+    """Cancel the pull of a variant that is under way; return False if there is none.
+
+    The worker stops at its next sign of progress, and removes the unfinished file.
+    """
+    under_way = WeightPull.variant == variant, WeightPull.state.in_(OPEN)
+    statement = update(WeightPull).where(*under_way).values(state=PullState.CANCELLED, finished_at=func.now())
+    return session.scalars(statement.returning(WeightPull.id)).first() is not None
 
 
 def resend_pulls(session: Session, queue: TaskQueue) -> int:

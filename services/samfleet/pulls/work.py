@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,11 @@ from samfleet.db.models import PullState, WeightPull
 from samfleet.db.session import transaction
 from samfleet.errors import SamfleetError
 from samfleet.logging import get_logger
+from samfleet.pulls.request import OPEN
 from samfleet.variants.record import VariantRecord
 from samfleet.variants.weights.fit import fit_check
 from samfleet.variants.weights.pins import WeightsUnpinned, known_sha256
+from samfleet.variants.weights.progress import PullCancelled
 from samfleet.variants.weights.pull import Check, pull
 
 MOST_CLAIMS = 3  # more mean that the pull ends its worker
@@ -30,15 +33,20 @@ class PullFailed(SamfleetError):
 
 
 def run_pull(engine: Engine, record: VariantRecord, weights_dir: Path, accepted: Collection[str]) -> None:
-    """Fetch the weights of a queued pull and record the end. A pull in another state stays unchanged."""
-    claims = _claim(engine, record.name)
-    if claims is None:
+    """Fetch the weights of a queued pull and record the end. A pull in another state stays unchanged, and one that is
+    cancelled meanwhile ends.
+    """
+    claimed = _claim(engine, record.name)
+    if claimed is None:
         return
+    claims, requested_at = claimed
     try:
         _require_few(claims)
-        progress = RecordedProgress(engine, record.name)
+        progress = RecordedProgress(engine, record.name, requested_at)
         check = _check(record, weights_dir)
         pull(record, weights_dir, progress=progress, accepted=accepted, check=check)
+    except PullCancelled:
+        log.info("pull.cancelled", variant=record.name)
     except SamfleetError as error:
         log.warning("pull.failed", variant=record.name, code=error.code, reason=error.message)
         _finish(engine, record.name, PullState.FAILED, error_code=error.code, error_message=error.message)
@@ -67,12 +75,14 @@ def _check(record: VariantRecord, weights_dir: Path) -> Check | None:
     return check
 
 
-def _claim(engine: Engine, variant: str) -> int | None:
+def _claim(engine: Engine, variant: str) -> tuple[int, datetime] | None:
+    """Return the number of workers that began the pull, this one included, and the time of its request."""
     queued = WeightPull.variant == variant, WeightPull.state == PullState.QUEUED
     values = {"state": PullState.RUNNING, "claims": WeightPull.claims + 1, "seen_at": func.now()}
     with transaction(engine) as session:
-        statement = update(WeightPull).where(*queued).values(values).returning(WeightPull.claims)
-        return session.scalars(statement).one_or_none()
+        statement = update(WeightPull).where(*queued).values(values)
+        row = session.execute(statement.returning(WeightPull.claims, WeightPull.requested_at)).one_or_none()
+        return None if row is None else (row.claims, row.requested_at)
 
 
 def _finish(engine: Engine, variant: str, state: PullState, **values: Any) -> None:
@@ -84,10 +94,13 @@ def _finish(engine: Engine, variant: str, state: PullState, **values: Any) -> No
 
 
 class RecordedProgress:
-    """Progress in the row of the pull, at most once a second. Each change is a sign of life."""
+    """Progress in the row of the pull, at most once a second. Each change is a sign of life.
 
-    def __init__(self, engine: Engine, variant: str) -> None:
-        self._engine, self._variant = engine, variant
+    Raises `PullCancelled` if the pull was cancelled, also if another one was requested since `requested_at`.
+    """
+
+    def __init__(self, engine: Engine, variant: str, requested_at: datetime) -> None:
+        self._engine, self._variant, self._requested_at = engine, variant, requested_at
         self._done = 0
         self._shown_at = 0.0
 
@@ -106,5 +119,8 @@ class RecordedProgress:
     def _show(self, **values: Any) -> None:
         self._shown_at = time.monotonic()
         with transaction(self._engine) as session:
-            mine = WeightPull.variant == self._variant
-            session.execute(update(WeightPull).where(mine).values(done_bytes=self._done, seen_at=func.now(), **values))
+            mine = WeightPull.variant == self._variant, WeightPull.requested_at == self._requested_at
+            statement = update(WeightPull).where(*mine, WeightPull.state.in_(OPEN)).returning(WeightPull.id)
+            shown = session.scalars(statement.values(done_bytes=self._done, seen_at=func.now(), **values)).first()
+        if shown is None:
+            raise PullCancelled

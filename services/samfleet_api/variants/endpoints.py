@@ -16,6 +16,7 @@ from samfleet.pulls.request import (
     PullsForbidden,
     TooManyPulls,
     WeightsPresent,
+    cancel_pull,
     request_pull,
     require_pullable,
 )
@@ -103,11 +104,34 @@ def pull(
     responses=problems(PullNotFound, VariantMissing),
 )
 def read_pull(name: StorableText, session: ReadSessionValue) -> WeightPull:
+    return WeightPull.of(_require_pull(session, _require(name)))
+
+
+@router.delete(
+    "/{name}/pull",
+    summary="Cancel the pull of a variant's weights",
+    operation_id="variant_cancel_pull",
+    responses=problems(PullNotFound, VariantMissing),
+)
+def cancel(name: StorableText, caller: CallerValue, session: WriteSessionValue) -> WeightPull:
+    """Stop the download and remove its unfinished file. A pull that has ended is returned as it is.
+
+    Pulls belong to the server, so any key that may submit cancels one; the audit trail has it.
+    """
     record = _require(name)
+    cancelled = cancel_pull(session, record.name)
+    row = _require_pull(session, record)
+    if cancelled:
+        actor = Actor.of_key(session, caller.key_id)
+        write_audit(session, actor, Action.WEIGHTS_PULL_CANCELLED, caller.tenant_id, row.id, variant=record.name)
+    return WeightPull.of(row)
+
+
+def _require_pull(session: Session, record: VariantRecord) -> PullRow:
     row = session.scalars(select(PullRow).where(PullRow.variant == record.name)).one_or_none()
     if row is None:
         raise PullNotFound
-    return WeightPull.of(row)
+    return row
 
 
 def _require(name: str) -> VariantRecord:

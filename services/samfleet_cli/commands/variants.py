@@ -18,7 +18,7 @@ from samfleet.variants.calibrations import DEFAULT_MOST_ERROR as MOST_ERROR
 from samfleet.variants.catalogue import COMPONENTS, VARIANTS, VariantNotFound, get_record, get_variant
 from samfleet.variants.execution import Compilation, Execution, Precision
 from samfleet.variants.record import VariantRecord
-from samfleet_cli.commands.options import AsJson, Plain, flag
+from samfleet_cli.commands.options import ApiKey, ApiUrl, AsJson, Plain, flag
 
 app = typer.Typer(help="The variants that can be run, their weights and their gates.", no_args_is_help=True)
 
@@ -231,6 +231,15 @@ def pull(
             typer.echo(f"{record.name}: {path}")
     if failed:
         raise typer.Exit(1)
+
+
+@app.command("cancel-pull")
+def cancel_pull(name: Name, *, api_url: ApiUrl = None, api_key: ApiKey = None) -> None:
+    """Cancel the pull that a server does for a request, such as one of the dashboard."""
+    from samfleet_cli.connection import choose_api, connect
+
+    with connect(choose_api(api_url, api_key)) as client:
+        typer.echo(f"{name}: {client.cancel_pull(name)['state']}")
 
 
 @app.command("import")

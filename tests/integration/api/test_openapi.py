@@ -111,6 +111,7 @@ OPERATIONS = [
     "tenant_list",
     "tenant_read",
     "tenant_update",
+    "variant_cancel_pull",
     "variant_list",
     "variant_pull",
     "variant_read",

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import delete, func, select, update
+from typer.testing import CliRunner
 
 from fixtures.api.pullable import ChangedSettings, record, settings
 from fixtures.api.running_api import Api, Tenant
@@ -21,10 +22,12 @@ from samfleet.client import AsyncClient, Client
 from samfleet.db.models import AuditEvent, PullState, WeightPull, WorkerHeartbeat
 from samfleet.db.session import transaction
 from samfleet.jobs.queue import MemoryTaskQueue, TaskName
-from samfleet.pulls.request import SILENT_AFTER, TooManyPulls, request_pull, resend_pulls
-from samfleet.pulls.work import MOST_CLAIMS, run_pull
+from samfleet.pulls.request import SILENT_AFTER, TooManyPulls, cancel_pull, request_pull, resend_pulls
+from samfleet.pulls.work import MOST_CLAIMS, RecordedProgress, run_pull
 from samfleet.variants.catalogue import get_variant
 from samfleet.variants.record import VariantRecord
+from samfleet.variants.weights.progress import PullCancelled
+from samfleet_cli.main import app
 
 __all__ = ["record", "settings"]
 
@@ -73,6 +76,54 @@ def test_an_unreachable_source_fails_the_pull_with_the_reason(
     assert requested(tenant, record.name)[0] == 202  # it may be tried again
     run_pull(api.engine, record, settings.weights_dir, ())
     assert tenant.http.get(f"/v1/variants/{record.name}/pull").json()["state"] == "completed"
+
+
+def test_a_cancelled_pull_stops_and_leaves_no_partial_file(
+    api: Api, tenant: Tenant, settings: ChangedSettings, record: VariantRecord, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = f"/v1/variants/{record.name}/pull"
+    assert tenant.http.delete(path).json()["code"] == "pull_not_found"
+    begin = RecordedProgress.begin
+
+    def begin_and_be_cancelled(progress: RecordedProgress, what: str, total: int | None, done: int) -> None:
+        begin(progress, what, total, done)
+        assert tenant.http.delete(path).json()["state"] == "cancelled"
+
+    requested(tenant, record.name)
+    with monkeypatch.context() as patched:
+        patched.setattr("samfleet.pulls.work.SHOWN_EVERY_SECONDS", 0.0)
+        patched.setattr(RecordedProgress, "begin", begin_and_be_cancelled)
+        run_pull(api.engine, record, settings.weights_dir, ())
+    ended = tenant.http.get(path).json()
+    assert (ended["state"], ended["error"], ended["finished_at"] is not None) == ("cancelled", None, True)
+    assert [one.name for one in settings.weights_dir.iterdir()] == [".tiny.pt.lock"]
+    assert tenant.http.delete(path).json() == ended  # the end stays
+    assert requested(tenant, record.name)[0] == 202
+    run_pull(api.engine, record, settings.weights_dir, ())
+    assert tenant.http.get(path).json()["state"] == "completed"
+    with transaction(api.engine) as session:
+        actions = session.scalars(select(AuditEvent.action).where(AuditEvent.tenant_id == tenant.id)).all()
+    assert [action for action in actions if action.startswith("weights")].count("weights.pull_cancelled") == 1
+
+
+def test_a_pull_that_is_cancelled_before_a_worker_has_it_does_not_begin(
+    api: Api, tenant: Tenant, settings: ChangedSettings, record: VariantRecord, file_server: FileServer
+) -> None:
+    requested(tenant, record.name)
+    assert tenant.http.delete(f"/v1/variants/{record.name}/pull").json()["state"] == "cancelled"
+    run_pull(api.engine, record, settings.weights_dir, ())
+    assert file_server.requests == []
+
+
+def test_a_worker_ends_when_another_pull_was_requested_since(api: Api, record: VariantRecord) -> None:
+    with transaction(api.engine) as session:
+        before = request_pull(session, api.queue, record.name)[0].requested_at
+        assert cancel_pull(session, record.name)
+        assert not cancel_pull(session, record.name)
+    with transaction(api.engine) as session:
+        request_pull(session, api.queue, record.name)
+    with pytest.raises(PullCancelled):
+        RecordedProgress(api.engine, record.name, before).begin("tiny.pt", None, 0)
 
 
 def test_what_the_server_may_not_or_cannot_fetch_is_refused(
@@ -158,8 +209,12 @@ def test_the_clients_pull(api: Api, tenant: Tenant, settings: ChangedSettings, r
         assert client.pull_variant(record.name)["state"] == "queued"
         assert client.variant_pull(record.name)["variant"] == record.name
 
-    async def read() -> dict[str, Any]:
+    async def cancel() -> list[dict[str, Any]]:
         async with AsyncClient(api.url, tenant.key) as asynchronous:
-            return await asynchronous.variant_pull(record.name)
+            calls = asynchronous.variant_pull, asynchronous.cancel_pull
+            return [await call(record.name) for call in calls]
 
-    assert asyncio.run(read())["state"] == "queued"
+    assert [one["state"] for one in asyncio.run(cancel())] == ["queued", "cancelled"]
+    options = ["--api-url", api.url, "--api-key", tenant.key]
+    shown = CliRunner().invoke(app, ["variants", "cancel-pull", record.name, *options])
+    assert (shown.exit_code, shown.stdout) == (0, f"{record.name}: cancelled\n")

@@ -72,6 +72,11 @@ def pull_variant(name: str) -> Call[dict[str, Any]]:
     return Call("POST", f"/v1/variants/{name}/pull", unchanged)
 
 
+def cancel_pull(name: str) -> Call[dict[str, Any]]:
+    """Cancel the pull of a variant's weights; return it. One that has ended is returned as it is."""
+    return Call("DELETE", f"/v1/variants/{name}/pull", unchanged)
+
+
 def variant_pull(name: str) -> Call[dict[str, Any]]:
     """Return the last pull of a variant's weights: its state, bytes and error."""
     return Call("GET", f"/v1/variants/{name}/pull", unchanged)

@@ -14,6 +14,7 @@ class PullState(enum.StrEnum):
     RUNNING = "running"
     COMPLETED = "completed"
     FAILED = "failed"
+    CANCELLED = "cancelled"
 
 
 class WeightPull(HasId, Base):

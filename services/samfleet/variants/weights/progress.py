@@ -4,8 +4,20 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from samfleet.errors import Conflict
+
+
+class PullCancelled(Conflict):
+    """The pull was cancelled."""
+
+    code = "pull_cancelled"
+
 
 class Progress(Protocol):
+    """Calls that a pull makes while it works. `begin` and `advance` may raise `PullCancelled` to end it; the pull then
+    removes what it has received.
+    """
+
     def begin(self, what: str, total_bytes: int | None, done_bytes: int) -> None:
         """Start a transfer, at `done_bytes` if it resumes an earlier one; the previous transfer has ended."""
         ...

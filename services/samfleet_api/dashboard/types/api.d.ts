@@ -791,7 +791,7 @@ declare namespace Api {
     checkpoint_sha256?: string[];
   }
 
-  type PullState = "queued" | "running" | "completed" | "failed";
+  type PullState = "queued" | "running" | "completed" | "failed" | "cancelled";
 
   interface Quality {
     miou: number;

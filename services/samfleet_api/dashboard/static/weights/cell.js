@@ -1,6 +1,6 @@
-// Whether a variant's weights are here, and a button that lets the server fetch them.
+// Whether a variant's weights are here, and buttons that let the server fetch them, and stop it.
 
-import { get, post } from "/dashboard/static/api.js";
+import { get, post, remove } from "/dashboard/static/api.js";
 import { h } from "/dashboard/static/dom.js";
 import { bytes, percent } from "/dashboard/static/format.js";
 
@@ -55,24 +55,47 @@ function pullButton({ name, licences_to_accept: unaccepted }, done) {
     { type: "button", disabled: unaccepted.length > 0, "aria-label": `Pull the weights of ${name}`, onclick: pull },
     "Pull",
   );
+  const stop = h(
+    "button",
+    { type: "button", hidden: true, "aria-label": `Cancel the pull of ${name}`, onclick: cancel },
+    "Cancel",
+  );
   async function pull() {
     button.disabled = true;
+    said.classList.remove("bad");
     said.replaceChildren("Requested…");
     try {
       let now = /** @type {Api.WeightPull} */ (await post(path));
+      stop.disabled = stop.hidden = false;
       while (now.state === "queued" || now.state === "running") {
         show(now);
         await new Promise((resolve) => setTimeout(resolve, LOOK_AGAIN_MS));
         now = await get(path);
       }
       if (now.error) throw new Error(`${now.error.message} (${now.error.code})`);
-      await done();
+      if (now.state === "cancelled") ended("Cancelled. Nothing of the file is kept.", false);
+      else await done();
     } catch (error) {
-      said.replaceChildren(error.message);
-      said.classList.add("bad");
-      bar.hidden = true;
-      button.disabled = false;
+      ended(error.message, true);
     }
+  }
+  async function cancel() {
+    stop.disabled = true;
+    try {
+      await remove(path); // the next look shows the state
+    } catch (error) {
+      stop.disabled = false;
+      said.replaceChildren(error.message);
+    }
+  }
+  /** @type {(text: string, bad: boolean) => void} */
+  function ended(text, bad) {
+    const focused = document.activeElement === stop;
+    said.replaceChildren(text);
+    said.classList.toggle("bad", bad);
+    bar.hidden = stop.hidden = true;
+    button.disabled = false;
+    if (focused) button.focus();
   }
   /** @param {Api.WeightPull} now */
   function show({ state, file, done_bytes: received, total_bytes: total }) {
@@ -80,10 +103,9 @@ function pullButton({ name, licences_to_accept: unaccepted }, done) {
     if (total) bar.value = received / total;
     else bar.removeAttribute("value");
     const share = total ? ` of ${bytes(total)}, ${percent(received / total)}` : "";
-    said.classList.remove("bad");
     said.replaceChildren(
       state === "queued" ? "Waits for the server." : `${file ?? "the file"}: ${bytes(received)}${share}`,
     );
   }
-  return h("div", {}, button, bar, said);
+  return h("div", {}, button, stop, bar, said);
 }
