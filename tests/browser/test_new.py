@@ -221,15 +221,19 @@ def test_errors_stand_at_their_fields(page: Page, tenant: Tenant, folder: Path) 
 
 def test_a_job_runs_again_with_changes(api: Api, page: Page, tenant: Tenant, folder: Path) -> None:
     task = {"kind": "everything", "points_per_side": 8, "tile": {"size": 512}}
-    job = new_job(tenant, folder, name="shelves", task=task, labels={"team": "shelves"}, priority=7)
+    labels = {"team": "shelves"}
+    job = new_job(tenant, folder, name="shelves", notes="for week 48", task=task, labels=labels, priority=7)
     carry_out(api, job)
     looked_at(page, f"/dashboard/new?from={job['id']}")
     expect(page.get_by_label("Name", exact=True)).to_have_value("shelves")
     expect(page.locator("aside")).to_contain_text("1 earlier run")
     expect(page.locator("aside")).to_contain_text("3 images")
     choose_variant(page, "repvit_sam")
+    page.get_by_label("Name", exact=True).fill("")
+    page.get_by_label("Notes").fill("")
     again = submitted(page, tenant)
     assert again["parent_id"] == job["id"]
+    assert (again["name"], again["notes"]) == (None, None)
     assert again["task"] == job["task"]
     assert (again["labels"], again["priority"]) == ({"team": "shelves"}, 7)
     assert sorted(run["variant"] for run in again["runs"]) == ["mobile_sam", "repvit_sam"]

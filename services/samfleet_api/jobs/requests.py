@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Mapping
+from typing import Any
 
 from sqlalchemy.orm import Session
 
@@ -49,15 +51,19 @@ REFUSED_JOBS = (
     VariantWithoutWeights,
 )
 
+# Fields of an earlier job that null clears, with their values then.
+CLEARED: Mapping[str, Any] = {"name": None, "labels": {}, "notes": None, "keep_days": None, "evaluate": None}
+
 
 def job_request(
     session: Session, tenant_id: uuid.UUID, body: SubmitJob, idempotency_key: str | None = None
 ) -> JobRequest:
-    """Return the request of a body. With `rerun_of`, fields that it leaves out are those of that job."""
-    given = {name: getattr(body, name) for name in body.model_fields_set - {"rerun_of"}}
-    given = {name: value for name, value in given.items() if value is not None} | {"idempotency_key": idempotency_key}
+    """Return the request of a body. With `rerun_of`, fields that it leaves out are those of that job; null clears."""
+    named = {name: getattr(body, name) for name in body.model_fields_set - {"rerun_of"}}
+    given = {name: value for name, value in named.items() if value is not None} | {"idempotency_key": idempotency_key}
     if "exports" in given:
         given["exports"] = [export.for_job() for export in body.exports]
     if body.rerun_of is None:
         return JobRequest(tenant_id, **given)
-    return rerun_request(session, tenant_id, body.rerun_of, **given)
+    cleared = {name: empty for name, empty in CLEARED.items() if name in named and named[name] is None}
+    return rerun_request(session, tenant_id, body.rerun_of, **cleared, **given)

@@ -64,7 +64,8 @@ class SubmitJob(RequestModel):
 
     rerun_of: uuid.UUID | None = Field(
         default=None,
-        description="A job to run again, as a new job with this one as its parent: fields left out are those of it.",
+        description="A job to run again, as a new job with this one as its parent: fields left out are those of it, "
+        "and null clears its `name`, `labels`, `notes`, `keep_days` and `evaluate`.",
     )
     dataset_id: uuid.UUID | None = Field(default=None, description="Required without `rerun_of`.")
     variants: list[StorableText] | None = Field(
@@ -76,7 +77,7 @@ class SubmitJob(RequestModel):
     pools: list[StorableText] = Field(default=[], max_length=1000, description="Default: the first configured pool.")
     task: Task = Field(default=None, description="Required without `rerun_of`.")
     name: Name | None = None
-    labels: Labels = Field(default={})
+    labels: Labels | None = Field(default={})
     notes: Notes | None = None
     priority: Priority = DEFAULT_PRIORITY
     max_failure_rate: float = Field(

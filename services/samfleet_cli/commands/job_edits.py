@@ -10,7 +10,7 @@ import typer
 from samfleet_cli.commands.edit_options import NewName, NewNotes, RemovedLabels, changes_of
 from samfleet_cli.commands.job_output import JobId, ask, print_job
 from samfleet_cli.commands.job_submit import Exports, exports_of
-from samfleet_cli.commands.options import ApiKey, ApiUrl, AsJson, KeepDays, Labels, Notes, Priority, labels_of
+from samfleet_cli.commands.options import ApiKey, ApiUrl, AsJson, KeepDays, Labels, Priority, labels_of
 
 
 def edit(
@@ -40,9 +40,10 @@ def rerun(
     ] = None,
     pools: Annotated[str | None, typer.Option(help="Other pools, separated by commas.", show_default=False)] = None,
     task: Annotated[str | None, typer.Option(help="Another task, as JSON.", show_default=False)] = None,
-    name: Annotated[str | None, typer.Option(help="Another name.", show_default=False)] = None,
+    name: NewName = None,
     label: Labels = None,
-    notes: Notes = None,
+    no_labels: Annotated[bool, typer.Option("--no-labels", help="Without the labels of the earlier job.")] = False,
+    notes: NewNotes = None,
     keep_days: KeepDays = None,
     priority: Priority = None,
     export: Exports = None,
@@ -54,10 +55,16 @@ def rerun(
 
     --label replaces all labels of the earlier job, and --export all its exports.
     """
+    if no_labels and label:
+        raise typer.BadParameter("give either --label or --no-labels", param_hint="--no-labels")
     from samfleet_cli.connection import choose_api, connect
 
     changes = {"variants": _listed(variants), "pools": _listed(pools), "task": _task(task), "name": name}
-    described: dict[str, Any] = {"labels": labels_of(label), "notes": notes, "keep_days": keep_days}
+    described: dict[str, Any] = {
+        "labels": {} if no_labels else labels_of(label),
+        "notes": notes,
+        "keep_days": keep_days,
+    }
     described |= {"priority": priority, "exports": exports_of(export)}
     with connect(choose_api(api_url, api_key)) as client:
         job = client.rerun_job(client.job(job_id).id, **changes, **described)

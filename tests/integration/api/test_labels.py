@@ -66,6 +66,20 @@ def test_a_rerun_takes_over_labels_and_notes_unless_others_are_given(tenant: Ten
     assert (other["labels"], other["notes"]) == ({"a": "1"}, "second")
 
 
+@pytest.mark.parametrize("no_labels", [None, {}])
+def test_null_clears_what_a_rerun_would_take_over(
+    tenant: Tenant, folder: Path, no_labels: dict[str, str] | None
+) -> None:
+    job = new_job(tenant, folder, name="first", labels=LABELS, notes="old", keep_days=30)
+    body = {"rerun_of": job["id"], "name": None, "labels": no_labels, "notes": None, "keep_days": None}
+    again = tenant.http.post("/v1/jobs", json=body).json()
+    assert [again[name] for name in ("name", "labels", "notes", "keep_days")] == [None, {}, None, None]
+    some = tenant.http.post("/v1/jobs", json={"rerun_of": job["id"], "notes": None}).json()
+    assert (some["name"], some["labels"], some["notes"], some["keep_days"]) == ("first", LABELS, None, 30)
+    required = tenant.http.post("/v1/jobs", json={"rerun_of": job["id"], "dataset_id": None, "variants": None}).json()
+    assert (required["dataset_id"], required["name"]) == (job["dataset_id"], "first")
+
+
 @pytest.mark.parametrize("kind", ["jobs", "datasets"])
 def test_a_patch_changes_given_fields_and_merges_labels(tenant: Tenant, folder: Path, kind: str) -> None:
     fields: dict[str, Any] = {"name": "first", "labels": LABELS, "notes": "old"}

@@ -44,6 +44,9 @@ def test_a_job_is_edited_found_and_run_again(api: Api, tenant: Tenant, folder: P
     kept = reply(api, tenant, "jobs", "edit", again["id"], "--keep-days", "3", "--json")
     assert kept["keep_days"] == 3
     assert "kept after its end: 3 days" in run(api, tenant, "jobs", "show", again["id"]).stdout
+    bare = reply(api, tenant, "jobs", "rerun", job["id"], "--no-labels", "--name", "", "--notes", "", "--json")
+    assert (bare["name"], bare["labels"], bare["notes"]) == (None, {}, None)
+    assert run(api, tenant, "jobs", "rerun", job["id"], "--no-labels", "--label", "a=b").exit_code == 2
     cleared = reply(api, tenant, "jobs", "edit", job["id"], "--name", "", "--notes", "", "--json")
     assert (cleared["name"], cleared["notes"]) == (None, None)
 

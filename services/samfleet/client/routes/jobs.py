@@ -36,8 +36,12 @@ def submit_job(
 
 
 def rerun_job(job_id: str, **changes: Any) -> Call[Job]:
-    """Submit a job again as a new one; `changes` are fields of the body, without those that are None."""
-    return _submitted({"rerun_of": job_id, **without_none(changes)}, None)
+    """Submit a job again as a new one; `changes` are fields of the body, without those that are None.
+
+    An empty `name`, `notes` or `labels` clears that of the earlier job.
+    """
+    cleared = {name: None for name in ("name", "notes") if changes.get(name) == ""}
+    return _submitted({"rerun_of": job_id, **without_none(changes), **cleared}, None)
 
 
 def estimate_job(

@@ -106,11 +106,11 @@ export function detailFields(schema, changed) {
   return {
     element,
     read: () => ({
-      ...(name.value.trim() ? { name: name.value.trim() } : {}),
+      name: name.value.trim() || null, // null clears what the earlier job has
       labels: labelsOf(labels.value),
-      ...(notes.value.trim() ? { notes: notes.value.trim() } : {}),
+      notes: notes.value.trim() || null,
       ...(priority.value ? { priority: Number(priority.value) } : {}),
-      ...(keep.value ? { keep_days: Number(keep.value) } : {}),
+      keep_days: keep.value ? Number(keep.value) : null,
       ...(rate.value ? { max_failure_rate: Number(rate.value) } : {}),
       ...(reuse.checked ? { reuse_results: true } : {}),
     }),
