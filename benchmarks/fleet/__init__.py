@@ -1,7 +1,7 @@
 """Simulation of a fleet: the real dispatch, claims, leases, fair sharing and sweep, with simulated time and pools.
 
     python -m benchmarks.fleet
-    python -m benchmarks.fleet --pools 1000 --images 100000000 --tenants 60 --growth
+    python -m benchmarks.fleet --pools 1000 --images 10000000 --tenants 60
 
 Real: PostgreSQL with the schema of the migrations, `plan_job`, `dispatch_run`, `fairest_shard`, `claim`, `renew`,
 `hand_back`, `record`, `sweep` and the ends of runs and jobs, each in its own transaction as in a worker.

@@ -15,6 +15,7 @@ from benchmarks.fleet.database import temporary_server
 from benchmarks.fleet.growth import measure_growth
 from benchmarks.fleet.measure import simulate
 from benchmarks.fleet.table import table
+from benchmarks.fleet.workload import JOBS_PER_POOL
 
 # MobileSAM with one box on two cores of an Intel Xeon takes 0.83 s an image (docs/benchmarks/README.md). The others are
 # assumptions: four and 40 times that speed.
@@ -32,6 +33,13 @@ def parser() -> argparse.ArgumentParser:
         "--seconds-per-image", type=float, nargs="+", default=SECONDS_PER_IMAGE, help="in a slot; the pools in turn"
     )
     found.add_argument("--faults", type=float, default=30.0, help="of each worker in an hour of simulated time")
+    found.add_argument(
+        "--jobs-per-pool", type=int, nargs=3, default=JOBS_PER_POOL, help="small, medium and large jobs of each pool"
+    )
+    found.add_argument("--variants", type=int, choices=range(1, 4), default=3)
+    found.add_argument(
+        "--measured-first", action="store_true", help="each pool measures each variant with four images before"
+    )
     found.add_argument("--seed", type=int, default=1)
     found.add_argument("--growth", type=int, nargs="*", metavar="SHARDS", help="time the steps on so many shards too")
     found.add_argument("--runs", type=int, nargs="+", default=[100, 1000, 10_000], help="running runs, with --growth")

@@ -36,6 +36,9 @@ def simulate(url: str, options: argparse.Namespace) -> dict[str, Any]:
         seconds_per_image=options.seconds_per_image,
         workers=options.workers,
         slots=options.slots,
+        jobs_per_pool=options.jobs_per_pool,
+        variants=options.variants,
+        measured_first=options.measured_first,
     )
     clock, meters, engine = SimulatedClock(), Meters(), connect(url, pool_size=1)
     install(engine)
@@ -79,6 +82,8 @@ def _result(simulation: Simulation, workload: Workload, spent: dict[str, float])
     checks = round(CHECKS_PER_SECOND * journal.held_seconds) - len(meters.times["check"])
     shares = [pool.utilisation for pool in simulation.pools.values() if pool.utilisation is not None]
     return {
+        "shard_size": simulation.service.shard_size,
+        "shard_seconds": simulation.service.shard_time.total_seconds(),
         "images": images,
         "jobs": len(workload.jobs),
         "shards": records,

@@ -5,11 +5,13 @@ from __future__ import annotations
 import random
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 SHARE_OF_IMAGES = {"small": 0.05, "medium": 0.25, "large": 0.70}
-JOBS_PER_POOL = {"small": 12, "medium": 6, "large": 3}  # so that tenants meet in each pool
+JOBS_PER_POOL = (12, 6, 3)  # small, medium and large ones, so that tenants meet in each pool
+FIRST_IMAGES = 4  # of a job that measures a variant in a pool: one shard
+FIRST_SECONDS = 60.0  # until the other jobs arrive, if each variant is measured first
 WEIGHTS = (1.0, 2.0, 4.0)
 VARIANTS = ("mobile_sam", "tinysam", "edge_sam")
 
@@ -69,11 +71,23 @@ class Workload:
 
 
 def draw_workload(
-    seed: int, *, pools: int, tenants: int, images: int, seconds_per_image: Sequence[float], workers: int, slots: int
+    seed: int,
+    *,
+    pools: int,
+    tenants: int,
+    images: int,
+    seconds_per_image: Sequence[float],
+    workers: int,
+    slots: int,
+    jobs_per_pool: Sequence[int] = JOBS_PER_POOL,
+    variants: int = len(VARIANTS),
+    measured_first: bool = False,
 ) -> Workload:
     """Return a workload of exactly `images` images. A pool gets images in proportion to its speed.
 
-    Jobs arrive over the first half of the least time that the work takes.
+    `jobs_per_pool` has the small, medium and large jobs; a size without jobs leaves its images to the others. Jobs
+    arrive over the first half of the least time that the work takes. If `measured_first`, each pool has had a job
+    of four images of each variant before: the service then knows the speeds, by which it chooses the shards' sizes.
     """
     draw = random.Random(seed)  # noqa: S311 - a simulation
     fleet = [
@@ -85,33 +99,55 @@ def draw_workload(
         TenantSpec(_id(draw), f"tenant-{number:03}", sizes[number % 3], WEIGHTS[number // 3 % len(WEIGHTS)])
         for number in range(tenants)
     ]
+    hosted = VARIANTS[:variants]
+    first = _first_jobs(draw, fleet, people, hosted) if measured_first else []
+    begin = FIRST_SECONDS if measured_first else 0.0
     horizon = images / sum(pool.images_per_second for pool in fleet) / 2
-    jobs = [job for size in sizes for job in _jobs(draw, size, fleet, people, images, horizon)]
+    rest = images - FIRST_IMAGES * len(first)
+    counts = {size: count for size, count in zip(sizes, jobs_per_pool, strict=True) if count}
+    whole = sum(SHARE_OF_IMAGES[size] for size in counts)
+    drawn = [
+        job
+        for size, count in counts.items()
+        for job in _jobs(draw, size, count, fleet, people, hosted, SHARE_OF_IMAGES[size] / whole * rest, horizon)
+    ]
+    jobs = first + [replace(job, at=begin + job.at) for job in drawn]
     missing = images - sum(job.images for job in jobs)
-    last = jobs[-1]  # a large one takes what rounding left
-    jobs[-1] = JobSpec(last.id, last.tenant, last.pool, last.variant, last.images + missing, last.at)
+    jobs[-1] = replace(jobs[-1], images=jobs[-1].images + missing)  # a large one takes what rounding left
     return Workload(fleet, people, sorted(jobs, key=lambda job: job.at))
+
+
+def _first_jobs(
+    draw: random.Random, fleet: Sequence[PoolSpec], people: Sequence[TenantSpec], variants: Sequence[str]
+) -> list[JobSpec]:
+    wanted = [(pool, variant) for pool in fleet for variant in variants]
+    return [
+        JobSpec(_id(draw), people[place % len(people)], pool.name, variant, FIRST_IMAGES, 0.0)
+        for place, (pool, variant) in enumerate(wanted)
+    ]
 
 
 def _jobs(
     draw: random.Random,
     size: Size,
+    count: int,
     fleet: Sequence[PoolSpec],
     people: Sequence[TenantSpec],
-    images: int,
+    variants: Sequence[str],
+    images: float,
     horizon: float,
 ) -> list[JobSpec]:
-    """Draw the jobs of all tenants of a size, with log-normal numbers of images."""
+    """Draw `count` jobs of a size for each pool, with log-normal numbers of images, about `images` in all."""
     own = [tenant for tenant in people if tenant.size is size]
     rates = sum(pool.images_per_second for pool in fleet)
     jobs = []
     for pool in fleet:
-        budget = SHARE_OF_IMAGES[size] * images * pool.images_per_second / rates
-        parts = [draw.lognormvariate(0, 0.5) for _ in range(JOBS_PER_POOL[size])]
+        budget = images * pool.images_per_second / rates
+        parts = [draw.lognormvariate(0, 0.5) for _ in range(count)]
         for part in parts:
-            count = max(1, int(budget * part / sum(parts)))
+            own_images = max(1, int(budget * part / sum(parts)))
             at = draw.uniform(0, horizon)
-            jobs.append(JobSpec(_id(draw), draw.choice(own), pool.name, draw.choice(VARIANTS), count, at))
+            jobs.append(JobSpec(_id(draw), draw.choice(own), pool.name, draw.choice(variants), own_images, at))
     return jobs
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import timedelta
 from typing import Any
 
@@ -13,7 +14,7 @@ from benchmarks.fleet.checks import check_images
 from benchmarks.fleet.clock import EPOCH, SimulatedClock, install
 from benchmarks.fleet.measure import simulate
 from benchmarks.fleet.table import table
-from benchmarks.fleet.workload import draw_workload
+from benchmarks.fleet.workload import Size, draw_workload
 from fixtures.worker.job_rows import start_job
 from samfleet.db.clock import now
 from samfleet.db.models import Run, Shard, ShardState
@@ -89,3 +90,25 @@ def test_a_seed_draws_the_same_workload_and_another_seed_another() -> None:
     assert first == draw_workload(1, **sizes, workers=1, slots=2)
     assert first != draw_workload(2, **sizes, workers=1, slots=2)
     assert sum(job.images for job in first.jobs) == 1000
+
+
+def test_a_workload_of_few_large_jobs_measures_each_variant_first() -> None:
+    found = draw_workload(
+        1,
+        pools=3,
+        tenants=6,
+        images=1000,
+        seconds_per_image=(0.1,),
+        workers=1,
+        slots=2,
+        jobs_per_pool=(0, 1, 2),
+        variants=2,
+        measured_first=True,
+    )
+    first, rest = found.jobs[:6], found.jobs[6:]
+    pools = {pool.name for pool in found.pools}
+    assert {(job.pool, job.variant) for job in first} == {(p, v) for p in pools for v in ("mobile_sam", "tinysam")}
+    assert {job.images for job in first} == {4}
+    assert max(job.at for job in first) < min(job.at for job in rest)
+    assert Counter(job.tenant.size for job in rest) == {Size.MEDIUM: 3, Size.LARGE: 6}
+    assert sum(job.images for job in found.jobs) == 1000
