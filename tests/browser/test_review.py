@@ -169,6 +169,12 @@ def test_another_reviewer_and_a_lost_connection_are_shown(
     expect(panel.get_by_role("status")).to_have_text("Saved")
     states = [one["state"] for one in tenant.http.get(f"/v1/runs/{run_id}/images/1/review").json()["masks"]]
     assert states == ["accepted", "deleted"]
+    tenant.http.delete(f"/v1/jobs/{job['id']}").raise_for_status()
+    select(page, 0)
+    page.keyboard.press("r")
+    expect(panel.get_by_role("status")).to_have_text("Not saved")
+    expect(panel.get_by_role("alert")).to_contain_text("run")
+    expect(panel.get_by_role("button", name="Save again")).to_have_count(0)  # it would never be taken
 
 
 def random_changes(random: np.random.Generator, count: int) -> list[dict[str, Any]]:

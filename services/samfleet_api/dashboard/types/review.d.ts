@@ -18,8 +18,9 @@ declare namespace Review {
     merge?: boolean;
   }
 
-  /** State of saving: `failed` keeps the change for another attempt, `conflict` means that another reviewer was first. */
-  type Saving = "saved" | "saving" | "failed" | "conflict";
+  /** State of saving: `failed` keeps the change for another attempt, `refused` drops it because the server never takes
+   * it, `conflict` means that another reviewer was first. */
+  type Saving = "saved" | "saving" | "failed" | "refused" | "conflict";
 
   interface Action {
     key: string;

@@ -8,7 +8,13 @@ import { keyList, listenToKeys } from "/dashboard/static/review/keys.js";
 import { readReview } from "/dashboard/static/review/saving.js";
 import { marks } from "/dashboard/static/viewer/marks.js";
 
-const SAVING = { saved: "Saved", saving: "Saving…", failed: "Not saved", conflict: "Changed by another reviewer" };
+const SAVING = {
+  saved: "Saved",
+  saving: "Saving…",
+  failed: "Not saved",
+  refused: "Not saved",
+  conflict: "Changed by another reviewer",
+};
 /** @type {Record<"accepted" | "rejected" | "deleted", Pick<Viewer.Mark, "tone" | "colour">>} */
 const LOOKS = {
   accepted: { tone: "good", colour: [46, 190, 90] },
@@ -204,7 +210,7 @@ class ReviewPanel {
   show() {
     const { saving, problem, review } = this.review;
     this.state.textContent = saving === "saved" && !review.version ? "Not reviewed" : SAVING[saving];
-    this.state.classList.toggle("bad", saving === "failed" || saving === "conflict");
+    this.state.classList.toggle("bad", ["failed", "refused", "conflict"].includes(saving));
     this.say(problem);
     if (saving === "failed") {
       this.problem.append(h("button", { type: "button", onclick: () => this.review.retry() }, "Save again"));

@@ -5,6 +5,7 @@ import { get, patch } from "/dashboard/static/api.js";
 import { changesBack, decisionsOf } from "/dashboard/static/review/decisions.js";
 
 const MOST_STEPS = 100;
+const PASSING = [401, 408, 429]; // a later attempt may succeed after these; no log-in, too late, too many requests
 
 /** @type {(runId: string, imageId: number) => Promise<SavedReview>} */
 export async function readReview(runId, imageId) {
@@ -85,11 +86,14 @@ class SavedReview {
     if (back.length) this.steps = [...this.steps, back].slice(-MOST_STEPS);
   }
 
-  // Another reviewer's decisions are read, and the steps of this page no longer fit them. Everything else is kept.
-  /** @param {{ code: string, message: string }} error */
+  // Another reviewer's decisions are read, and the steps of this page no longer fit them. A step that the server never
+  // takes is dropped with those after it. Everything else is kept.
+  /** @param {{ status: number, code: string, message: string }} error */
   async refused(error) {
-    if (error.code !== "review_changed") return this.show("failed", error.message);
+    const forGood = error.status >= 400 && error.status < 500 && !PASSING.includes(error.status);
+    if (!forGood) return this.show("failed", error.message);
     this.waiting = [];
+    if (error.code !== "review_changed") return this.show("refused", error.message);
     this.steps = [];
     try {
       this.take(await get(this.path));
