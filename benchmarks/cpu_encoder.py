@@ -19,18 +19,22 @@ from torch import Tensor, nn
 from benchmarks.flops import matrix_peak
 from samfleet.variants.catalogue import get_variant
 from samfleet.variants.record import VariantRecord
-from samfleet_kernels.library import choose, supported
+from samfleet_kernels.library import choose, chosen_for_bfloat16, supported
 from samfleet_models.modeling.kernel_layers.replacement import use_kernels
 from samfleet_models.networks.registry import build_network
 from samfleet_models.networks.sam import SamNetwork
 from samfleet_models.tools.flops import count_flops
 
 INFINITE = float("inf")
+BF16_KERNELS = "bf16_kernels"  # the execution; its peak is that of products in float32 like the others'
 
 
 @dataclass(slots=True)
 class Result:
-    """`kernels` is an instruction set, or `off` for oneDNN's layers. The error is a share of the embedding's range."""
+    """`kernels` is an instruction set, `off` for oneDNN's layers, or `bf16_kernels`.
+
+    The error is a share of the embedding's range.
+    """
 
     kernels: str
     threads: int
@@ -47,8 +51,16 @@ def encoder_of(record: VariantRecord, choice: str) -> nn.Module:
         network = build_network(record).eval()
     if not isinstance(network, SamNetwork):
         raise TypeError(f"{record.name} has no image encoder to measure")
-    choose(choice)
-    return use_kernels(network.fused_encoder(), torch.float32)
+    rounds = choice == BF16_KERNELS
+    choose("auto" if rounds else choice)
+    return use_kernels(network.fused_encoder(), torch.float32, "bf16" if rounds else "ieee")
+
+
+def choices() -> tuple[str, ...]:
+    """Return the ways of encoding: `off` for oneDNN's layers, instruction sets, `bf16_kernels` if supported."""
+    sets = supported()
+    choose("auto")
+    return ("off", *sets, *([BF16_KERNELS] if chosen_for_bfloat16() else []))
 
 
 def embedding(encoder: nn.Module, pixels: Tensor) -> Tensor:
@@ -60,7 +72,7 @@ def embedding(encoder: nn.Module, pixels: Tensor) -> Tensor:
 def compare(record: VariantRecord, threads: Sequence[int], repeats: int) -> Iterator[Result]:
     """Yield the result of every choice, `off` first, for each number of threads."""
     pixels = torch.randn(1, 3, record.input_size, record.input_size, generator=torch.Generator().manual_seed(0))
-    encoders = {choice: encoder_of(record, choice) for choice in ("off", *supported())}
+    encoders = {choice: encoder_of(record, choice) for choice in choices()}
     expected = embedding(encoders["off"], pixels)
     span = (expected.max() - expected.min()).item()
     for count in threads:

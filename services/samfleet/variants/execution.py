@@ -9,7 +9,7 @@ from typing import Literal, cast, get_args
 
 from samfleet.errors import InvalidInput
 
-Precision = Literal["fp32", "bf16", "fp16", "tf32", "tf32x3", "bf16_products", "int8"]
+Precision = Literal["fp32", "bf16", "fp16", "tf32", "tf32x3", "bf16_products", "bf16_kernels", "int8"]
 Products = Literal["ieee", "tf32", "tf32x3", "bf16"]  # of float32 operands; "ieee" keeps all bits of the mantissa
 Compilation = Literal["none", "compile", "cuda_graphs"]
 
@@ -26,16 +26,19 @@ class ExecutionInvalid(InvalidInput):
 class Execution:
     """Precision and compilation, written `bf16` or `fp16+compile`. The default is the reference for all others.
 
-    In `int8` the image encoder computes with integers where a calibration allows it. Raises `ExecutionInvalid` for
-    `int8` with a compilation: torch's compiler cannot take the packed weights.
+    In `int8` the image encoder computes with integers where a calibration allows it, and in `bf16_kernels` the CPU
+    kernels of encoder and decoder round the operands of products to bf16; `bf16_products` is the decoder alone. Raises
+    `ExecutionInvalid` for `int8` and `bf16_kernels` with a compilation: torch's compiler cannot take packed weights.
     """
 
     precision: Precision = "fp32"
     compilation: Compilation = "none"
 
     def __post_init__(self) -> None:
-        if self.precision == "int8" and self.compilation != "none":
-            raise ExecutionInvalid(f"int8 cannot be combined with {self.compilation}; write `int8`")
+        if self.precision in {"int8", "bf16_kernels"} and self.compilation != "none":
+            raise ExecutionInvalid(
+                f"{self.precision} cannot be combined with {self.compilation}; write `{self.precision}`"
+            )
 
     def __str__(self) -> str:
         return self.precision if self.compilation == "none" else f"{self.precision}+{self.compilation}"
@@ -46,14 +49,22 @@ class Execution:
 
     @property
     def products(self) -> Products:
-        """Rounding of the float32 operands of products: to TF32, to sums of three products in it, to bf16, or none."""
+        """Rounding of the float32 operands of the mask decoder's products.
+
+        It is to TF32, to sums of three products in it, to bf16, or none.
+        """
         match self.precision:
-            case "bf16_products":
+            case "bf16_products" | "bf16_kernels":
                 return "bf16"
             case "tf32" | "tf32x3" as rounded:
                 return rounded
             case _:
                 return "ieee"
+
+    @property
+    def encoder_products(self) -> Products:
+        """Rounding of the float32 operands of the products in the image encoder's kernels."""
+        return "bf16" if self.precision == "bf16_kernels" else "ieee"
 
     @classmethod
     def parse(cls, text: str) -> Execution:

@@ -18,7 +18,9 @@ class HardwareName(BaseModel):
     device_name: str
     device_kind: str
     precision: str = Field(
-        description="Arithmetic precision: `fp32`, `bf16`, `fp16`, `tf32`, `tf32x3`, `bf16_products` or `int8`."
+        description=(
+            "Arithmetic precision: `fp32`, `bf16`, `fp16`, `tf32`, `tf32x3`, `bf16_products`, `bf16_kernels` or `int8`."
+        )
     )
     compilation: str = Field(description="Compilation of the image encoder: `none`, `compile` or `cuda_graphs`.")
 

@@ -71,7 +71,7 @@ def test_a_gate_is_void_with_another_torch_or_other_weights(here: GateSubject, t
     ("arguments", "message"),
     [
         (("nope", "--precision", "bf16"), "known are "),
-        (("mobile_sam", "--precision", "int4"), "one of fp32, bf16, fp16, tf32, tf32x3, bf16_products, int8"),
+        (("mobile_sam", "--precision", "int4"), "one of fp32, bf16, fp16, tf32, tf32x3, bf16_products, bf16_kernels"),
         (("mobile_sam", "--precision", "int8", "--compilation", "compile"), "int8 cannot be combined with compile"),
         (("mobile_sam", "--compilation", "jit"), "one of none, compile, cuda_graphs"),
         (("mobile_sam", "--precision", "bf16", "--grid", "0"), "Invalid value for '--grid'"),

@@ -8,7 +8,8 @@ KNOWN = ("mobile_sam", "sam_vit_b")
 
 
 @pytest.mark.parametrize(
-    "text", ["fp32", "bf16", "int8", "fp16+compile", "fp32+cuda_graphs", "tf32x3+compile", "bf16_products"]
+    "text",
+    ["fp32", "bf16", "int8", "fp16+compile", "fp32+cuda_graphs", "tf32x3+compile", "bf16_products", "bf16_kernels"],
 )
 def test_an_execution_round_trips_through_its_text(text: str) -> None:
     assert str(Execution.parse(text)) == text
@@ -24,6 +25,12 @@ def test_only_plain_fp32_is_the_reference() -> None:
 def test_tf32_and_bf16_products_round_operands_of_float32() -> None:
     texts = ("fp32", "bf16", "tf32", "tf32x3+compile", "bf16_products")
     assert [Execution.parse(text).products for text in texts] == ["ieee", "ieee", "tf32", "tf32x3", "bf16"]
+
+
+def test_bf16_kernels_round_operands_of_the_encoder_too() -> None:
+    both, decoder = Execution("bf16_kernels"), Execution("bf16_products")
+    assert (both.products, both.encoder_products) == ("bf16", "bf16")
+    assert (decoder.products, decoder.encoder_products) == ("bf16", "ieee")
 
 
 @pytest.mark.parametrize(
@@ -50,6 +57,7 @@ def test_a_setting_assigns_every_variant_its_execution(setting: str, mobile_sam:
             "precision 'int4' of execution 'int4' is unknown; it is one of fp32, bf16, fp16, tf32, tf32x3, bf16_pro",
         ),
         ("int8+compile", "int8 cannot be combined with compile; write `int8`"),
+        ("bf16_kernels+compile", "bf16_kernels cannot be combined with compile; write `bf16_kernels`"),
         ("bf16+jit", "compilation 'jit' of execution 'bf16\\+jit' is unknown; it is one of none, compile, cuda_graphs"),
         ("bf16+", "compilation '' of"),
         ("mobile_sam=", "precision '' of"),

@@ -5,6 +5,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <vector>
 
@@ -59,18 +60,32 @@ static int each_set(const Sets &sets, const char *what, const Work &work) {
     return each_set(sets, what, work, [](const auto &) { return false; });
 }
 
-// The sets whose kernels for tokens and encoders are compared, for macros that declare or list a set.
+// The sets whose kernels for tokens and encoders are compared, for macros that declare or list a set, and those of
+// encoders only.
 #if defined(__aarch64__)
 #define DECLARE_SETS(declare) declare(neon)
 #define LIST_SETS(list) list(neon, SAMFLEET_NEON)
+#define DECLARE_ENCODER_SETS(declare) DECLARE_SETS(declare)
+#define LIST_ENCODER_SETS(list) LIST_SETS(list)
 #else
 #define DECLARE_SETS(declare) declare(avx512) declare(avx2) declare(baseline)
 #define LIST_SETS(list) list(baseline, SAMFLEET_BASELINE), list(avx2, SAMFLEET_AVX2), list(avx512, SAMFLEET_AVX512)
+#define DECLARE_ENCODER_SETS(declare) DECLARE_SETS(declare) declare(avx512bf16)
+#define LIST_ENCODER_SETS(list) LIST_SETS(list), list(avx512bf16, SAMFLEET_AVX512BF16)
 #endif
 
-// Linear layers packed for a set, one behind the other, each from `inner` to `outer`.
+// Round to the nearest bfloat16, of two the even one.
+static uint32_t rounded(float x) {
+    uint32_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    return (bits + 0x7FFF + (bits >> 16 & 1)) >> 16;
+}
+
+// Linear layers packed for a set, one behind the other, each from `inner` to `outer`: as pairs in bfloat16 where the
+// encoders' kernels take those.
 struct Packed {
     Array weights, bias;
+    std::vector<uint32_t> pairs;
     int64_t inner, outer;
 
     template <class Set>
@@ -79,12 +94,19 @@ struct Packed {
         int64_t panel = set.panel_columns();
         for (int64_t layer = 0; layer < layers; layer++) {
             Array plain = random_array(outer * inner, 1 / sqrtf((float)inner));  // [outer, inner]
+            bool paired = set.bit == SAMFLEET_AVX512BF16 && inner % 16 == 0;
             for (int64_t first = 0; first < outer; first += panel)
-                for (int64_t k = 0; k < inner; k++)
-                    for (int64_t column = first; column < first + panel && column < outer; column++)
-                        weights.push_back(plain[column * inner + k]);
+                for (int64_t k = 0; k < inner; k += 1 + paired)
+                    for (int64_t column = first; column < first + panel && column < outer; column++) {
+                        const float *own = &plain[column * inner + k];
+                        if (paired) pairs.push_back(rounded(own[0]) | rounded(own[1]) << 16);
+                        else weights.push_back(own[0]);
+                    }
         }
     }
 
-    SamfleetLayer layer() const { return {weights.data(), bias.data(), inner, outer}; }
+    SamfleetLayer layer() const {
+        const void *packed = pairs.empty() ? (const void *)weights.data() : pairs.data();
+        return {packed, bias.data(), inner, outer};
+    }
 };

@@ -9,8 +9,12 @@ extern "C" {
 
 // A linear layer with packed weights: panels of 4 registers' columns (the last has the rest), each [inner, columns].
 // `inner` is the sum over a convolution's taps. `outer` is a multiple of 16.
+//
+// In the encoders' kernels for AVX512-BF16 a layer of a multiple of 16 channels has panels [inner / 2, columns] of pairs
+// in bfloat16, two neighbours in `inner` each, and its rows are rounded likewise.
 struct SamfleetLayer {
-    const float *weights, *bias;  // bias [outer]
+    const void *weights;
+    const float *bias;  // [outer]
     int64_t inner, outer;
 };
 
@@ -19,8 +23,9 @@ struct SamfleetDepthwise {
     const float *weights, *bias;  // [3, 3, C], [C]
 };
 
-// Inverted residual block: 1x1 convolution and GELU, depth-wise convolution and GELU, 1x1 convolution. With `residual`
-// the input is added in the end, then GELU. The widened image exists for three lines at a time only.
+// Inverted residual block of a multiple of 16 channels: 1x1 convolution and GELU, depth-wise convolution and GELU, 1x1
+// convolution. With `residual` the input is added in the end, then GELU. The widened image exists for three lines at a
+// time only.
 struct SamfleetInvertedResidual {
     int64_t images, height, width;  // of the input
     int64_t stride, residual;
@@ -79,7 +84,7 @@ struct SamfleetConvolution {
 // Two convolutions, the second one of 3x3.
 struct SamfleetConvolutionPair {
     int64_t images, height, width;  // of the input
-    int64_t planar;                 // x is [B, C, H, W]; only if the first one is of 3x3
+    int64_t planar;                 // x is [B, C, H, W]; only if the first one is of 3x3 and C no multiple of 16
     int64_t bands;                  // parts of the output's lines, at most as many as there are lines
     SamfleetConvolution first, second;
     const float *x;

@@ -21,12 +21,13 @@ struct Shape {
 };
 
 struct Scratch {
-    float *mixed, *normal, *hidden, *zeros;
+    float *mixed, *zeros;
+    Operand *normal, *hidden;
 
     Scratch(Arena arena, const Shape &shape, int64_t *used = nullptr) {
         mixed = arena.take(shape.columns * shape.channels);
-        normal = arena.take(shape.columns * shape.channels);
-        hidden = arena.take(shape.columns * shape.hidden);
+        normal = arena.take<Operand>(shape.columns * steps(shape.channels));
+        hidden = arena.take<Operand>(shape.columns * steps(shape.hidden));
         zeros = arena.take(shape.channels);
         if (used) *used = arena.used;
     }
@@ -53,18 +54,19 @@ struct Pixels {
         return scratch.mixed;
     }
 
-    const float *normal(const float *rows) const {
-        if (!at.normed) return rows;
-        for (int64_t at_row = 0; at_row < (end - first) * shape.channels; at_row += shape.channels)
-            normalise(rows + at_row, shape.channels, at.epsilon, scratch.normal + at_row);
+    const Operand *normal(const float *rows) const {
+        int64_t channels = shape.channels, count = end - first;
+        if (!at.normed) return as_operands(rows, count * channels, scratch.normal);
+        for (int64_t row = 0; row < count; row++)
+            normalise(rows + row * channels, channels, at.epsilon, scratch.normal + row * steps(channels));
         return scratch.normal;
     }
 
     void run(float *out) const {
-        int64_t channels = shape.channels, count = end - first;
+        int64_t channels = shape.channels, hidden = steps(shape.hidden), count = end - first;
         const float *rows = mixed();
-        multiply(normal(rows), channels, count, at.widen, scratch.hidden, shape.hidden, GELU);
-        multiply(scratch.hidden, shape.hidden, count, at.narrow, out + (line * at.width + first) * channels, channels,
+        multiply(normal(rows), steps(channels), count, at.widen, scratch.hidden, hidden, GELU);
+        multiply(scratch.hidden, hidden, count, at.narrow, out + (line * at.width + first) * channels, channels,
                  Ending{Activation::NONE, rows, channels});
     }
 };

@@ -32,13 +32,15 @@ INLINE float weigh(float *row, int64_t padded) {
 }
 
 // One head of a window, some queries at a time.
+template <class Seen>
 struct Head {
     const float *queries, *values;     // rows `ld` apart
     const float *keys, *bias;          // [depth, padded], [tokens, padded]: -inf behind the last key
     int64_t bias_ld;                   // 0 if all queries have the same bias
     int64_t ld, count, depth;          // count of keys
-    float *weights, *seen;             // [ROWS, padded]; rows `channels` apart
-    int64_t channels;
+    float *weights;                    // [ROWS, padded]
+    Seen *seen;                        // rows `seen_ld` apart
+    int64_t seen_ld;
 
     template <int R, int C>
     INLINE void logits(int64_t first, int64_t column) const {
@@ -56,7 +58,8 @@ struct Head {
         sums.add_strided(weights, 1, padded_keys(count), values + channel, ld, count);
         for (int row = 0; row < R; row++)
             for (int column = 0; column < C; column++)
-                store(seen + (first + row) * channels + channel + column * LANES, sums.at[row][column] * inverse[row]);
+                store(seen + (first + row) * seen_ld + (channel + column * LANES) / numbers_of<Seen>(),
+                      sums.at[row][column] * inverse[row]);
     }
 
     template <int R>

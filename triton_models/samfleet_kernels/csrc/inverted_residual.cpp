@@ -26,13 +26,16 @@ struct Shape {
 };
 
 struct Scratch {
-    float *ring, *mixed, *zeros;
-    int64_t slot;  // numbers of a widened line
+    float *ring, *zeros;
+    Operand *pixels, *mixed;  // the pixels of a line, unless numbers are operands
+    int64_t slot;             // numbers of a widened line
 
-    Scratch(Arena arena, const Shape &shape, int64_t stride, int64_t *used = nullptr) {
-        slot = (shape.columns * stride + 2) * shape.hidden;
+    Scratch(Arena arena, const Shape &shape, const SamfleetInvertedResidual &at, int64_t *used = nullptr) {
+        int64_t columns = shape.columns * at.stride + 2;
+        slot = columns * shape.hidden;
         ring = arena.take(3 * slot);
-        mixed = arena.take(shape.columns * shape.hidden);
+        pixels = STEP == 1 ? nullptr : arena.take<Operand>(columns * steps(at.widen.inner));
+        mixed = arena.take<Operand>(shape.columns * steps(shape.hidden));
         zeros = arena.take(shape.hidden);
         if (used) *used = arena.used;
     }
@@ -51,8 +54,9 @@ struct Strip {
 
     void widen(int64_t line) const {
         if (line < 0 || line >= at.height) return;
-        const float *pixels = x + (line * at.width + from) * at.widen.inner;
-        multiply(pixels, at.widen.inner, to - from, at.widen, slot(line), shape.hidden, GELU);
+        int64_t inner = at.widen.inner, count = to - from;
+        const Operand *pixels = as_operands(x + (line * at.width + from) * inner, count * inner, scratch.pixels);
+        multiply(pixels, steps(inner), count, at.widen, slot(line), shape.hidden, GELU);
     }
 
     Line widened(int64_t line) const {
@@ -67,8 +71,8 @@ struct Strip {
         else mixing.run<2>(first, end, scratch.mixed);
         int64_t place = line * shape.width + first;
         const float *add = at.residual ? x + place * at.widen.inner : nullptr;
-        multiply(scratch.mixed, shape.hidden, end - first, at.narrow, out + place * at.narrow.outer, at.narrow.outer,
-                 Ending{at.residual ? Activation::GELU : Activation::NONE, add, at.widen.inner});
+        multiply(scratch.mixed, steps(shape.hidden), end - first, at.narrow, out + place * at.narrow.outer,
+                 at.narrow.outer, Ending{at.residual ? Activation::GELU : Activation::NONE, add, at.widen.inner});
     }
 
     void run(int64_t begin, int64_t stop) const {
@@ -90,13 +94,13 @@ int64_t EXPORT(samfleet_panel_columns_)(void) { return CHUNK; }
 // Number of floats that a thread needs as `memory`.
 int64_t EXPORT(samfleet_inverted_residual_memory_)(const SamfleetInvertedResidual *at) {
     int64_t used;
-    Scratch(Arena{nullptr, 0}, Shape(*at), at->stride, &used);
+    Scratch(Arena{nullptr, 0}, Shape(*at), *at, &used);
     return used + LINE;
 }
 
 void EXPORT(samfleet_inverted_residual_)(const SamfleetInvertedResidual *at, float *memory) {
     Shape shape(*at);
-    Scratch scratch(Arena{aligned(memory), 0}, shape, at->stride);
+    Scratch scratch(Arena{aligned(memory), 0}, shape, *at);
     memset(scratch.zeros, 0, sizeof(float) * shape.hidden);
     each_item(at->next, shape.items, [&](int64_t item) {
         int64_t strip = item % shape.strips, band = item / shape.strips % shape.bands;

@@ -19,6 +19,9 @@ constexpr int STEP = 2;
 
 INLINE __m512bh load(const Pair *from) { return (__m512bh)_mm512_loadu_si512(from); }
 
+// Write numbers as operands, rounded to the nearest bfloat16, of two the even one; NaN remains NaN.
+INLINE void store(Pair *to, Vector x) { _mm256_storeu_si256((__m256i *)to, (__m256i)_mm512_cvtneps_pbh((__m512)x)); }
+
 INLINE Vector multiply_add(Vector sum, Pair a, __m512bh b) {
     return (Vector)_mm512_dpbf16_ps((__m512)sum, b, (__m512bh)_mm512_set1_epi32((int)a.bits));
 }

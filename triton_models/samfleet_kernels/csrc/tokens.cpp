@@ -63,8 +63,8 @@ INLINE void attend(const SamfleetTokenAttention &at, const AttentionScratch &scr
         for (int64_t head = 0; head < HEADS; head++) {
             int64_t own = prompt * at.tokens * DIM + head * DEPTH;
             transpose_keys(scratch.keys + own, DIM, at.tokens, DEPTH, scratch.turned);
-            each_panel(at.tokens, Head{scratch.queries + own, scratch.values + own, scratch.turned, scratch.bias, 0, DIM,
-                                       at.tokens, DEPTH, scratch.weights, scratch.seen + own, DIM});
+            each_panel(at.tokens, Head<float>{scratch.queries + own, scratch.values + own, scratch.turned, scratch.bias,
+                                              0, DIM, at.tokens, DEPTH, scratch.weights, scratch.seen + own, DIM});
         }
     Ending ending{Activation::NONE, at.residual ? valued : nullptr, DIM};
     multiply(scratch.seen, DIM, rows, at.outputs, at.out + start, DIM, ending);

@@ -21,14 +21,15 @@ struct Shape {
 };
 
 struct Scratch {
-    float *normal, *inputs, *keys, *weights, *seen;
+    Operand *normal, *seen;
+    float *inputs, *keys, *weights;  // the outputs overwrite the inputs
 
     Scratch(Arena arena, const Shape &shape, int64_t *used = nullptr) {
-        normal = arena.take(shape.tokens * shape.channels);
+        normal = arena.take<Operand>(shape.tokens * steps(shape.channels));
         inputs = arena.take(shape.keys * 3 * shape.channels);
         keys = arena.take(shape.depth * padded_keys(shape.keys));
         weights = arena.take(ROWS * padded_keys(shape.keys));
-        seen = arena.take(shape.tokens * shape.channels);
+        seen = arena.take<Operand>(shape.tokens * steps(shape.channels));
         if (used) *used = arena.used;
     }
 };
@@ -36,23 +37,24 @@ struct Scratch {
 INLINE void attend(const SamfleetWindowAttention &at, const Shape &shape, const Scratch &scratch,
                    const SamfleetRegion &region, const int64_t *places, const float *x, float *out) {
     int64_t channels = shape.channels, depth = shape.depth, ld = 3 * channels, tokens = region.tokens;
+    int64_t row = steps(channels);
     for (int64_t token = 0; token < tokens; token++)
-        normalise(x + places[token] * channels, channels, at.epsilon, scratch.normal + token * channels);
-    multiply(scratch.normal, channels, tokens, at.inputs, scratch.inputs, ld, PLAIN);
+        normalise(x + places[token] * channels, channels, at.epsilon, scratch.normal + token * row);
+    multiply(scratch.normal, row, tokens, at.inputs, scratch.inputs, ld, PLAIN);
     int64_t padded = padded_keys(region.keys);
     if (region.keys > tokens) memcpy(scratch.inputs + tokens * ld, at.padding, sizeof(float) * ld);
     for (int64_t head = 0; head < at.heads; head++) {
         const float *queries = scratch.inputs + head * 3 * depth;
         transpose_keys(queries + depth, ld, region.keys, depth, scratch.keys);
-        each_panel(tokens, Head{queries, queries + 2 * depth, scratch.keys,
-                                region.bias + head * tokens * padded, padded, ld, region.keys, depth,
-                                scratch.weights, scratch.seen + head * depth, channels});
+        each_panel(tokens, Head<Operand>{queries, queries + 2 * depth, scratch.keys,
+                                         region.bias + head * tokens * padded, padded, ld, region.keys, depth,
+                                         scratch.weights, scratch.seen + head * steps(depth), row});
     }
-    multiply(scratch.seen, channels, tokens, at.outputs, scratch.normal, channels, PLAIN);
+    multiply(scratch.seen, row, tokens, at.outputs, scratch.inputs, channels, PLAIN);
     for (int64_t token = 0; token < tokens; token++) {
         int64_t place = places[token] * channels;
         for (int64_t channel = 0; channel < channels; channel += LANES)
-            store(out + place + channel, load(scratch.normal + token * channels + channel) + load(x + place + channel));
+            store(out + place + channel, load(scratch.inputs + token * channels + channel) + load(x + place + channel));
     }
 }
 

@@ -25,11 +25,11 @@ from samfleet_models.images.processor import ImageProcessor
 from samfleet_models.images.transforms import Resized
 from samfleet_models.mask_generation.segment import segment_image
 from samfleet_models.modeling.common import Features
-from samfleet_models.modeling.kernel_layers.replacement import use_kernels
+from samfleet_models.modeling.kernel_layers.replacement import has_kernels, use_kernels
 from samfleet_models.modeling.quantised import Scaling, quantise_layers
 from samfleet_models.networks.families import Family
 from samfleet_models.precision.compilation import CompiledEncoder, Encode, Exported, batch_sizes
-from samfleet_models.precision.dtypes import DTYPES
+from samfleet_models.precision.dtypes import DTYPES, PrecisionUnsupported
 
 IMAGES_PER_PASS = {"cpu": 1, "cuda": 64}  # two at once take a CPU a tenth longer each, and 0.4 GB more per image
 MOST_PROMPTS_PER_PASS = {"cpu": 64, "cuda": 512}  # about 5 MB per prompt with its masks: 0.3 GB and 2.5 GB
@@ -127,7 +127,10 @@ class SamNetwork(nn.Module):
         return segment_image(self, request, image, features, clock)
 
     def warm_up(self) -> float | None:
-        """Make the fused encoder from the current parameters. Return the seconds of compilation, None without it."""
+        """Make the fused encoder from the current parameters. Return the seconds of compilation, None without it.
+
+        Raise `PrecisionUnsupported` for `bf16_kernels` if kernels compute no block of the encoder.
+        """
         dtype, compilation = DTYPES[self.execution.precision], self.execution.compilation
         fused = self.fused_encoder().to(dtype)
         if self.execution.precision == "int8":
@@ -135,7 +138,7 @@ class SamNetwork(nn.Module):
                 raise RuntimeError("int8 needs the scalings of a calibration")
             quantise_layers(fused, self._scalings)
         elif compilation == "none":
-            fused = use_kernels(fused, dtype)
+            fused = self._on_kernels(fused, dtype)
         if self.device.type == "cuda" and dtype is not torch.float32:
             self.image_encoder.to("cpu")  # its running parts were copied; it would occupy gigabytes of the GPU
 
@@ -152,6 +155,16 @@ class SamNetwork(nn.Module):
         seconds = compiled.warm_up()
         self._encoder, self._graph_bytes = compiled, compiled.graph_bytes
         return seconds
+
+    def _on_kernels(self, fused: nn.Module, dtype: torch.dtype) -> nn.Module:
+        products = self.execution.encoder_products
+        fused = use_kernels(fused, dtype, products)
+        if products != "ieee" and not has_kernels(fused):
+            raise PrecisionUnsupported(
+                f"no kernel computes a block of the image encoder of {self._record.name}, so none multiplies in "
+                f"{products}; serve it in bf16_products, which is the mask decoder alone"
+            )
+        return fused
 
     def fused_encoder(self) -> nn.Module:
         """Return the encoder that runs, made from the current parameters, in float32."""

@@ -49,10 +49,10 @@ def bands(items: int, lines: int) -> int:
 ITEMS_PER_THREAD, LINES_PER_BAND = 8, 8
 
 
-def address(x: Tensor) -> int:
+def address(x: Tensor, dtype: torch.dtype = torch.float32) -> int:
     """Return the address of a tensor that the kernels can read. A wrong layout is a defect of this package."""
-    if not x.is_contiguous() or x.dtype != torch.float32 or x.device.type != "cpu":
-        raise TypeError(f"the kernels take contiguous float32 on the CPU, not {x.dtype} with strides {x.stride()}")
+    if not x.is_contiguous() or x.dtype != dtype or x.device.type != "cpu":
+        raise TypeError(f"the kernels take contiguous {dtype} on the CPU, not {x.dtype} with strides {x.stride()}")
     return x.data_ptr()
 
 

@@ -21,7 +21,9 @@ keeps about 21 bits.
 In bf16_products everything is float32 too, but the CPU kernels that score prompts and draw masks
 (`samfleet_models.decoder.fused_pass` and `fused_drawing`) round the operands of most of their products to bfloat16.
 Sums, softmax, LayerNorm and variances stay float32, and so does all that is computed between the sweeps, and the image
-encoder.
+encoder. In bf16_kernels the kernels of the image encoder (`samfleet_models.modeling.kernel_layers`) do so too: its
+linear layers and convolutions, but for the first one, which reads the image, and those of single channels. Attention,
+LayerNorm, GELU and what lies between its blocks stay float32.
 """
 
 from __future__ import annotations
@@ -42,6 +44,7 @@ DTYPES: dict[Precision, torch.dtype] = {
     "tf32": torch.float32,
     "tf32x3": torch.float32,
     "bf16_products": torch.float32,
+    "bf16_kernels": torch.float32,
     "int8": torch.float32,
 }
 
@@ -59,8 +62,8 @@ def require_supported(precision: Precision, device: torch.device) -> None:
 
     Numbers are then converted for every product, which works but takes many times as long.
     """
-    if precision in {"tf32", "tf32x3", "bf16_products"}:
-        require_products(Execution(precision).products, device)
+    if (products := Execution(precision).products) != "ieee":
+        require_products(products, device)
         return
     dtype = DTYPES[precision]
     if precision == "int8":

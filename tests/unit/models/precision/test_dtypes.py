@@ -79,20 +79,21 @@ def test_tf32_is_refused_where_the_gpu_kernels_are_not_used(
         network_of(get_variant("fastsam_s"), Execution(precision))
 
 
+@pytest.mark.parametrize("precision", ["bf16_products", "bf16_kernels"])
 @pytest.mark.parametrize("missing", ["processor", "kernels"])
 def test_products_in_bf16_are_refused_where_the_cpu_kernels_do_not_compute_them(
-    tiny: tuple[VariantRecord, Path], missing: str, monkeypatch: pytest.MonkeyPatch
+    tiny: tuple[VariantRecord, Path], missing: str, precision: Precision, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if missing == "processor":
         monkeypatch.setattr(library, "_usable", lambda: ("avx512", "avx2", "baseline"))
         monkeypatch.setattr(library, "_library", lambda: "a library")
     with torch_only() if missing == "kernels" else nullcontext():
         with pytest.raises(PrecisionUnsupported, match="AVX512-BF16"):
-            require_supported("bf16_products", torch.device("cpu"))
+            require_supported(precision, torch.device("cpu"))
         with pytest.raises(PrecisionUnsupported, match="AVX512-BF16"):
-            Engine(*tiny, EngineSettings(device="cpu", execution=Execution("bf16_products"), ungated=True))
+            Engine(*tiny, EngineSettings(device="cpu", execution=Execution(precision), ungated=True))
     with pytest.raises(PrecisionUnsupported, match="fastsam_s has no products"):
-        network_of(get_variant("fastsam_s"), Execution("bf16_products"))
+        network_of(get_variant("fastsam_s"), Execution(precision))
 
 
 @pytest.mark.parametrize(("capability", "refused"), [((7, 5), True), ((8, 0), False), ((9, 0), False)])

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from samfleet_kernels.encoder_structures import Convolution, ConvolutionPair
 from samfleet_kernels.library import Kernels
 from samfleet_models.modeling.fusion import ChannelNorm, FusedConvolution
-from samfleet_models.modeling.kernel_layers.packed import PackedLayer, is_pointwise, packable
+from samfleet_models.modeling.kernel_layers.packed import REGISTER, PackedLayer, is_pointwise, packable
 from samfleet_models.ops.kernel_threads import address, bands, run
 
 SQUARE = 3  # side of the kernels that are not single pixels
@@ -64,8 +64,8 @@ class KernelConvolutionPair(nn.Module):
         self.weights = [PackedLayer.of_convolution(each.layer, kernels) for each in (first, second)]
 
     def forward(self, x: Tensor) -> Tensor:
-        images, _, height, width = x.shape
-        planar = self.first.side == SQUARE and x.is_contiguous()
+        images, channels, height, width = x.shape
+        planar = self.first.side == SQUARE and channels % REGISTER != 0 and x.is_contiguous()
         if not planar:
             x = x.contiguous(memory_format=torch.channels_last).permute(0, 2, 3, 1)
         stride = self.first.stride * self.second.stride

@@ -12,6 +12,7 @@ from samfleet_kernels.encoder_structures import InvertedResidual
 from samfleet_kernels.library import Kernels
 from samfleet_models.modeling.fusion import FusedConvolution
 from samfleet_models.modeling.kernel_layers.packed import (
+    REGISTER,
     PackedDepthwise,
     PackedLayer,
     is_depthwise,
@@ -63,5 +64,5 @@ def fits(layers: Sequence[nn.Module]) -> TypeGuard[Layers]:
         case [FusedConvolution() as widen, FusedConvolution() as mix, FusedConvolution() as narrow]:
             shapes = is_pointwise(widen) and is_depthwise(mix) and is_pointwise(narrow)
             activations = [layer.activation for layer in (widen, mix, narrow)] == ["gelu", "gelu", "none"]
-            return shapes and activations and packable(widen, mix, narrow)
+            return shapes and activations and packable(widen, mix, narrow) and widen.weight.shape[1] % REGISTER == 0
     return False

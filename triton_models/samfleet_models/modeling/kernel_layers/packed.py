@@ -14,11 +14,15 @@ from samfleet_models.modeling.fusion import FusedConvolution, FusedLinear
 from samfleet_models.ops.kernel_threads import address
 
 REGISTER = 16  # widest register of any instruction set, in float32
+PAIR = 2  # neighbours in a product's depth that AVX512-BF16 multiplies at once
 
 
 @dataclass(frozen=True, slots=True)
 class PackedLayer:
-    """A linear layer, or a convolution whose taps follow each other: panels of columns, each [inner, columns]."""
+    """A linear layer, or a convolution whose taps follow each other: panels of columns, each [inner, columns].
+
+    Panels of bfloat16 are [inner / 2, columns, 2].
+    """
 
     weights: Tensor
     bias: Tensor
@@ -33,17 +37,33 @@ class PackedLayer:
         return cls(torch.cat(panels), weight.new_zeros(outer) if bias is None else bias.contiguous(), inner, outer)
 
     @classmethod
+    def of_encoder(cls, weight: Tensor, bias: Tensor | None, kernels: Kernels, channels: int) -> Self:
+        """Pack a layer of an encoder, rounded to bfloat16 if `kernels` multiply that.
+
+        Without whole registers of input channels, as those of an image, it stays in float32: of MobileSAM's embedding
+        that layer alone moves 1.4 % in bfloat16, and all others together 0.7 %.
+        """
+        if not kernels.bfloat16 or channels % REGISTER:
+            return cls.of(weight, bias, kernels)
+        outer, inner = weight.shape
+        pairs = weight.to(torch.bfloat16).view(outer, inner // PAIR, PAIR)
+        panels = [panel.transpose(0, 1).flatten() for panel in torch.split(pairs, kernels.panel_columns())]
+        return cls(torch.cat(panels), weight.new_zeros(outer) if bias is None else bias.contiguous(), inner, outer)
+
+    @classmethod
     def of_linear(cls, layer: FusedLinear, kernels: Kernels) -> Self:
-        return cls.of(layer.weight, layer.bias, kernels)
+        return cls.of_encoder(layer.weight, layer.bias, kernels, layer.weight.shape[1])
 
     @classmethod
     def of_convolution(cls, layer: FusedConvolution, kernels: Kernels) -> Self:
         """Pack a convolution over all channels; the inner numbers are lines, columns, channels of its taps."""
-        return cls.of(layer.weight.permute(0, 2, 3, 1).flatten(1), layer.bias, kernels)
+        taps = layer.weight.permute(0, 2, 3, 1)
+        return cls.of_encoder(taps.flatten(1), layer.bias, kernels, taps.shape[3])
 
     @property
     def structure(self) -> Layer:
-        return Layer(address(self.weights), address(self.bias), self.inner, self.outer)
+        weights = address(self.weights, self.weights.dtype)
+        return Layer(weights, address(self.bias), self.inner, self.outer)
 
 
 @dataclass(frozen=True, slots=True)

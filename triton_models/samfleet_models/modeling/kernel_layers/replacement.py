@@ -7,21 +7,24 @@ from collections.abc import Iterator
 import torch
 from torch import nn
 
-from samfleet_kernels.library import Kernels, chosen
+from samfleet.variants.execution import Products
+from samfleet_kernels.library import Kernels, chosen, chosen_for_bfloat16
 from samfleet_models.modeling.image_encoders.tiny_vit_fused import FusedBlock, FusedMBConv
 from samfleet_models.modeling.kernel_layers import inverted_residual, transformer_block
 from samfleet_models.modeling.kernel_layers.convolution_pair import KernelConvolutionPair, pair_at
-from samfleet_models.modeling.kernel_layers.feed_forward import mixer_at
+from samfleet_models.modeling.kernel_layers.feed_forward import KernelChannelMixer, mixer_at
 from samfleet_models.modeling.kernel_layers.inverted_residual import KernelInvertedResidual
 from samfleet_models.modeling.kernel_layers.transformer_block import KernelBlock
 
+OWN = (KernelBlock, KernelChannelMixer, KernelConvolutionPair, KernelInvertedResidual)
 
-def use_kernels(encoder: nn.Module, dtype: torch.dtype) -> nn.Module:
+
+def use_kernels(encoder: nn.Module, dtype: torch.dtype, products: Products = "ieee") -> nn.Module:
     """Return a fused encoder that computes in `dtype`, with what this process's kernels can compute replaced.
 
-    They compute float32 on a CPU. Other modules stay, and `encoder` changes.
+    They compute float32 on a CPU, with `products` of bf16 if asked. Other modules stay, and `encoder` changes.
     """
-    kernels = chosen()
+    kernels = chosen_for_bfloat16() if products == "bf16" else chosen()
     if kernels is None or dtype != torch.float32:
         return encoder
     for name, module in reversed(list(encoder.named_modules())):  # inner ones first: places in a sequence change
@@ -32,6 +35,11 @@ def use_kernels(encoder: nn.Module, dtype: torch.dtype) -> nn.Module:
             return replaced
         encoder.set_submodule(name, replaced)
     return encoder
+
+
+def has_kernels(encoder: nn.Module) -> bool:
+    """Test whether `use_kernels` replaced any block."""
+    return any(isinstance(part, OWN) for part in encoder.modules())
 
 
 def _replaced(module: nn.Module, kernels: Kernels) -> nn.Module | None:

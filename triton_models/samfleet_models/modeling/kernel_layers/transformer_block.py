@@ -33,7 +33,9 @@ class KernelWindowAttention(nn.Module):
         self.kernels, self.eps = kernels, attention.eps
         parts = cast("list[Region]", list(attention.regions))
         self.heads = parts[0].bias.shape[1]
-        self.qkv = PackedLayer.of(*_scaled_queries(attention, self.heads), kernels)
+        self.qkv = PackedLayer.of_encoder(
+            *_scaled_queries(attention, self.heads), kernels, attention.qkv.weight.shape[1]
+        )
         self.proj = PackedLayer.of_linear(attention.proj, kernels)
         self.padding = self.qkv.bias  # normalised zeros are zeros
         self.places = [part.tokens.contiguous() for part in parts]

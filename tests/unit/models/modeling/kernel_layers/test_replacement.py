@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from fixtures.models.kernels import kernels, reset_kernels
+from fixtures.models.kernels import bfloat16_kernels, kernels, reset_kernels
 from fixtures.models.random_parameters import noise, randomised
 from samfleet.variants.catalogue import get_variant
 from samfleet.variants.execution import Execution
@@ -22,10 +22,12 @@ from samfleet_models.modeling.kernel_layers.replacement import use_kernels
 from samfleet_models.modeling.kernel_layers.transformer_block import KernelBlock
 from samfleet_models.networks.registry import build_network
 from samfleet_models.networks.sam import SamNetwork
+from samfleet_models.precision.dtypes import PrecisionUnsupported
 
-__all__ = ["kernels", "reset_kernels"]
+__all__ = ["bfloat16_kernels", "kernels", "reset_kernels"]
 
 TOLERANCE = 1e-5  # of the embedding's range
+ROUNDED = 0.02  # of the embedding's norm, of products in bf16: 8 bits of mantissa
 OFFICIAL = get_variant("mobile_sam")
 ARCHITECTURE = {
     "embed_dims": (16, 32, 64, 96),
@@ -87,6 +89,28 @@ def test_only_float32_that_is_not_compiled_runs_on_kernels() -> None:
     assert kernel_operations(network_of(Execution("bf16"))) == 0
     choose("off")
     assert kernel_operations(network_of(Execution())) == 0
+
+
+@torch.inference_mode()
+@pytest.mark.usefixtures("bfloat16_kernels")
+def test_only_bf16_kernels_rounds_the_operands_of_an_encoder() -> None:
+    fp32, decoder_only, both = (
+        network_of(Execution(precision)) for precision in ("fp32", "bf16_products", "bf16_kernels")
+    )
+    expected = fp32.encode(pixels())[0]
+    assert torch.equal(decoder_only.encode(pixels())[0], expected)
+    found = both.encode(pixels())[0]
+    assert 0 < (found - expected).norm() <= ROUNDED * expected.norm()
+    assert kernel_operations(both) == kernel_operations(fp32)
+
+
+@torch.inference_mode()
+@pytest.mark.usefixtures("bfloat16_kernels")
+def test_bf16_kernels_are_refused_where_no_block_has_a_kernel(monkeypatch: pytest.MonkeyPatch) -> None:
+    network = network_of(Execution("bf16_kernels"))
+    monkeypatch.setattr(network, "fused_encoder", lambda: nn.Sequential(nn.Conv2d(3, 16, 1)))
+    with pytest.raises(PrecisionUnsupported, match=r"encoder of narrow, .* serve it in bf16_products"):
+        network.warm_up()
 
 
 def test_modules_without_kernels_stay(kernels: Kernels) -> None:
