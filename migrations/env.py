@@ -5,7 +5,8 @@ from alembic import context
 from samfleet.db.models import Base
 from samfleet.db.session import connect
 
-engine = connect(context.config.attributes["database_url"])
+attributes = context.config.attributes
+engine = connect(attributes["database_url"], pooling=attributes["pooling"])
 with engine.connect() as connection:
     context.configure(connection=connection, target_metadata=Base.metadata)
     with context.begin_transaction():

@@ -26,9 +26,9 @@ BEGIN, END = "<!-- values: make generated -->\n", "<!-- end of values -->"
 # Settings that the chart derives from other values; in `settings` they would contradict these.
 DERIVED = frozenset(
     {
-        "database_url", "broker_url", "storage_url", "s3_endpoint_url", "pools", "pool", "triton_secret", "weights_dir",
-        "variants_dir", "accept_licenses", "dataset_roots", "bootstrap_api_key", "site", "site_key_file",
-        "metrics_port", "metrics_host", "heartbeat_file", "worker_concurrency",
+        "database_url", "database_pooling", "broker_url", "storage_url", "s3_endpoint_url", "pools", "pool",
+        "triton_secret", "weights_dir", "variants_dir", "accept_licenses", "dataset_roots", "bootstrap_api_key",
+        "site", "site_key_file", "metrics_port", "metrics_host", "heartbeat_file", "worker_concurrency",
     }
 )  # fmt: skip
 

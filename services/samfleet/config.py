@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, ValidationInfo, field_validator
 from pydantic_settings import NoDecode, SettingsConfigDict
 
+from samfleet.database_settings import DatabaseSettings
 from samfleet.licences import LicenceUnknown, parse_accepted
 from samfleet.limits import MAX_PROMPTS_PER_IMAGE, MAX_PROMPTS_PER_JOB
 from samfleet.pool_settings import PoolSettings
@@ -30,17 +31,20 @@ MIN_KEY_LENGTH = 24
 
 
 class Settings(
-    PoolSettings, PredictSettings, QuotaSettings, SecretFiles, ShardSettings, SourceSettings, WebhookSettings
+    DatabaseSettings,
+    PoolSettings,
+    PredictSettings,
+    QuotaSettings,
+    SecretFiles,
+    ShardSettings,
+    SourceSettings,
+    WebhookSettings,
 ):
     """All settings of all processes; `docs/settings.md` lists them with their reasons."""
 
     # An empty variable counts as unset: compose files pass every setting on, set or not.
     model_config = SettingsConfigDict(env_prefix="SAMFLEET_", env_ignore_empty=True, extra="ignore", frozen=True)
 
-    database_url: str = Field(
-        default="postgresql+psycopg://samfleet:samfleet@postgres:5432/samfleet",
-        description="PostgreSQL 14 or newer, as an SQLAlchemy address with the psycopg driver.",
-    )
     broker_url: str = Field(default="redis://redis:6379/0", description="Redis 6 or newer, or Valkey.")
     storage_url: str = Field(
         default="s3://samfleet/results",

@@ -28,7 +28,7 @@ class State(TypedDict):
 
 @contextmanager
 def open_state(settings: Settings) -> Iterator[State]:
-    engine = connect(settings.database_url, pool_size=DATABASE_CONNECTIONS)
+    engine = connect(settings.database_url, pool_size=DATABASE_CONNECTIONS, pooling=settings.database_pooling)
     queue = CeleryTaskQueue(settings.broker_url)
     probes = Probes()
     try:

@@ -30,7 +30,7 @@ def wait_at_gate(request: SegmentRequest) -> None:
 def build(settings: Settings) -> Services:
     return Services(
         settings=settings,
-        engine=connect(settings.database_url, pool_size=9),
+        engine=connect(settings.database_url, pool_size=9, pooling=settings.database_pooling),
         store=open_store(settings.storage_url),
         queue=CeleryTaskQueue(settings.broker_url),
         segmenter=MemorySegmenter(before=wait_at_gate),

@@ -8,22 +8,32 @@ import signal
 import subprocess
 import sys
 import time
+import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
+import httpx
 import pytest
 from sqlalchemy import Engine, select, text, update
 from structlog.contextvars import bound_contextvars
 
+from fixtures.api.running_api import serve
+from fixtures.images.encoded_images import bright_square
+from fixtures.servers.pgbouncer import running_pgbouncer
 from fixtures.servers.redis import flush
 from fixtures.worker.job_rows import make_dataset, make_job, results_of
+from samfleet.config import Settings
+from samfleet.db.keys import new_key
+from samfleet.db.migrate import register_key
 from samfleet.db.models import Job, Run, Shard, ShardState, WorkerHeartbeat
 from samfleet.db.session import read_only, transaction
 from samfleet.jobs.queue import CONTROL_QUEUE, CeleryTaskQueue, TaskName
 from samfleet.storage.file_store import FileStore
+from samfleet_api.app import create_app
 
 IMAGES = 20  # five shards of four
 PATIENCE_SECONDS = 60
@@ -98,16 +108,22 @@ class Fleet:
 
 @pytest.fixture
 def fleet(engine: Engine, database_url: str, broker_url: str, tmp_path: Path) -> Iterator[Fleet]:
+    with fleet_on(engine, broker_url, tmp_path, SAMFLEET_DATABASE_URL=database_url) as fleet:
+        yield fleet
+
+
+@contextmanager
+def fleet_on(engine: Engine, broker_url: str, tmp_path: Path, **settings: str) -> Iterator[Fleet]:
     environment = {
         **os.environ,
         "PYTHONPATH": os.pathsep.join([str(HERE), *filter(None, sys.path)]),
         "CHAOS_GATE": str(tmp_path / "gate"),
-        "SAMFLEET_DATABASE_URL": database_url,
         "SAMFLEET_BROKER_URL": broker_url,
         "SAMFLEET_STORAGE_URL": (tmp_path / "store").as_uri(),
         "SAMFLEET_LEASE": "1",
         "SAMFLEET_SHARDS_IN_FLIGHT": "2",
         "SAMFLEET_IMAGES_IN_FLIGHT": "2",
+        **settings,
     }
     with closing(CeleryTaskQueue(broker_url)) as queue:
         fleet = Fleet(engine, queue, broker_url, environment, tmp_path, tmp_path / "gate")
@@ -138,6 +154,52 @@ def test_a_job_completes_after_its_worker_is_killed_in_the_middle_of_a_shard(fle
     assert_each_image_once(fleet, run)
     assert any(shard.suspect for shard in fleet.shards(run))
     assert {shard.attempts for shard in fleet.shards(run)} == {0}
+
+
+def test_a_job_completes_through_a_pooler_of_transactions(
+    engine: Engine, database_url: str, broker_url: str, tmp_path: Path
+) -> None:
+    """The API, two workers and the control tasks share five sessions; one worker is killed."""
+    (folder := tmp_path / "images").mkdir()
+    for number in range(IMAGES):  # bytes after the end of a file change no picture, and the gate looks at them
+        (folder / f"{number:02}.png").write_bytes(bright_square(8, 8) + (b"first" if number % 4 == 0 else b""))
+    with running_pgbouncer(database_url, sessions=5) as pooled:
+        pooling = {"SAMFLEET_DATABASE_URL": pooled, "SAMFLEET_DATABASE_POOLING": "transaction"}
+        roots = {"SAMFLEET_DATASET_ROOTS": str(folder)}
+        with fleet_on(engine, broker_url, tmp_path, **pooling, **roots) as fleet, api_of(fleet) as http:
+            dataset = created(http.post("/v1/datasets", json={"source": "directory", "directory": str(folder)}))
+            victim = fleet.start_worker()
+            body = {"dataset_id": dataset["id"], "variants": ["mobile_sam"], "task": {"kind": "everything"}}
+            job = created(http.post("/v1/jobs", json=body))
+            with read_only(engine) as session:
+                run = session.scalars(select(Run).where(Run.job_id == uuid.UUID(job["id"]))).one()
+            fleet.start_worker()
+            fleet.until("a shard in the middle", lambda: fleet.in_the_middle(run))
+            victim.kill()
+            victim.wait()
+            fleet.gate.touch()
+            fleet.until("the end of the run", lambda: fleet.ended(run))
+            assert http.get(f"/v1/jobs/{job['id']}").json()["state"] == "completed"
+            counted = Counter(result.image_id for result in results_of(engine, run))
+            assert sorted(counted.values()) == [1] * IMAGES
+
+
+@contextmanager
+def api_of(fleet: Fleet) -> Iterator[httpx.Client]:
+    """Serve the API with the settings of the workers, and yield a client with a key."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in fleet.environment.items():
+            patch.setenv(name, value)
+        settings = Settings()
+    register_key(settings.database_url, key := new_key(), pooling=settings.database_pooling)
+    headers = {"Authorization": f"Bearer {key}"}
+    with serve(create_app(settings)) as url, httpx.Client(base_url=url, headers=headers, timeout=30) as http:
+        yield http
+
+
+def created(answer: httpx.Response) -> Any:
+    assert answer.status_code in {201, 202}, answer.text
+    return answer.json()
 
 
 def test_a_job_completes_after_redis_loses_all_data(fleet: Fleet) -> None:

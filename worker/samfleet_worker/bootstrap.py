@@ -109,7 +109,11 @@ def bootstrap(settings: Settings) -> Services:
         settings=settings,
         # per slot a task and its lease renewal; then the process's heartbeat, the lock for loading variants, and the
         # query of a prediction that loads one
-        engine=connect(settings.database_url, pool_size=2 * settings.worker_concurrency + 3),
+        engine=connect(
+            settings.database_url,
+            pool_size=2 * settings.worker_concurrency + 3,
+            pooling=settings.database_pooling,
+        ),
         store=store,
         queue=CeleryTaskQueue(settings.broker_url),
         segmenter=TritonSegmenter(

@@ -11,6 +11,7 @@ from datetime import timedelta
 
 from sqlalchemy import Engine, text
 
+from samfleet.db.locks import CLASS as PROCESS_LOCKS
 from samfleet.db.session import IDLE_SECONDS, transaction
 from samfleet.logging import get_logger
 
@@ -26,6 +27,10 @@ _END = text("""
       AND EXISTS (
           SELECT FROM pg_stat_activity AS waiting
           WHERE waiting.wait_event_type = 'Lock' AND idle.pid = ANY(pg_blocking_pids(waiting.pid))
+            AND NOT EXISTS (
+                SELECT FROM pg_locks WHERE pid = waiting.pid AND NOT granted AND locktype = 'advisory'
+                  AND objsubid = 2 AND classid::bigint = :process_locks
+            )
       )
 """)
 
@@ -33,10 +38,11 @@ _END = text("""
 def end_abandoned(engine: Engine, idle: timedelta = IDLE) -> int:
     """End the connections of this database's user whose transactions are idle for that time and block others.
 
-    Returns their number. A transaction that may be idle (`allow_idle`) holds no locks that others wait for.
+    Returns their number. A transaction that may be idle (`allow_idle`) holds no locks that others wait for, except a
+    lock between processes: those that wait for it wait for the holder's work, during which its transaction is idle.
     """
     with transaction(engine) as session:
-        ended = session.execute(_END, {"idle": idle}).all()
+        ended = session.execute(_END, {"idle": idle, "process_locks": PROCESS_LOCKS}).all()
     for row in ended:
         log.warning("transaction.ended", pid=row.pid, ended=row.ended, statement=row.statement)
     return len(ended)

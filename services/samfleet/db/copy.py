@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from enum import Enum
 from typing import Any
 
@@ -30,11 +31,25 @@ def copy_rows(session: Session, model: type[Base], rows: Sequence[Mapping[str, A
             for row in rows:
                 copy.write_row(_plain(row[column] for column in columns))
     except psycopg.Error as error:
-        if driver.closed:
+        lost = _is_lost(driver)
+        if lost:
             connection.invalidate(error)
+        found = psycopg.OperationalError(str(error)) if lost else error
         raise DBAPIError.instance(
-            f"COPY {model.__tablename__}", None, error, psycopg.Error, connection_invalidated=driver.closed
+            f"COPY {model.__tablename__}", None, found, psycopg.Error, connection_invalidated=lost
         ) from error
+
+
+def _is_lost(driver: psycopg.Connection[Any]) -> bool:
+    """Return True if the server's session is gone.
+
+    A pooler says so with an error instead of the reply to COPY, which the driver takes for misuse, and closes the
+    connection afterwards. A session that is still there refuses statements because its transaction has failed.
+    """
+    if not driver.closed:
+        with suppress(psycopg.errors.InFailedSqlTransaction, psycopg.OperationalError):
+            driver.execute("SELECT 1")
+    return driver.closed
 
 
 def _plain(values: Iterable[Any]) -> list[Any]:

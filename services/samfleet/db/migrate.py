@@ -18,6 +18,7 @@ from samfleet.db.session import connect, transaction
 from samfleet.errors import Conflict
 from samfleet.logging import configure_logging, get_logger
 from samfleet.paths import asset
+from samfleet.pooling import Pooling
 
 log = get_logger(__name__)
 
@@ -32,23 +33,24 @@ BOOTSTRAP = "bootstrap"
 DEFAULT_TENANT = "default"
 
 
-def alembic_config(database_url: str) -> Config:
+def alembic_config(database_url: str, pooling: Pooling = Pooling.SESSION) -> Config:
     config = Config()
     config.set_main_option("script_location", str(asset("migrations")))
     config.set_main_option("file_template", "%%(year)d-%%(month).2d-%%(day).2d_%%(hour).2d%%(minute).2d_%%(slug)s")
     config.attributes["database_url"] = database_url
+    config.attributes["pooling"] = pooling
     return config
 
 
-def upgrade(database_url: str) -> None:
+def upgrade(database_url: str, pooling: Pooling = Pooling.SESSION) -> None:
     """Bring the database to the newest schema. Raises `SchemaUnknown` if this release does not know its schema."""
-    engine = connect(database_url)
+    engine = connect(database_url, pooling=pooling)
     with engine.connect() as connection:
         current = current_schema(connection)
     engine.dispose()
     if current is not None:
         require_known_schema(current)
-    command.upgrade(alembic_config(database_url), "head")
+    command.upgrade(alembic_config(database_url, pooling), "head")
 
 
 def current_schema(connection: Connection) -> str | None:
@@ -67,21 +69,27 @@ def require_known_schema(schema: str) -> None:
 
 
 def register_key(
-    database_url: str, key: str, *, tenant: str = DEFAULT_TENANT, name: str = "registered", admin: bool = False
+    database_url: str,
+    key: str,
+    *,
+    tenant: str = DEFAULT_TENANT,
+    name: str = "registered",
+    admin: bool = False,
+    pooling: Pooling = Pooling.SESSION,
 ) -> None:
     """Make `key` valid for `tenant`, creating the tenant if needed; a second call changes nothing."""
-    engine = connect(database_url)
+    engine = connect(database_url, pooling=pooling)
     with transaction(engine) as session:
         add_key(session, key, tenant=tenant, name=name, is_admin=admin)
     engine.dispose()
 
 
-def register_bootstrap_key(database_url: str, key: str) -> None:
+def register_bootstrap_key(database_url: str, key: str, pooling: Pooling = Pooling.SESSION) -> None:
     """Make `key` the only bootstrap key: an admin key that revokes former bootstrap keys.
 
     A revoked key stays revoked and revokes no other, so that the administrator is not locked out.
     """
-    engine = connect(database_url)
+    engine = connect(database_url, pooling=pooling)
     with transaction(engine) as session:
         row = add_key(session, key, tenant=DEFAULT_TENANT, name=BOOTSTRAP, is_admin=True, is_bootstrap=True)
         if row.revoked_at is not None:
@@ -119,9 +127,9 @@ def _revoke_former(session: Session, current: ApiKey) -> None:
 def main() -> None:
     settings = Settings()
     configure_logging(settings.log_level, settings.log_format)
-    upgrade(settings.database_url)
+    upgrade(settings.database_url, settings.database_pooling)
     if settings.bootstrap_api_key:
-        register_bootstrap_key(settings.database_url, settings.bootstrap_api_key)
+        register_bootstrap_key(settings.database_url, settings.bootstrap_api_key, settings.database_pooling)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 
 from sqlalchemy import Engine
 
-from samfleet.db.locks import process_lock, try_process_lock
+from samfleet.db.locks import queued_process_lock, try_process_lock
 
 LOCK = "samfleet objects"
 
@@ -20,7 +20,7 @@ LOCK = "samfleet objects"
 @contextmanager
 def hold_objects(engine: Engine) -> Iterator[None]:
     """Keep every process from deleting objects for the block. Waits for deletions in progress."""
-    with process_lock(engine, LOCK):
+    with queued_process_lock(engine, LOCK):
         yield
 
 

@@ -9,38 +9,47 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from sqlalchemy import Engine, create_engine, text
+from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.orm import Session
+
+from samfleet.pooling import Pooling
 
 _HOOKS = "samfleet_after_commit"
 # A process that is stopped, or whose machine is lost, must not keep its locks: the server ends a transaction that gets
 # no statement for this time (`samfleet.db.abandoned` those that it misses), and a connection to a machine that does not
 # reply.
 IDLE_SECONDS = 30  # the longest computation between two statements takes seconds
-_OPTIONS = {
-    "timezone": "utc",
-    "idle_in_transaction_session_timeout": f"{IDLE_SECONDS}s",
-    "tcp_keepalives_idle": "60",
-    "tcp_keepalives_interval": "10",
-    "tcp_keepalives_count": "6",
-}
+_OPTIONS = {"timezone": "utc", "idle_in_transaction_session_timeout": f"{IDLE_SECONDS}s"}
+_KEEPALIVES = {"tcp_keepalives_idle": "60", "tcp_keepalives_interval": "10", "tcp_keepalives_count": "6"}
+_SET_LOCAL = "; ".join(f"SET LOCAL {name} = '{value}'" for name, value in _OPTIONS.items())
 
 
-def connect(database_url: str, *, pool_size: int = 5) -> Engine:
+def connect(database_url: str, *, pool_size: int = 5, pooling: Pooling = Pooling.SESSION) -> Engine:
     """Return an engine in UTC that detects connections closed by a restarted server.
 
-    The server ends transactions that are idle for half a minute.
+    The server ends transactions that are idle for half a minute. With `Pooling.TRANSACTION` nothing is left in a
+    session that a later transaction needs: no options, no prepared statements.
     """
-    return create_engine(
+    in_session = pooling is Pooling.SESSION
+    engine = create_engine(
         database_url,
         pool_pre_ping=True,
         pool_size=pool_size,
         max_overflow=pool_size,
-        connect_args={
-            "options": " ".join(f"-c {name}={value}" for name, value in _OPTIONS.items()),
-            "connect_timeout": 10,
-        },
+        connect_args={"connect_timeout": 10, **(_of_session() if in_session else {"prepare_threshold": None})},
     )
+    if not in_session:
+        event.listen(engine, "begin", _set_options)
+    return engine
+
+
+def _of_session() -> dict[str, str]:
+    return {"options": " ".join(f"-c {name}={value}" for name, value in {**_OPTIONS, **_KEEPALIVES}.items())}
+
+
+def _set_options(connection: Connection) -> None:
+    """Set the options of the transaction that begins; statements that take no snapshot may precede any other."""
+    connection.exec_driver_sql(_SET_LOCAL)
 
 
 @contextmanager
@@ -59,7 +68,7 @@ def read_only(engine: Engine) -> Iterator[Session]:
         yield session
 
 
-def allow_idle(session: Session) -> None:
+def allow_idle(session: Session | Connection) -> None:
     """Let this transaction be idle for any time. It must hold no locks that other steps wait for."""
     session.execute(text("SET LOCAL idle_in_transaction_session_timeout = 0"))
 

@@ -75,7 +75,7 @@ def _count_unnamed(found: ObjectInfo, counted: Comparison) -> None:
 def main() -> None:
     """Print a line of JSON for each missing object, and one with the counts."""
     settings = Settings()
-    engine = connect(settings.database_url, pool_size=2)
+    engine = connect(settings.database_url, pool_size=2, pooling=settings.database_pooling)
     store = open_store(settings.storage_url, s3_endpoint_url=settings.s3_endpoint_url)
     counted = Comparison()
     for missing in missing_objects(engine, store, counted):

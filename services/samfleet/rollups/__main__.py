@@ -19,7 +19,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m samfleet.rollups", description=__doc__.split(":", 1)[0])
     parser.add_argument("run", nargs="*", type=uuid.UUID, help="id of a run")
     wanted = parser.parse_args(argv).run
-    engine = connect(Settings().database_url)
+    settings = Settings()
+    engine = connect(settings.database_url, pooling=settings.database_pooling)
     if not wanted:
         with read_only(engine) as session:
             wanted = session.scalars(select(Run.id).order_by(Run.created_at, Run.id)).all()

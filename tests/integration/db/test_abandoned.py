@@ -14,6 +14,7 @@ from sqlalchemy import Engine, text
 
 from fixtures.waiting import until
 from samfleet.db.abandoned import end_abandoned
+from samfleet.db.locks import process_lock, queued_process_lock
 from samfleet.db.models import Tenant
 from samfleet.db.session import transaction
 from samfleet.db.stopped_copies import StoppedCopies
@@ -78,6 +79,21 @@ def test_a_stopped_client_that_blocks_others_is_ended(engine: Engine, database_u
         assert end_abandoned(engine, AT_ONCE) == 1
         other.join(PATIENCE)
         assert not other.is_alive()
+
+
+def test_the_holder_of_a_lock_between_processes_may_be_idle(engine: Engine) -> None:
+    def wait() -> None:
+        with queued_process_lock(engine, "a lock"):
+            pass
+
+    with process_lock(engine, "a lock"):
+        other = threading.Thread(target=wait)
+        other.start()
+        until(lambda: count(engine, "wait_event = 'advisory'") == 1)
+        assert count(engine, "state = 'idle in transaction' AND query LIKE '%pg_try_advisory%'") == 1
+        assert end_abandoned(engine, AT_ONCE) == 0
+    other.join(PATIENCE)
+    assert not other.is_alive()
 
 
 @pytest.mark.usefixtures("row")

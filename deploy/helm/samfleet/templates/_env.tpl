@@ -2,6 +2,8 @@
 {{- $database := .Values.database -}}
 - name: SAMFLEET_DATABASE_URL # without the password, which libpq reads from PGPASSWORD
   value: {{ printf "postgresql+psycopg://%s@%s:%d/%s?sslmode=%s" $database.user $database.host (int $database.port) $database.name $database.sslMode | quote }}
+- name: SAMFLEET_DATABASE_POOLING
+  value: {{ $database.pooling | quote }}
 {{- if $database.passwordKey }}
 - name: PGPASSWORD
   valueFrom:
