@@ -15,6 +15,8 @@ from playwright.sync_api import Page, Route, expect
 
 from fixtures.api.pullable import ChangedSettings, record, settings
 from fixtures.api.running_api import MAX_IMAGE_BYTES, Api, Tenant
+from fixtures.images.animations import animated
+from fixtures.images.videos import filmed
 from fixtures.models.weight_archives import WEIGHTS
 from fixtures.servers.chromium import looked_at
 from fixtures.servers.file_server import FileServer, Served
@@ -185,6 +187,61 @@ def test_a_zip_is_read_by_the_server(api: Api, page: Page, tenant: Tenant, tmp_p
     (dataset,) = tenant.http.get("/v1/datasets").json()["items"]
     list_dataset(api.engine, uuid.UUID(dataset["id"]), (), InputLimits(), store=api.store)
     expect(page.get_by_text("Uploaded: 2 images.")).to_be_visible()
+
+
+def test_frames_of_a_video_are_uploaded(page: Page, tenant: Tenant, tmp_path: Path, pictures: Path) -> None:
+    (picture,) = photographs(tmp_path / "shelf", 1)
+    video = tmp_path / "clip.mp4"
+    video.write_bytes(filmed(frames=25))
+    looked_at(page, "/dashboard/new")
+    choose(page, picture, video)
+    expect(page.get_by_role("row", name="clip.mp4")).to_contain_text("choose its frames below")
+    ways = page.get_by_label("Frames to take")
+    ways.select_option("One every few seconds, of videos")
+    expect(page.get_by_text("Chosen: 1 image, 1 with frames")).to_be_visible()
+    upload(page)
+    expect(page.get_by_role("alert").filter(has_text="state one of every, count and every_seconds")).to_be_visible()
+    seconds = page.get_by_label("Seconds between two frames")
+    seconds.fill("0")
+    upload(page)
+    expect(seconds).to_have_attribute("aria-invalid", "true")
+    expect(page.get_by_role("alert").filter(has_text="greater than or equal to 0.001")).to_be_visible()
+    assert tenant.http.get("/v1/datasets").json()["items"] == []
+    seconds.fill("0.4")
+    page.get_by_label("At most, of each file").fill("2")
+    upload(page)
+    expect(page.get_by_text("Uploaded: 3 images.")).to_be_visible()
+    (dataset,) = tenant.http.get("/v1/datasets").json()["items"]
+    assert dataset["frames"] == {"every_seconds": 0.4, "most": 2}
+    expect(page.locator(".chosen")).to_contain_text("1 frame every 0.4 s, at most 2 of a file")
+    page.screenshot(path=pictures / "new-frames.png", full_page=True)
+
+
+def test_an_interrupted_upload_keeps_its_choice_of_frames(page: Page, tenant: Tenant) -> None:
+    open_one = tenant.http.post("/v1/datasets", json={"source": "upload", "frames": {"every": 5, "most": 9}}).json()
+    looked_at(page, f"/dashboard/new?upload={open_one['id']}")
+    expect(page.get_by_text("An upload was interrupted")).to_be_visible()
+    page.get_by_text("Frames of videos, animations and TIFFs").click()
+    expect(page.get_by_label("Take one of so many frames")).to_have_value("5")
+    expect(page.get_by_label("At most, of each file")).to_be_disabled()
+
+
+def test_frames_of_a_folder_of_the_server(page: Page, tenant: Tenant, folder: Path) -> None:
+    (folder / "clip.gif").write_bytes(animated("GIF"))
+    looked_at(page, "/dashboard/new")
+    page.get_by_label("Source on the server").check()
+    page.get_by_label("Folder", exact=True).fill(str(folder))
+    page.get_by_text("Frames of videos, animations and TIFFs").click()
+    page.get_by_label("Frames to take").select_option("Some, spread evenly")
+    amount = page.get_by_label("Frames of each file")
+    amount.fill("2.5")
+    page.get_by_role("button", name="Make the dataset").click()
+    expect(amount).to_have_attribute("aria-invalid", "true")
+    amount.fill("2")
+    page.get_by_role("button", name="Make the dataset").click()
+    expect(page.get_by_text("entries read").or_(page.get_by_text("reads the source"))).to_be_visible()
+    (dataset,) = tenant.http.get("/v1/datasets").json()["items"]
+    assert dataset["frames"] == {"count": 2}
 
 
 def test_a_folder_of_the_server_or_the_error_at_its_field(page: Page, tenant: Tenant, folder: Path) -> None:

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Depends
 from pydantic import BaseModel, ConfigDict, Field
 
 from samfleet.datasets.archives.members import SUFFIXES as ARCHIVE_SUFFIXES
-from samfleet.datasets.names import IMAGE_SUFFIXES
+from samfleet.datasets.names import FRAME_SUFFIXES, IMAGE_SUFFIXES
 from samfleet.db.models import DatasetSource
 from samfleet_api.datasets.schemas import MOST_HASHES
 from samfleet_api.dependencies import SettingsValue, current_tenant
@@ -27,6 +27,10 @@ class UploadLimits(BaseModel):
     max_archive_bytes: int
     max_hashes: int = Field(description="Files of one request to `/images/by-hash`.")
     image_suffixes: list[str] = Field(description="Suffixes of files that are images, in lower case.")
+    frame_suffixes: list[str] = Field(
+        description="Suffixes of files that may have several frames, in lower case. Those that are no images are taken "
+        "only by datasets with a choice of frames."
+    )
     archive_suffixes: dict[str, str] = Field(description="Formats of archives by suffix.")
 
 
@@ -45,6 +49,7 @@ class DatasetSources(BaseModel):
                         "max_archive_bytes": 68719476736,
                         "max_hashes": 1000,
                         "image_suffixes": [".jpg", ".png"],
+                        "frame_suffixes": [".mp4", ".png"],
                         "archive_suffixes": {".zip": "zip"},
                     },
                 }
@@ -75,6 +80,7 @@ def list_sources(settings: SettingsValue) -> DatasetSources:
             max_archive_bytes=settings.max_archive_bytes,
             max_hashes=MOST_HASHES,
             image_suffixes=sorted(IMAGE_SUFFIXES),
+            frame_suffixes=sorted(FRAME_SUFFIXES),
             archive_suffixes=dict(ARCHIVE_SUFFIXES),
         ),
     )

@@ -17,6 +17,7 @@ def test_sources_are_those_that_the_settings_allow(api: Api, tenant: Tenant) -> 
     }
     assert found["uploads"]["max_image_bytes"] == 20_000
     assert ".jpg" in found["uploads"]["image_suffixes"]
+    assert {".mp4", ".tif"} <= set(found["uploads"]["frame_suffixes"]) - {".jpg"}
     assert found["uploads"]["archive_suffixes"][".tgz"] == "tar.gz"
     with Client(api.url, tenant.key) as client:
         assert client.dataset_sources() == found

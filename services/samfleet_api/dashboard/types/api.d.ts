@@ -983,6 +983,7 @@ declare namespace Api {
     max_archive_bytes: number;
     max_hashes: number;
     image_suffixes: string[];
+    frame_suffixes: string[];
     archive_suffixes: Record<string, string>;
   }
 

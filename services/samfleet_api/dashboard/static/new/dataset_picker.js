@@ -3,6 +3,7 @@
 import { get } from "/dashboard/static/api.js";
 import { h } from "/dashboard/static/dom.js";
 import { count, moment } from "/dashboard/static/format.js";
+import { framesInWords } from "/dashboard/static/new/frames.js";
 import { imagesOf } from "/dashboard/static/new/words.js";
 
 const SHOWN = 20;
@@ -108,5 +109,7 @@ function contents(dataset) {
     [dataset.detection_count, "detections"],
     [dataset.prompt_count, "prompts"],
   ];
-  return counts.flatMap(([number, what]) => (number === null ? [] : [`${count(number)} ${what}`])).join(", ");
+  const words = counts.flatMap(([number, what]) => (number === null ? [] : [`${count(number)} ${what}`]));
+  const frames = framesInWords(dataset);
+  return [...words, ...(frames ? [`of videos and animations ${frames}`] : [])].join(", ");
 }

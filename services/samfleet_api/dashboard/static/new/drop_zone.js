@@ -29,7 +29,7 @@ export function dropZone(choose) {
   const zone = h(
     "div",
     { class: "drop", role: "group", "aria-label": "Images to upload" },
-    h("p", {}, "Drop images, folders or one archive here."),
+    h("p", {}, "Drop images, videos, folders or one archive here."),
     h("button", { type: "button", onclick: () => files.click() }, "Choose files"),
     " ",
     h("button", { type: "button", onclick: () => folder.click() }, "Choose a folder"),

@@ -53,12 +53,14 @@ export function clearErrors(form) {
   }
 }
 
-// Put the errors of a refused request beside their fields. Returns what no field could take.
+// Put the errors of a refused request beside their fields. Returns what no field could take. Where a field is either a
+// word or an object, the API also says that the object is not this word; that is left out.
 /** @type {(form: ParentNode, error: Error & { code?: string, errors?: Api.FieldError[] }) => string[]} */
 export function showErrors(form, error) {
   clearErrors(form);
-  const found = error.errors?.length
-    ? error.errors.map(({ location, message }) => ({ names: location.slice(1).map(String), message }))
+  const located = error.errors?.filter(({ location }) => !String(location.at(-1)).startsWith("literal["));
+  const found = located?.length
+    ? located.map(({ location, message }) => ({ names: location.slice(1).map(String), message }))
     : [{ names: [fieldOf(error.code ?? "") ?? ""], message: error.message }];
   const rest = [];
   for (const { names, message } of found) {

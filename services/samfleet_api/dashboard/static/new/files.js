@@ -44,9 +44,11 @@ async function filesBelow(entry) {
 /** @type {(entry: FileSystemFileEntry) => Promise<File>} */
 const fileOf = (entry) => new Promise((resolve, reject) => entry.file(resolve, reject));
 
-// Sort files into images, or one archive, and those that the server would not take.
-/** @type {(files: NamedFile[], limits: Api.UploadLimits) => Sorted} */
-export function sortFiles(files, limits) {
+// Sort files into images, or one archive, and those that the server would not take. `frames` is true for a dataset of
+// the frames of files, which may be videos.
+/** @type {(files: NamedFile[], limits: Api.UploadLimits, frames?: boolean) => Sorted} */
+export function sortFiles(files, limits, frames = false) {
+  const suffixes = frames ? [...limits.image_suffixes, ...limits.frame_suffixes] : limits.image_suffixes;
   if (files.length === 1 && archiveFormat(files[0].name, limits)) {
     const large = files[0].file.size > limits.max_archive_bytes;
     return { images: [], archive: large ? null : files[0], refused: large ? [tooLarge(files[0], "archive")] : [] };
@@ -56,7 +58,7 @@ export function sortFiles(files, limits) {
   for (const one of [...files].sort((a, b) => (a.name < b.name ? -1 : 1))) {
     const base = one.name.slice(one.name.lastIndexOf("/") + 1).toLowerCase();
     if (base.startsWith(".")) continue;
-    if (!limits.image_suffixes.some((suffix) => base.endsWith(suffix)))
+    if (!suffixes.some((suffix) => base.endsWith(suffix)))
       sorted.refused.push({ name: one.name, code: "left out", detail: otherFile(one.name, limits) });
     else if (one.file.size > limits.max_image_bytes) sorted.refused.push(tooLarge(one, "image"));
     else sorted.images.push(one);
@@ -69,8 +71,17 @@ export const archiveFormat = (name, limits) =>
   Object.entries(limits.archive_suffixes).find(([suffix]) => name.toLowerCase().endsWith(suffix))?.[1];
 
 /** @type {(name: string, limits: Api.UploadLimits) => string} */
-const otherFile = (name, limits) =>
-  archiveFormat(name, limits) ? "an archive; upload it alone" : "not an image, by its suffix";
+function otherFile(name, limits) {
+  if (archiveFormat(name, limits)) return "an archive; upload it alone";
+  return needsFrames(name, limits) ? "a video or animation; choose its frames below" : "not an image, by its suffix";
+}
+
+// Videos and other files that are images only with a choice of frames.
+/** @type {(name: string, limits: Api.UploadLimits) => boolean} */
+export const needsFrames = (name, { image_suffixes: images, frame_suffixes: frames }) => {
+  const ends = (/** @type {string} */ suffix) => name.toLowerCase().endsWith(suffix);
+  return frames.some(ends) && !images.some(ends);
+};
 
 /** @type {(one: NamedFile, what: string) => Refusal} */
 const tooLarge = ({ name, file }, what) => ({

@@ -9,15 +9,17 @@ import { uploadPanel } from "/dashboard/static/new/upload_panel.js";
 
 /** @typedef {{ element: HTMLElement, errors: HTMLElement, start(id: string | null): Promise<void> }} Images */
 
-/** @type {(sources: Api.DatasetSources, promptFormats: string[], chosen: (dataset: Api.Dataset | null) => void) => Images} */
-export function imageSection(sources, promptFormats, chosen) {
+/** @typedef {{ promptFormats: string[], frames: Record<string, import("/dashboard/static/new/setting_field.js").Schema> }} Schemas */
+
+/** @type {(sources: Api.DatasetSources, schemas: Schemas, chosen: (dataset: Api.Dataset | null) => void) => Images} */
+export function imageSection(sources, schemas, chosen) {
   const panel = h("div", {});
   const shown = h("div", { role: "status" });
   /** @type {[key: string, title: string, make: () => HTMLElement][]} */
   const ways = [
-    ["upload", "Upload", () => uploadPanel(sources.uploads, promptFormats, take)],
+    ["upload", "Upload", () => uploadPanel(sources.uploads, schemas, take)],
     ["dataset", "Dataset", () => datasetPicker(take, current)],
-    ["source", "Source on the server", () => sourceForm(sources.items, take)],
+    ["source", "Source on the server", () => sourceForm(sources.items, schemas.frames, take)],
   ];
   const radios = ways.map(([key]) =>
     h("input", { type: "radio", name: "images", value: key, id: `new-images-${key}`, onchange: draw }),

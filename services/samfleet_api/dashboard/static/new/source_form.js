@@ -4,6 +4,7 @@ import { post } from "/dashboard/static/api.js";
 import { h } from "/dashboard/static/dom.js";
 import { count } from "/dashboard/static/format.js";
 import { clearErrors, labelled, showErrors } from "/dashboard/static/new/fields.js";
+import { frameFields } from "/dashboard/static/new/frames.js";
 import { listedDataset } from "/dashboard/static/new/upload.js";
 import { imagesOf } from "/dashboard/static/new/words.js";
 
@@ -15,8 +16,10 @@ const KINDS = {
   archive: { title: "Archive on the server", field: "archive", label: "Archive (path or s3:// address)", files: false },
 };
 
-/** @type {(sources: Api.AllowedSource[], done: (dataset: Api.Dataset) => void) => HTMLElement} */
-export function sourceForm(sources, done) {
+/** @typedef {Record<string, import("/dashboard/static/new/setting_field.js").Schema>} FrameSchema */
+
+/** @type {(sources: Api.AllowedSource[], schema: FrameSchema, done: (dataset: Api.Dataset) => void) => HTMLElement} */
+export function sourceForm(sources, schema, done) {
   const known = sources.filter(({ source }) => source in KINDS);
   if (!known.length)
     return h(
@@ -35,6 +38,7 @@ export function sourceForm(sources, done) {
   const prompts = h("input", { maxlength: 4096, autocomplete: "off", spellcheck: "false" });
   const limit = h("input", { type: "number", min: 1, step: 1, placeholder: "all" });
   const name = h("input", { maxlength: 200, placeholder: "name of the folder or file" });
+  const frames = frameFields(schema);
   const said = h("p", { class: "soft", role: "status" });
   const submit = h("button", { type: "submit", class: "main" }, "Make the dataset");
   const fields = h("div", { class: "filters" });
@@ -66,7 +70,7 @@ export function sourceForm(sources, done) {
         : {}),
     };
     const text = Object.fromEntries(Object.entries(given).filter(([, value]) => value));
-    return { source: kind.value, ...text, ...(limit.value ? { limit: Number(limit.value) } : {}) };
+    return { source: kind.value, ...text, ...frames.read(), ...(limit.value ? { limit: Number(limit.value) } : {}) };
   }
   /** @param {Event} event */
   async function make(event) {
@@ -95,7 +99,7 @@ export function sourceForm(sources, done) {
     }));
     said.replaceChildren(...showErrors(form, Object.assign(new Error(error.message), { code: error.code, errors })));
   }
-  const form = h("form", { onsubmit: make, novalidate: true }, fields, h("p", {}, submit), said);
+  const form = h("form", { onsubmit: make, novalidate: true }, fields, frames.element, h("p", {}, submit), said);
   draw();
   return form;
 }

@@ -168,9 +168,10 @@ function pause(milliseconds, signal) {
   });
 }
 
-/** @type {(name: string | null) => Promise<Api.Dataset>} */
-export const openUpload = async (name) =>
-  /** @type {Api.Dataset} */ (await post("/v1/datasets", { source: "upload", ...(name ? { name } : {}) }));
+// `frames` has the fields of the request that choose frames.
+/** @type {(name: string | null, frames: Record<string, unknown>) => Promise<Api.Dataset>} */
+export const openUpload = async (name, frames) =>
+  /** @type {Api.Dataset} */ (await post("/v1/datasets", { source: "upload", ...(name ? { name } : {}), ...frames }));
 
 const LOOK_AGAIN_MS = 1000;
 

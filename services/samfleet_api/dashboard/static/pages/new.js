@@ -46,7 +46,11 @@ function build(main, known) {
   const names = known.pools.items.map(({ name }) => name);
   /** @type {Api.Dataset | null} */
   let dataset = null;
-  const images = imageSection(known.sources, promptFormats(known.schemas), (found) => {
+  const forms = {
+    promptFormats: promptFormats(known.schemas),
+    frames: known.schemas.components.schemas.FrameSteps.properties,
+  };
+  const images = imageSection(known.sources, forms, (found) => {
     dataset = found;
     changed();
   });
