@@ -3,6 +3,7 @@
 import { readSession, remove } from "/dashboard/static/api.js";
 import { failure, h, notice } from "/dashboard/static/dom.js";
 import { loadStages } from "/dashboard/static/stages.js";
+import { showUnhandled } from "/dashboard/static/unhandled.js";
 
 /** @type {[RegExp, string][]} */
 const PAGES = [
@@ -57,8 +58,12 @@ function showHeader(session) {
 /** @param {HTMLButtonElement} button */
 async function logOut(button) {
   button.disabled = true;
-  await remove("/dashboard/session");
-  location.assign("/dashboard/login");
+  try {
+    await remove("/dashboard/session");
+    location.assign("/dashboard/login");
+  } finally {
+    button.disabled = false;
+  }
 }
 
 /** @type {(name: string) => Promise<{ show(main: HTMLElement, ...parts: string[]): unknown }>} */
@@ -66,6 +71,7 @@ const page = (name) => import(`/dashboard/static/pages/${name}.js`);
 
 async function start() {
   const main = /** @type {HTMLElement} */ (document.getElementById("content"));
+  showUnhandled(main);
   try {
     if (location.pathname === "/dashboard/login") return (await page("login")).show(main);
     for (const [pattern, name] of PAGES) {

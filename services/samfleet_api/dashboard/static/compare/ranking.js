@@ -74,11 +74,12 @@ export class Ranking {
   async extend() {
     this.more.disabled = true;
     this.element.ariaBusy = "true";
-    const { items, next } = await this.page();
+    const { items, next } = await this.page().finally(() => {
+      this.more.disabled = false;
+      this.element.ariaBusy = null;
+    });
     this.images.push(...items);
     this.next = next;
-    this.more.disabled = false;
-    this.element.ariaBusy = null;
     this.more.remove();
     this.list.append(...items.map((image) => this.tile(image)));
     if (next) this.list.append(h("li", { class: "more" }, this.more));

@@ -1,7 +1,7 @@
 // One list of images: of a run, for a choice of filters and an order.
 
 import { get } from "/dashboard/static/api.js";
-import { notice } from "/dashboard/static/dom.js";
+import { h, notice } from "/dashboard/static/dom.js";
 import { count } from "/dashboard/static/format.js";
 import { chosen, isWhole, queryOf } from "/dashboard/static/gallery/choice.js";
 import { Grid } from "/dashboard/static/gallery/grid.js";
@@ -110,7 +110,12 @@ export class ImageList {
     } catch (error) {
       if (this.#stopped) return;
       this.host.status.replaceChildren();
-      this.host.body.replaceChildren(notice("The images could not be loaded", error.message));
+      const again = () => {
+        this.#tell();
+        this.#need(first, last);
+      };
+      const retry = h("button", { type: "button", onclick: again }, "Try again");
+      this.host.body.replaceChildren(notice("The images could not be loaded", error.message, retry));
     }
   }
 

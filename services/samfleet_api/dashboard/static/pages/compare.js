@@ -113,11 +113,12 @@ class Page {
     const drawing = this.drawn;
     this.ranking?.mark();
     this.image.ariaBusy = "true";
-    const picture = await pictureOf(this.sides, this.against(), imageId);
+    const picture = await pictureOf(this.sides, this.against(), imageId).finally(() => {
+      this.image.ariaBusy = null;
+    });
     if (drawing !== this.drawn || imageId !== filter("image")) return;
     this.stop();
     this.stop = showImage(this.image, picture, (by) => this.step(by));
-    this.image.ariaBusy = null;
   }
 
   /** @param {number} by */
