@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,6 +14,8 @@ from samfleet.errors import Conflict, InvalidInput
 from samfleet.files import write_text
 
 KEYS = ("variant", "hardware", "precision", "dataset", "task", "stage")
+_GZIP_BEGIN, _GZIP_WINDOW = b"\x1f\x8b", 31
+_HEADER_BYTES = 4096  # the first line of an export takes a tenth
 Key = tuple[str | None, ...]
 
 
@@ -69,14 +72,35 @@ class Baseline(BaseModel):
 
 
 def read_baseline(path: Path) -> Baseline:
+    """Read a file of `write_baseline`. Raises `BaselineInvalid`, which says so if it is an export of a site instead."""
+    content = path.read_bytes()
     try:
-        return Baseline.model_validate_json(path.read_bytes())
+        return Baseline.model_validate_json(content)
     except ValidationError as error:
+        if (site := _exporting_site(content)) is not None:
+            raise BaselineInvalid(
+                f"{path} has the measurements of the site {site} (`samfleet report export`) and is no baseline, which "
+                "is of one job and has intervals; write one there with `samfleet report check --job JOB "
+                "--write-baseline FILE`, or see this file beside yours with `samfleet report import` and `samfleet "
+                "report compare`"
+            ) from error
         first = error.errors()[0]
         place = ".".join(map(str, first["loc"])) or "the file"
         raise BaselineInvalid(
             f"{path} is no baseline: {place}: {first['msg']}; write one with `samfleet report check --write-baseline`"
         ) from error
+
+
+def _exporting_site(content: bytes) -> str | None:
+    """Return the site of an export of measurements, by its header; None for any other file."""
+    from samfleet.sites.lines import Header
+
+    try:
+        if content.startswith(_GZIP_BEGIN):
+            content = zlib.decompressobj(_GZIP_WINDOW).decompress(content, _HEADER_BYTES)
+        return Header.model_validate_json(content[:_HEADER_BYTES].partition(b"\n")[0]).site
+    except (zlib.error, ValidationError):
+        return None
 
 
 def write_baseline(path: Path, measurements: Sequence[Measurement], job: str | None) -> None:

@@ -1,11 +1,15 @@
 from __future__ import annotations
 
+import gzip
 import json
+from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from samfleet.sites.lines import Header
 from samfleet_cli.reporting.checks.baseline import (
     BaselineInvalid,
     MeasurementsAmbiguous,
@@ -71,5 +75,22 @@ def test_a_file_that_is_no_baseline_is_refused_with_the_place(
 
 def test_a_file_that_is_no_json_is_refused(tmp_path: Path) -> None:
     (tmp_path / "b.json").write_text("variant,p50\n")
+    with pytest.raises(BaselineInvalid, match="the file"):
+        read_baseline(tmp_path / "b.json")
+
+
+@pytest.mark.parametrize("pack", [bytes, gzip.compress])
+def test_an_export_of_a_site_is_refused_with_what_is_needed_instead(
+    tmp_path: Path, pack: Callable[[bytes], bytes]
+) -> None:
+    exported_at = datetime(2026, 11, 30, tzinfo=UTC)
+    header = Header(site="lab", public_key="0" * 64, exported_at=exported_at, code_version="1")
+    (tmp_path / "export").write_bytes(pack(header.model_dump_json().encode() + b"\n{}\n"))
+    with pytest.raises(BaselineInvalid, match=r"measurements of the site lab .*--write-baseline"):
+        read_baseline(tmp_path / "export")
+
+
+def test_damaged_gzip_is_no_export(tmp_path: Path) -> None:
+    (tmp_path / "b.json").write_bytes(b"\x1f\x8b not gzip")
     with pytest.raises(BaselineInvalid, match="the file"):
         read_baseline(tmp_path / "b.json")
