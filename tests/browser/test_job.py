@@ -37,6 +37,10 @@ def test_a_job_shows_its_times_failures_and_pictures(api: Api, tenant: Tenant, f
     failures = page.get_by_role("table", name="Failures by code and stage")
     expect(failures.get_by_role("row").nth(1)).to_contain_text("image_truncated")
     expect(failures.get_by_role("row").nth(1).get_by_role("cell").first).to_have_text("4")
+    expect(failures.get_by_role("link", name="mobile_sam")).to_have_attribute(
+        "href",
+        f"/dashboard/jobs/{job['id']}/images?run={job['runs'][0]['id']}&outcome=failed&error_code=image_truncated",
+    )
     expect(page.get_by_role("table", name="Quality over all images of the dataset").get_by_role("row")).to_have_count(
         1 + 2
     )

@@ -1,4 +1,4 @@
-import { addressWith, get, hasEnded } from "/dashboard/static/api.js";
+import { get, hasEnded } from "/dashboard/static/api.js";
 import { h, table } from "/dashboard/static/dom.js";
 import { count } from "/dashboard/static/format.js";
 import { runName } from "/dashboard/static/job/runs.js";
@@ -16,9 +16,11 @@ export async function showFailures(section, job) {
   /** @param {Api.FailureGroup} group */
   const first = ({ first: one }) =>
     h("a", { href: `/dashboard/runs/${one.run_id}/images/${one.image_id}` }, one.file_name);
-  /** @param {string} id */
-  const link = (id) =>
-    h("li", {}, h("a", { href: `${addressWith({ run: id, outcome: "failed", cursor: "" })}#gallery` }, names.get(id)));
+  /** @type {(id: string, code: string) => HTMLElement} */
+  const link = (id, code) => {
+    const query = new URLSearchParams({ run: id, outcome: "failed", error_code: code });
+    return h("li", {}, h("a", { href: `/dashboard/jobs/${job.id}/images?${query}` }, names.get(id)));
+  };
   section.replaceChildren(
     table(
       "Failures by code and stage",
@@ -31,7 +33,11 @@ export async function showFailures(section, job) {
         {
           title: "Runs",
           value: (group) =>
-            h("ul", { class: "plain-list" }, [...names.keys()].filter((id) => group.run_ids.includes(id)).map(link)),
+            h(
+              "ul",
+              { class: "plain-list" },
+              [...names.keys()].filter((id) => group.run_ids.includes(id)).map((id) => link(id, group.code)),
+            ),
         },
       ],
       groups,
