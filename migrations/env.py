@@ -7,8 +7,11 @@ from samfleet.db.session import connect
 
 attributes = context.config.attributes
 engine = connect(attributes["database_url"], pooling=attributes["pooling"])
-with engine.connect() as connection:
-    context.configure(connection=connection, target_metadata=Base.metadata)
-    with context.begin_transaction():
-        context.run_migrations()
-engine.dispose()
+try:
+    with engine.connect() as connection:
+        # A step that builds an index outside a transaction commits the steps before it.
+        context.configure(connection=connection, target_metadata=Base.metadata, transaction_per_migration=True)
+        with context.begin_transaction():
+            context.run_migrations()
+finally:
+    engine.dispose()

@@ -9,7 +9,7 @@ branch_labels = None
 depends_on = None
 
 
-# Expand only: docs/backup.md#rule-for-migrations
+# Expand only, and indexes of tables with rows in a separate migration: docs/backup.md#rule-for-migrations
 def upgrade() -> None:
     op.execute("SET LOCAL lock_timeout = '5s'")
     ${upgrades if upgrades else "pass"}

@@ -1,7 +1,8 @@
-"""Check that migrations only expand the schema, so that code of the release before works on it.
+"""Check that migrations only expand the schema, and block no writes while they build indexes.
 
-An operation that this code would notice needs an entry in the migration's `contracts`: what it removes, and the release
-that stopped using it (docs/backup.md#rule-for-migrations).
+Code of the release before works on an expanded schema. An operation that this code would notice needs an entry in the
+migration's `contracts`: what it removes, and the release that stopped using it. An index of a table that has rows is
+built by `samfleet.db.online_index`, in a migration that does nothing else (docs/backup.md#rule-for-migrations).
 """
 
 from __future__ import annotations
@@ -25,12 +26,15 @@ SQL = re.compile(
 )
 REMOVALS = {"drop_table", "drop_column", "rename_table"}
 NEW_RULES = {"create_check_constraint", "create_unique_constraint", "create_foreign_key", "create_exclude_constraint"}
+BUILD_INDEX = "build_index"
+INDEX_SQL = re.compile(r"\bCREATE\s+(UNIQUE\s+)?INDEX\b|\bREINDEX\b", re.IGNORECASE)
 CHANGES = {"type_", "new_column_name", "server_default"}  # of alter_column
 
 
 def faults(name: str, source: str, released: frozenset[str]) -> Iterator[str]:
-    """Yield a sentence for each operation of `upgrade` without an entry, and for each wrong entry."""
+    """Yield a sentence for each operation of `upgrade` that breaks a rule, and for each wrong entry."""
     tree = ast.parse(source)
+    yield from (f"{name}: {fault}" for fault in _blocking(tree))
     contracts = _contracts(tree)
     for subject, what in _contracting(tree):
         if subject not in contracts:
@@ -50,11 +54,41 @@ def _contracts(tree: ast.Module) -> Mapping[str, str]:
     return {}
 
 
+def _blocking(tree: ast.Module) -> Iterator[str]:
+    """Yield the indexes that are built in a transaction, unless their table is new, and work beside `build_index`."""
+    constants, upgrade = _constants(tree), _upgrade(tree)
+    new_tables, online = _new_tables(upgrade), _builds_online(upgrade)
+    for call in _calls(upgrade):
+        operation = _operation(call)
+        if operation == "create_index" and _text(call.args[1]) not in new_tables:
+            yield f"index {_text(call.args[0])} of {_text(call.args[1])} blocks writes; use samfleet.db.online_index"
+        elif operation == "execute" and INDEX_SQL.search(_sql(call, constants)):
+            yield "SQL that builds an index blocks writes; use samfleet.db.online_index"
+        elif online:
+            yield f"{operation} beside {BUILD_INDEX} runs again after an interruption; move it to another migration"
+
+
+def _builds_online(function: ast.FunctionDef) -> bool:
+    calls = (node for node in ast.walk(function) if isinstance(node, ast.Call))
+    return any(isinstance(call.func, ast.Name) and call.func.id == BUILD_INDEX for call in calls)
+
+
+def _constants(tree: ast.Module) -> Mapping[str, ast.expr]:
+    return {ast.unparse(node.targets[0]): node.value for node in tree.body if isinstance(node, ast.Assign)}
+
+
+def _upgrade(tree: ast.Module) -> ast.FunctionDef:
+    return next(node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == "upgrade")
+
+
+def _new_tables(function: ast.FunctionDef) -> frozenset[str]:
+    return frozenset(_text(call.args[0]) for call in _calls(function) if _operation(call) == "create_table")
+
+
 def _contracting(tree: ast.Module) -> Iterator[tuple[str, str]]:
     """Yield the subject and a description of each operation that is no expansion."""
-    constants = {ast.unparse(node.targets[0]): node.value for node in tree.body if isinstance(node, ast.Assign)}
-    upgrade = next(node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == "upgrade")
-    new_tables = {_text(call.args[0]) for call in _calls(upgrade) if _operation(call) == "create_table"}
+    constants, upgrade = _constants(tree), _upgrade(tree)
+    new_tables = _new_tables(upgrade)
     for call in _calls(upgrade):
         operation, words = _operation(call), [_text(argument) for argument in call.args]
         keywords = {keyword.arg: keyword.value for keyword in call.keywords}
@@ -72,13 +106,17 @@ def _contracting(tree: ast.Module) -> Iterator[tuple[str, str]]:
 
 
 def _in_sql(call: ast.Call, constants: Mapping[str, ast.expr]) -> Iterator[tuple[str, str]]:
-    argument = call.args[0]
-    value = constants.get(ast.unparse(argument), argument)
-    within = [node.value for node in ast.walk(value) if isinstance(node, ast.Constant)]
-    text = " ".join(part for part in within if isinstance(part, str))
+    text = _sql(call, constants)
     if found := SQL.search(text):
         words = " ".join(text[found.start() :].split()[:4])
         yield words, f"SQL with {words!r}"
+
+
+def _sql(call: ast.Call, constants: Mapping[str, ast.expr]) -> str:
+    """Return the literal text of an `op.execute`, also of a constant of the module."""
+    value = constants.get(ast.unparse(call.args[0]), call.args[0])
+    within = [node.value for node in ast.walk(value) if isinstance(node, ast.Constant)]
+    return " ".join(part for part in within if isinstance(part, str))
 
 
 def _calls(function: ast.FunctionDef) -> Iterator[ast.Call]:

@@ -3,6 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
+from samfleet.db.online_index import build_index
+
 revision = "c1a6f0d83b52"
 down_revision = "b7d2c95f1e06"
 branch_labels = None
@@ -17,14 +19,8 @@ KEYS = {
 
 
 def upgrade() -> None:
-    op.execute("SET LOCAL lock_timeout = '5s'")
     for name, key in KEYS.items():
-        op.create_index(
-            f"ix_jobs_sort_{name}",
-            "jobs",
-            ["tenant_id", sa.text(key), "id"],
-            postgresql_where=sa.text("deleted_at IS NULL"),
-        )
+        build_index(f"ix_jobs_sort_{name}", "jobs", ["tenant_id", sa.text(key), "id"], where="deleted_at IS NULL")
 
 
 def downgrade() -> None:

@@ -1,4 +1,4 @@
-"""Migrations only expand the schema, unless a release has stopped using what they remove."""
+"""Migrations only expand the schema, unless a release has stopped using what they remove, and block no writes."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def test_an_operation_that_the_release_before_notices_needs_an_entry(operation: 
         "op.add_column('runs', sa.Column('new', sa.Integer(), nullable=True))",
         "op.add_column('runs', sa.Column('new', sa.Integer(), server_default='0', nullable=False))",
         "op.create_table('new', sa.Column('id', sa.Integer(), nullable=False))",
-        "op.create_index('ix_runs_new', 'runs', ['new'])",
+        "build_index('ix_runs_new', 'runs', ['new'])",
         "op.drop_index('ix_runs_old')",
         "op.alter_column('runs', 'old', nullable=True)",
         "op.drop_constraint('ck_runs_old', 'runs')",
@@ -66,6 +66,26 @@ def test_an_operation_that_the_release_before_notices_needs_an_entry(operation: 
 )
 def test_expansions_need_no_entry(operation: str) -> None:
     assert list(faults("m.py", migration(operation), RELEASED)) == []
+
+
+@pytest.mark.parametrize(
+    ("operation", "reason"),
+    [
+        ("op.create_index('ix_runs_new', 'runs', ['new'])", "index ix_runs_new of runs blocks writes"),
+        ("op.create_index(op.f('ix_runs_new'), TABLE, ['new'])", "blocks writes"),
+        ("op.execute('CREATE UNIQUE INDEX ix ON runs (new)')", "SQL that builds an index blocks writes"),
+        ("op.execute('REINDEX TABLE runs')", "SQL that builds an index blocks writes"),
+        ("op.add_column('runs', sa.Column('new'))\n    build_index('ix', 'runs', ['new'])", "add_column beside"),
+    ],
+)
+def test_an_index_of_a_table_with_rows_is_built_online_and_alone(operation: str, reason: str) -> None:
+    (fault,) = faults("m.py", migration(operation), RELEASED)
+    assert reason in fault
+
+
+def test_a_new_table_may_have_indexes() -> None:
+    operations = "op.create_table('new')\n    op.create_index('ix_new', 'new', ['a'])"
+    assert list(faults("m.py", migration(operations), RELEASED)) == []
 
 
 def test_an_entry_names_a_release() -> None:

@@ -3,8 +3,8 @@
 The lock ends with its transaction, also when the block fails, the process dies or its connection is lost. A session's
 lock would not do: a pooler of transactions (`samfleet.pooling`) lends the session to others between two statements.
 
-A transaction without a query has no snapshot, so it holds up no vacuum and no concurrent build of an index, however
-long the block takes. The server must not end it for being idle, nor must `samfleet.db.abandoned`.
+Between its statements the transaction has no snapshot, so it holds up no vacuum and no concurrent build of an index,
+however long the block takes. The server must not end it for being idle, nor must `samfleet.db.abandoned`.
 """
 
 from __future__ import annotations
@@ -67,8 +67,8 @@ def _own_connection(engine: Engine) -> Iterator[Connection]:
 
 def _begin(connection: Connection, take: ColumnElement[bool]) -> bool:
     """Return True in a transaction that holds the lock; otherwise no transaction is left open."""
-    allow_idle(connection)
     if connection.scalar(select(take)) is False:
         connection.rollback()
         return False
+    allow_idle(connection)  # as the last statement: a SELECT keeps its snapshot until the next one
     return True

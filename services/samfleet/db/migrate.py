@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from samfleet.config import Settings
 from samfleet.db.audit import MIGRATION, Action, write_audit
 from samfleet.db.keys import hash_key
+from samfleet.db.locks import process_lock
 from samfleet.db.models import ApiKey, BrowserSession, LoginLink, Tenant
 from samfleet.db.session import connect, transaction
 from samfleet.errors import Conflict
@@ -29,6 +30,7 @@ class SchemaUnknown(Conflict):
     code = "schema_unknown"
 
 
+LOCK = "samfleet migrations"
 BOOTSTRAP = "bootstrap"
 DEFAULT_TENANT = "default"
 
@@ -43,14 +45,20 @@ def alembic_config(database_url: str, pooling: Pooling = Pooling.SESSION) -> Con
 
 
 def upgrade(database_url: str, pooling: Pooling = Pooling.SESSION) -> None:
-    """Bring the database to the newest schema. Raises `SchemaUnknown` if this release does not know its schema."""
+    """Bring the database to the newest schema, each step in its own transaction, one process at a time.
+
+    Steps that were interrupted are run again. Raises `SchemaUnknown` if this release does not know the schema.
+    """
     engine = connect(database_url, pooling=pooling)
-    with engine.connect() as connection:
-        current = current_schema(connection)
-    engine.dispose()
-    if current is not None:
-        require_known_schema(current)
-    command.upgrade(alembic_config(database_url, pooling), "head")
+    try:
+        with process_lock(engine, LOCK):
+            with engine.connect() as connection:
+                current = current_schema(connection)
+            if current is not None:
+                require_known_schema(current)
+            command.upgrade(alembic_config(database_url, pooling), "head")
+    finally:
+        engine.dispose()
 
 
 def current_schema(connection: Connection) -> str | None:

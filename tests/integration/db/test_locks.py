@@ -4,9 +4,10 @@ from typing import Any
 
 import psycopg
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, text
 
 from samfleet.db.locks import process_lock, try_process_lock
+from samfleet.db.session import transaction
 
 LOCK = "a lock of this test"
 
@@ -30,6 +31,13 @@ def test_a_lock_is_free_when_its_block_has_ended(engine: Engine, monkeypatch: py
             assert held
     for connection in closed:
         connection.close()
+
+
+def test_a_lock_holds_up_neither_vacuum_nor_the_build_of_an_index(engine: Engine) -> None:
+    """The holder's transaction has no snapshot and no id."""
+    with process_lock(engine, LOCK), transaction(engine) as session:
+        idle = "SELECT backend_xmin, backend_xid FROM pg_stat_activity WHERE state = 'idle in transaction'"
+        assert session.execute(text(f"{idle} AND datname = current_database()")).all() == [(None, None)]
 
 
 def test_a_lock_is_released_when_its_block_fails(engine: Engine) -> None:
