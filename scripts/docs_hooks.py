@@ -57,7 +57,7 @@ def on_files(files: Files, config: Any) -> Files:
             if target.is_relative_to(DOCS):
                 continue
             file = File.generated(config, _source_uri(target), abs_src_path=str(target))
-            file.inclusion = InclusionLevel.INCLUDED  # names that start with a dot are left out otherwise
+            file.inclusion = InclusionLevel.NOT_IN_NAV  # names that start with a dot are left out otherwise
             files.append(file)
             if target.suffix == ".md":
                 waiting.append(target)
