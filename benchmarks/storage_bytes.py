@@ -20,6 +20,7 @@ from samfleet.config import Settings
 from samfleet.db.models import Base
 from samfleet.db.session import connect, read_only
 from samfleet.jobs.check_objects import Comparison, missing_objects
+from samfleet.pooling import Pooling
 from samfleet.storage.factory import open_store
 from samfleet_cli.local_stack.settings import StackSettings
 from samfleet_cli.local_stack.stack import running_stack
@@ -90,13 +91,13 @@ def main() -> None:
     parser.add_argument("--note", default="", help="what the installation has computed, for the result")
     options = parser.parse_args()
     settings = Settings()
-    database_url, storage_url = settings.database_url, settings.storage_url
+    database_url, storage_url, pooling = settings.database_url, settings.storage_url, settings.database_pooling
     if not options.settings:
         info = running_stack(StackSettings().state_dir)
         if info is None:
             parser.error("no stack runs here; start one with `samfleet up`, or give --settings")
-        database_url, storage_url = info.database_url, info.storage_url
-    engine = connect(database_url)
+        database_url, storage_url, pooling = info.database_url, info.storage_url, Pooling.SESSION
+    engine = connect(database_url, pooling=pooling)
     found = measure(engine, storage_url, settings.s3_endpoint_url)
     print(json.dumps({"circumstances": circumstances(options.note), **found}, indent=2))
     engine.dispose()
