@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import io
 import re
 from pathlib import Path
 
 import numpy as np
 import pytest
-from playwright.sync_api import Page, expect
+from PIL import Image
+from playwright.sync_api import Page, Route, expect
 
 from fixtures.api.annotated_run import annotated_job
 from fixtures.api.measured_tenant import finished_job
@@ -38,6 +40,13 @@ def test_masks_have_the_colours_of_the_api_pictures(page: Page) -> None:
         return rowsOf(Array.from({ length: 40 }, () => ({}))).map((row) => row.colour);
     }"""
     assert np.abs(np.array(page.evaluate(script)) - [mask_colour(index) for index in range(40)]).max() <= 1
+
+
+PICTURE_IS_DRAWN = """async () => {
+    const canvas = document.querySelector(".view canvas");
+    const drawn = () => canvas.getContext("2d").getImageData(canvas.width / 2, canvas.height / 2, 1, 1).data[3] > 0;
+    while (!drawn()) await new Promise((done) => requestAnimationFrame(done));
+}"""
 
 
 def shown_pixels(page: Page) -> float:
@@ -159,6 +168,66 @@ def test_neighbours_keep_the_filters_of_the_gallery(api: Api, tenant: Tenant, fo
     expect(page.get_by_role("heading", name="This image failed: image_truncated")).to_be_visible()
     page.get_by_role("link", name="Next →").click()
     page.wait_for_url("**/images/3")
+
+
+def test_the_picture_is_shown_before_the_masks(api: Api, tenant: Tenant, folder: Path, page: Page) -> None:
+    job = finished_job(api, tenant, folder)
+    path = f"/v1/runs/{job['runs'][0]['id']}/images/1"
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    page.route(f"**{path}", hold)
+    page.goto(f"/dashboard{path.removeprefix('/v1')}")
+    expect(page.get_by_text("Loading the masks…")).to_be_visible()
+    expect(page.get_by_role("button", name="Zoom in")).to_be_visible()
+    page.evaluate(PICTURE_IS_DRAWN)
+    page.locator(".view").focus()
+    page.keyboard.press("+")
+    held[0].continue_()
+    expect(page.get_by_role("grid", name="Masks").get_by_role("row")).to_have_count(1 + 3)
+    expect(page.locator(".view.zoomed")).to_have_count(1)
+    assert "at=" in page.url  # the zoom from before the masks came
+
+
+def test_masks_that_cannot_be_read_leave_the_picture(api: Api, tenant: Tenant, folder: Path, page: Page) -> None:
+    job = finished_job(api, tenant, folder)
+    run_id = job["runs"][0]["id"]
+    api.store.delete_prefix(f"runs/{run_id}/parts/")
+    looked_at(page, f"/dashboard/runs/{run_id}/images/1")
+    expect(page.get_by_role("region", name="Masks").get_by_role("alert")).to_contain_text("could not be loaded")
+    page.evaluate(PICTURE_IS_DRAWN)
+    expect(page.get_by_role("heading", name="Where the time went")).to_be_visible()
+
+
+def test_a_closer_look_loads_more_pixels(api: Api, tenant: Tenant, folder: Path, page: Page) -> None:
+    run_id = finished_job(api, tenant, folder)["runs"][0]["id"]
+    asked: list[str] = []
+
+    def picture(route: Route) -> None:
+        asked.append(route.request.url.rpartition("/")[2])
+        side = int(route.request.url.partition("max_side=")[2] or 4096)
+        file = io.BytesIO()
+        Image.new("RGB", (side, side * 3 // 4), (90, 10, 7)).save(file, "JPEG")
+        route.fulfill(body=file.getvalue(), content_type="image/jpeg")
+
+    def large(route: Route) -> None:
+        route.fulfill(json={**route.fetch().json(), "width": 4096, "height": 3072})
+
+    page.route(re.compile("/v1/.*/picture"), picture)
+    page.route("**/images/1?with_masks=false", large)
+    looked_at(page, f"/dashboard/runs/{run_id}/images/1")
+    page.evaluate(PICTURE_IS_DRAWN)
+    assert asked == ["picture?max_side=1024"]
+    page.locator(".view").focus()
+    with page.expect_response("**/picture?max_side=2048"):
+        page.keyboard.press("+")
+        page.keyboard.press("+")
+    with page.expect_response(lambda answer: answer.url.endswith("/picture")):
+        for _ in range(6):
+            page.keyboard.press("+")
+    assert asked[1:] == ["picture?max_side=2048", "picture"]
 
 
 def test_a_missing_picture_leaves_the_masks(api: Api, tenant: Tenant, folder: Path, page: Page) -> None:

@@ -120,13 +120,20 @@ def list_run_images(
 )
 @long_running
 def read_run_image(
-    run_id: RunId, image_id: ImageId, tenant_id: TenantId, engine: EngineValue, store: StoreValue
+    run_id: RunId,
+    image_id: ImageId,
+    tenant_id: TenantId,
+    engine: EngineValue,
+    store: StoreValue,
+    *,
+    with_masks: Annotated[bool, Query(description="If false, `masks` is empty, and the reply quick.")] = True,
 ) -> RunImage:
     """Return the image's masks and stage times."""
     with read_only(engine) as session:
         run = require_run(session, tenant_id, run_id)
         result, image = require_image(session, tenant_id, run_id, image_id)
-    masks = [{**mask, "bbox": box_of(mask, BoxForm.PIXELS)} for mask in read_masks(store, result)]
+    found = read_masks(store, result) if with_masks else ()
+    masks = [{**mask, "bbox": box_of(mask, BoxForm.PIXELS)} for mask in found]
     return RunImage.of(run, result, image.file_name, masks)
 
 

@@ -44,7 +44,8 @@ def test_the_client_parses_every_response_of_the_server(api: Api, tenant: Tenant
         run = client.run(job.runs[0].id)
         assert run.stages
         assert run.stages["encode"].n == 2
-        assert client.image_result(run.id, 2).image_id == 2
+        whole, bare = client.image_result(run.id, 2), client.image_result(run.id, 2, with_masks=False)
+        assert (whole.image_id, bare.image_id, len(whole.masks), bare.masks) == (2, 2, 2, ())
         listed = list(client.run_images(run.id, sort="-image_ms", max_mask_count=2, outcome=None))
         assert {image.image_id for image in listed} == {2, 3}
         client.download_results(run.id, tmp_path / "masks.json")

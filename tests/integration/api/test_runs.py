@@ -164,6 +164,8 @@ def test_one_image_is_shown_with_its_result_or_error(tenant: Tenant, run_path: s
     assert (image["energy_j"], image["other_load"]) == (12.5, 0.25)
     assert (image["peak_memory_bytes"], image["peak_reserved_bytes"]) == (1000, 4000)
     assert (image["weights_licence"], image["checkpoint_sha256"]) == ("Apache-2.0", "ab")
+    without = tenant.http.get(f"{run_path}/images/3", params={"with_masks": False}).json()
+    assert without == {**image, "masks": []}
     lost = tenant.http.get(f"{run_path}/images/2").json()
     assert (lost["outcome"], lost["masks"], lost["energy_j"]) == ("failed", [], None)
     assert lost["error"] == {"code": "image_truncated", "message": "the file ends early", "stage": "preprocess"}

@@ -1,5 +1,5 @@
 import { get } from "/dashboard/static/api.js";
-import { facts, h } from "/dashboard/static/dom.js";
+import { facts, failure, h } from "/dashboard/static/dom.js";
 import { bytes, count } from "/dashboard/static/format.js";
 import { readChoices } from "/dashboard/static/viewer/address.js";
 import {
@@ -13,7 +13,7 @@ import { boxText, maskList } from "/dashboard/static/viewer/list.js";
 import { rowsOf } from "/dashboard/static/viewer/masks.js";
 import { addKeys, addressOfJob, navigation, neighboursOf } from "/dashboard/static/viewer/navigation.js";
 import { panels } from "/dashboard/static/viewer/page_parts.js";
-import { showPicture } from "/dashboard/static/viewer/picture.js";
+import { requestPicture, showPicture } from "/dashboard/static/viewer/picture.js";
 import { ViewerSession } from "/dashboard/static/viewer/session.js";
 import { times } from "/dashboard/static/viewer/times.js";
 import { groundTruth } from "/dashboard/static/viewer/truth.js";
@@ -47,41 +47,54 @@ const aboutImage = (run, image) =>
 const keyHelp = () =>
   h("details", { class: "keys" }, h("summary", {}, "Keys"), facts(KEYS.map(([key, does]) => [key, does])));
 
+/** @typedef {ReturnType<typeof requestPicture>} ComingPicture */
+/** @typedef {{ view: Viewer.View, body: HTMLElement }} Shown */
+
 // Show a message under the view if the picture cannot be loaded.
-/** @type {(view: Viewer.View, image: Api.RunImage, below: HTMLElement) => Promise<void>} */
-async function loadPicture(view, image, below) {
-  const problem = await showPicture(view, image);
+/** @type {(view: Viewer.View, image: Api.RunImage, picture: ComingPicture, below: HTMLElement) => Promise<void>} */
+async function loadPicture(view, image, picture, below) {
+  const problem = await showPicture(view, image, picture);
   if (problem) below.append(h("p", { class: "bad", role: "alert" }, `The picture could not be loaded: ${problem}`));
 }
 
-/** @type {(run: Api.Run, image: Api.RunImage, choices: Viewer.Choices) => { view: Viewer.View, body: HTMLElement }} */
-function segmented(run, image, choices) {
-  const label = `${image.file_name} with ${count(image.masks.length)} masks; the list has their figures`;
-  const view = createView({ label });
+// The picture, and the place of its masks, which come later: thousands take longer than the rest of the page.
+/** @type {(run: Api.Run, image: Api.RunImage, picture: ComingPicture, choices: Viewer.Choices, masks: Promise<Api.RunImage>) => Shown} */
+function segmented(run, image, picture, choices, masks) {
+  const view = createView({ label: `${image.file_name} with its masks; the list has their figures` });
   if (choices.frame) view.setFrame(choices.frame, { quiet: true });
-  const session = new ViewerSession(run, image, view, rowsOf(image.masks), choices);
-  const more = h("div", { class: "more-filters" }, choiceFilters(session));
-  const filters = h("div", { class: "filters" }, numberFilters(session), more);
-  const bar = h("div", { class: "filters viewer-bar" }, zoomButtons(view), styleControls(session));
-  const below = h("div", { class: "viewer-below" }, hoverLine(session));
+  const bar = h("div", { class: "filters viewer-bar" }, zoomButtons(view));
+  const below = h("div", { class: "viewer-below" });
   const side = h(
     "section",
     { class: "viewer-side", "aria-label": "Masks", "aria-busy": "true" },
-    filters,
-    maskList(session),
+    h("p", { class: "loading", role: "status" }, "Loading the masks…"),
   );
-  loadPicture(view, image, below);
+  loadPicture(view, image, picture, below);
+  masks
+    .then((whole) => addMasks(new ViewerSession(run, whole, view, rowsOf(whole.masks), choices), bar, side, below))
+    .catch((error) => {
+      if (error.status !== 401) side.replaceChildren(failure(error));
+      side.removeAttribute("aria-busy");
+    });
+  const frame = h("div", { class: "viewer-picture" }, bar, frameOf(view, image), below);
+  return { view, body: h("div", { class: "viewer" }, frame, side) };
+}
+
+// Fill the page's parts with the masks, then with what the annotations say about them.
+/** @type {(session: ViewerSession, bar: HTMLElement, side: HTMLElement, below: HTMLElement) => Promise<void>} */
+async function addMasks(session, bar, side, below) {
+  const more = h("div", { class: "more-filters" }, choiceFilters(session));
+  side.replaceChildren(h("div", { class: "filters" }, numberFilters(session), more), maskList(session));
+  bar.append(...styleControls(session));
+  below.prepend(hoverLine(session));
   session.refresh();
-  groundTruth(session).then((section) => {
-    if (section) side.append(section);
-    if (session.annotations?.annotations.length) bar.append(truthControl(session));
-    more.replaceChildren(...choiceFilters(session));
-    session.refresh();
-    addPanels(session, side);
-    side.removeAttribute("aria-busy");
-  });
-  const picture = h("div", { class: "viewer-picture" }, bar, frameOf(view, image), below);
-  return { view, body: h("div", { class: "viewer" }, picture, side) };
+  const section = await groundTruth(session);
+  if (section) side.append(section);
+  if (session.annotations?.annotations.length) bar.append(truthControl(session));
+  more.replaceChildren(...choiceFilters(session));
+  session.refresh();
+  addPanels(session, side);
+  side.removeAttribute("aria-busy");
 }
 
 // The place of the view, with the proportions of the image as far as the window allows.
@@ -118,11 +131,11 @@ function hoverLine(session) {
   return line;
 }
 
-/** @type {(image: Api.RunImage, error: Api.ImageError) => { view: Viewer.View, body: HTMLElement }} */
-function failed(image, error) {
+/** @type {(image: Api.RunImage, picture: ComingPicture, error: Api.ImageError) => Shown} */
+function failed(image, picture, error) {
   const view = createView({ label: image.file_name });
   const below = h("div", { class: "viewer-below" });
-  loadPicture(view, image, below);
+  loadPicture(view, image, picture, below);
   const reason = h(
     "div",
     { class: "notice error" },
@@ -134,20 +147,24 @@ function failed(image, error) {
 
 /** @type {(main: HTMLElement, runId: string, imageId: string) => Promise<void>} */
 export async function show(main, runId, imageId) {
+  const path = `/v1/runs/${runId}/images/${imageId}`;
+  const picture = requestPicture(runId, imageId);
+  /** @type {Promise<Api.RunImage>} */
+  const withoutMasks = get(`${path}?with_masks=false`);
+  /** @type {Promise<Api.RunImage>} */
+  const masks = withoutMasks.then((image) => (image.error ? image : get(path))); // after it, not beside it
+  masks.catch(() => undefined); // the page shows the failure, or that of the first request
   /** @type {Promise<Api.Run>} */
   const reading = get(`/v1/runs/${runId}`);
   /** @type {Promise<Api.Job>} */
   const readingJob = reading.then(({ job_id }) => get(`/v1/jobs/${job_id}`));
   /** @type {[Api.RunImage, Api.Run, Api.Job, Api.Neighbours]} */
-  const [image, run, job, near] = await Promise.all([
-    get(`/v1/runs/${runId}/images/${imageId}`),
-    reading,
-    readingJob,
-    neighboursOf(runId, imageId),
-  ]);
+  const [image, run, job, near] = await Promise.all([withoutMasks, reading, readingJob, neighboursOf(runId, imageId)]);
   document.title = `${image.file_name} · samfleet`;
   const choices = readChoices();
-  const { view, body } = image.error ? failed(image, image.error) : segmented(run, image, choices);
+  const { view, body } = image.error
+    ? failed(image, picture, image.error)
+    : segmented(run, image, picture, choices, masks);
   const bar = navigation(job, run, image, near, choices);
   addKeys(view, bar);
   main.classList.add("wide");

@@ -1,6 +1,6 @@
-// The picture under the masks: a smaller one first, and all its pixels when the user zooms in.
+// The picture under the masks: a small one first, and more pixels as the screen and the zoom need them.
 
-const FIRST_SIDE = 2048; // pixels; enough for a screen, and quick to decode
+const SIDES = [1024, 2048]; // pixels; the first is enough for most screens, and a fraction of the server's work
 
 class PictureFailed extends Error {}
 
@@ -19,40 +19,55 @@ async function load(path) {
   }
 }
 
-// Show the picture in the view, with its detail when needed. Returns what failed, or null.
-/** @type {(view: Viewer.View, image: Api.RunImage) => Promise<string | null>} */
-export async function showPicture(view, image) {
-  const path = `/v1/runs/${image.run_id}/images/${image.image_id}/picture`;
-  const longest = Math.max(image.width ?? 0, image.height ?? 0);
-  if (image.width && image.height) view.setPicture(null, image.width, image.height);
-  try {
-    const first = await load(longest > FIRST_SIDE ? `${path}?max_side=${FIRST_SIDE}` : path);
-    const width = image.width ?? first.width,
-      height = image.height ?? first.height;
-    view.setPicture(first, width, height);
-    if (longest > FIRST_SIDE) addDetail(view, path, first, width, height);
-    return null;
-  } catch (error) {
-    if (error instanceof PictureFailed) return error.message;
+/** @type {(runId: string, imageId: string) => string} */
+const pathOf = (runId, imageId) => `/v1/runs/${runId}/images/${imageId}/picture`;
+
+// Request the picture, which takes the server longest, before anything else of the page is known.
+/** @type {(runId: string, imageId: string) => Promise<ImageBitmap | PictureFailed>} */
+export const requestPicture = (runId, imageId) =>
+  load(`${pathOf(runId, imageId)}?max_side=${SIDES[0]}`).catch((error) => {
+    if (error instanceof PictureFailed) return error;
     throw error;
-  }
+  });
+
+// Show the picture in the view when it comes, with its detail when needed. Returns what failed, or null.
+/** @type {(view: Viewer.View, image: Api.RunImage, coming: ReturnType<typeof requestPicture>) => Promise<string | null>} */
+export async function showPicture(view, image, coming) {
+  if (image.width && image.height) view.setPicture(null, image.width, image.height);
+  const first = await coming;
+  if (first instanceof PictureFailed) return first.message;
+  const width = image.width ?? first.width,
+    height = image.height ?? first.height;
+  view.setPicture(first, width, height);
+  performance.mark("picture"); // drawn in the next frame
+  addDetail(view, pathOf(image.run_id, String(image.image_id)), first, { width, height });
+  return null;
 }
 
-/** @type {(view: Viewer.View, path: string, first: ImageBitmap, width: number, height: number) => void} */
-function addDetail(view, path, first, width, height) {
-  let asked = false;
+// Load a larger picture whenever the view shows more pixels than the present one has; the last is the server's largest.
+/** @type {(view: Viewer.View, path: string, first: ImageBitmap, size: Viewer.Size) => void} */
+function addDetail(view, path, first, { width, height }) {
+  let shown = first,
+    complete = first.width >= width && first.height >= height,
+    loading = false;
   const check = async () => {
-    const stretched = (view.frame().scale * devicePixelRatio * width) / first.width;
-    if (asked || stretched <= 1) return;
-    asked = true;
+    const needed = view.frame().scale * devicePixelRatio * width;
+    if (!view.element.clientWidth || loading || complete || needed <= shown.width) return;
+    loading = true;
+    const side = SIDES.find(
+      (one) => one > Math.max(shown.width, shown.height) && one >= (needed * Math.max(width, height)) / width,
+    );
     try {
-      view.setPicture(await load(path), width, height);
-      first.close();
+      const next = await load(side ? `${path}?max_side=${side}` : path);
+      view.setPicture(next, width, height);
+      shown.close();
+      shown = next;
+      complete = !side;
     } catch (error) {
-      if (!(error instanceof PictureFailed)) throw error;
-      asked = false; // the small picture stays; the next zoom tries again
+      if (!(error instanceof PictureFailed)) throw error; // the small picture stays; the next zoom tries again
     }
+    loading = false;
   };
   view.onFrame(check);
-  check();
+  new ResizeObserver(check).observe(view.element); // also when the view gets its place in the page
 }

@@ -31,6 +31,7 @@ export class ViewerSession {
     this.onHover = [];
     /** @type {((pins: number[]) => void)[]} */
     this.onPins = [];
+    choices.frame = view.fitted() ? null : view.frame(); // the user may have zoomed before the masks came
     view.onHover((index) => this.hover(index === null ? [] : [index]));
     view.onClick((index) => index !== null && this.pin(index));
     view.onFrame((frame) => {
