@@ -10,8 +10,9 @@ extern "C" {
 // A linear layer with packed weights: panels of 4 registers' columns (the last has the rest), each [inner, columns].
 // `inner` is the sum over a convolution's taps. `outer` is a multiple of 16.
 //
-// In the encoders' kernels for AVX512-BF16 a layer of a multiple of 16 channels has panels [inner / 2, columns] of pairs
-// in bfloat16, two neighbours in `inner` each, and its rows are rounded likewise.
+// In the encoders' kernels for AVX512-BF16 a layer has panels [inner / 2, columns] of pairs in bfloat16, two neighbours in
+// `inner` each, and its rows are rounded likewise. Layers of other than a multiple of 16 channels, and those of inverted
+// residual blocks without `residual`, stay float32.
 struct SamfleetLayer {
     const void *weights;
     const float *bias;  // [outer]

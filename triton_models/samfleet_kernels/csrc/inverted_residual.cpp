@@ -25,26 +25,30 @@ struct Shape {
     }
 };
 
+// `Number` is what products take.
+template <class Number>
 struct Scratch {
     float *ring, *zeros;
-    Operand *pixels, *mixed;  // the pixels of a line, unless numbers are operands
-    int64_t slot;             // numbers of a widened line
+    Number *pixels, *mixed;  // the pixels of a line, unless they are numbers already
+    int64_t slot;            // numbers of a widened line
 
     Scratch(Arena arena, const Shape &shape, const SamfleetInvertedResidual &at, int64_t *used = nullptr) {
         int64_t columns = shape.columns * at.stride + 2;
         slot = columns * shape.hidden;
         ring = arena.take(3 * slot);
-        pixels = STEP == 1 ? nullptr : arena.take<Operand>(columns * steps(at.widen.inner));
-        mixed = arena.take<Operand>(shape.columns * steps(shape.hidden));
+        constexpr int64_t EACH = numbers_of<Number>();
+        pixels = EACH == 1 ? nullptr : arena.take<Number>(columns * at.widen.inner / EACH);
+        mixed = arena.take<Number>(shape.columns * shape.hidden / EACH);
         zeros = arena.take(shape.hidden);
         if (used) *used = arena.used;
     }
 };
 
+template <class Number>
 struct Strip {
     const SamfleetInvertedResidual &at;
     const Shape &shape;
-    const Scratch &scratch;
+    const Scratch<Number> &scratch;
     const float *x;           // the image
     float *out;
     int64_t first, end;       // columns of the output
@@ -55,8 +59,8 @@ struct Strip {
     void widen(int64_t line) const {
         if (line < 0 || line >= at.height) return;
         int64_t inner = at.widen.inner, count = to - from;
-        const Operand *pixels = as_operands(x + (line * at.width + from) * inner, count * inner, scratch.pixels);
-        multiply(pixels, steps(inner), count, at.widen, slot(line), shape.hidden, GELU);
+        const Number *pixels = as_operands(x + (line * at.width + from) * inner, count * inner, scratch.pixels);
+        multiply(pixels, inner / numbers_of<Number>(), count, at.widen, slot(line), shape.hidden, GELU);
     }
 
     Line widened(int64_t line) const {
@@ -67,12 +71,12 @@ struct Strip {
     void narrow(int64_t line) const {
         int64_t top = line * at.stride - 1;
         Mixing mixing{at.mix, {widened(top), widened(top + 1), widened(top + 2)}, from, to, shape.hidden, true};
-        if (at.stride == 1) mixing.run<1>(first, end, scratch.mixed);
-        else mixing.run<2>(first, end, scratch.mixed);
-        int64_t place = line * shape.width + first;
+        if (at.stride == 1) mixing.template run<1>(first, end, scratch.mixed);
+        else mixing.template run<2>(first, end, scratch.mixed);
+        int64_t place = line * shape.width + first, ld = shape.hidden / numbers_of<Number>();
         const float *add = at.residual ? x + place * at.widen.inner : nullptr;
-        multiply(scratch.mixed, steps(shape.hidden), end - first, at.narrow, out + place * at.narrow.outer,
-                 at.narrow.outer, Ending{at.residual ? Activation::GELU : Activation::NONE, add, at.widen.inner});
+        multiply(scratch.mixed, ld, end - first, at.narrow, out + place * at.narrow.outer, at.narrow.outer,
+                 Ending{at.residual ? Activation::GELU : Activation::NONE, add, at.widen.inner});
     }
 
     void run(int64_t begin, int64_t stop) const {
@@ -84,6 +88,29 @@ struct Strip {
     }
 };
 
+template <class Number>
+int64_t memory_of(const SamfleetInvertedResidual &at) {
+    int64_t used;
+    Scratch<Number>(Arena{nullptr, 0}, Shape(at), at, &used);
+    return used + LINE;
+}
+
+template <class Number>
+void compute(const SamfleetInvertedResidual &at, float *memory) {
+    Shape shape(at);
+    Scratch<Number> scratch(Arena{aligned(memory), 0}, shape, at);
+    memset(scratch.zeros, 0, sizeof(float) * shape.hidden);
+    each_item(at.next, shape.items, [&](int64_t item) {
+        int64_t strip = item % shape.strips, band = item / shape.strips % shape.bands;
+        int64_t image = item / shape.strips / shape.bands;
+        int64_t first = shape.width * strip / shape.strips, end = shape.width * (strip + 1) / shape.strips;
+        Strip<Number> work{at, shape, scratch, at.x + image * at.height * at.width * at.widen.inner,
+                           at.out + image * shape.height * shape.width * at.narrow.outer, first, end,
+                           most(0, first * at.stride - 1), least(at.width, (end - 1) * at.stride + 2)};
+        work.run(shape.height * band / shape.bands, shape.height * (band + 1) / shape.bands);
+    });
+}
+
 }  // namespace
 
 extern "C" {
@@ -93,23 +120,11 @@ int64_t EXPORT(samfleet_panel_columns_)(void) { return CHUNK; }
 
 // Number of floats that a thread needs as `memory`.
 int64_t EXPORT(samfleet_inverted_residual_memory_)(const SamfleetInvertedResidual *at) {
-    int64_t used;
-    Scratch(Arena{nullptr, 0}, Shape(*at), *at, &used);
-    return used + LINE;
+    return at->residual ? memory_of<Operand>(*at) : memory_of<float>(*at);
 }
 
 void EXPORT(samfleet_inverted_residual_)(const SamfleetInvertedResidual *at, float *memory) {
-    Shape shape(*at);
-    Scratch scratch(Arena{aligned(memory), 0}, shape, *at);
-    memset(scratch.zeros, 0, sizeof(float) * shape.hidden);
-    each_item(at->next, shape.items, [&](int64_t item) {
-        int64_t strip = item % shape.strips, band = item / shape.strips % shape.bands;
-        int64_t image = item / shape.strips / shape.bands;
-        int64_t first = shape.width * strip / shape.strips, end = shape.width * (strip + 1) / shape.strips;
-        Strip work{*at, shape, scratch, at->x + image * at->height * at->width * at->widen.inner,
-                   at->out + image * shape.height * shape.width * at->narrow.outer, first, end,
-                   most(0, first * at->stride - 1), least(at->width, (end - 1) * at->stride + 2)};
-        work.run(shape.height * band / shape.bands, shape.height * (band + 1) / shape.bands);
-    });
+    if (at->residual) compute<Operand>(*at, memory);
+    else compute<float>(*at, memory);
 }
 }

@@ -22,8 +22,8 @@ In bf16_products everything is float32 too, but the CPU kernels that score promp
 (`samfleet_models.decoder.fused_pass` and `fused_drawing`) round the operands of most of their products to bfloat16.
 Sums, softmax, LayerNorm and variances stay float32, and so does all that is computed between the sweeps, and the image
 encoder. In bf16_kernels the kernels of the image encoder (`samfleet_models.modeling.kernel_layers`) do so too: its
-linear layers and convolutions, but for the first one, which reads the image, and those of single channels. Attention,
-LayerNorm, GELU and what lies between its blocks stay float32.
+linear layers and convolutions, but for the first one, which reads the image, those between stages, and those of single
+channels. Attention, LayerNorm, GELU and what lies between its blocks stay float32.
 """
 
 from __future__ import annotations

@@ -34,7 +34,10 @@ class KernelInvertedResidual(nn.Module):
         super().__init__()
         widen, mix, narrow = layers
         self.kernels, self.stride, self.residual = kernels, mix.stride[0], residual
-        self.widen, self.narrow = (PackedLayer.of_convolution(layer, kernels) for layer in (widen, narrow))
+        # Without a residual addition rounded operands are all that is left of the input, so they stay float32 (ADR 65).
+        self.widen, self.narrow = (
+            PackedLayer.of_convolution(layer, kernels, exact=not residual) for layer in (widen, narrow)
+        )
         self.mix = PackedDepthwise.of(mix)
 
     def forward(self, x: Tensor) -> Tensor:
