@@ -50,9 +50,10 @@ def stopped_client(database_url: str) -> Iterator[None]:
 
 
 def count(engine: Engine, condition: str) -> int:
-    """Count the server's sessions with this condition."""
+    """Count the sessions of the database with this condition; other tests use the server too."""
+    sessions = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
     with transaction(engine) as session:
-        return int(session.scalars(text(f"SELECT count(*) FROM pg_stat_activity WHERE {condition}")).one())
+        return int(session.scalars(text(f"{sessions} AND {condition}")).one())
 
 
 def wait_for_the_lock(engine: Engine) -> threading.Thread:
