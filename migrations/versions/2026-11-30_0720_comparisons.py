@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "c4f7a1d80b62"
-down_revision = "9e36b1c7d204"
+down_revision = "5af20e8c9b13"
 branch_labels = None
 depends_on = None
 

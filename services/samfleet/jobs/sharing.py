@@ -41,7 +41,7 @@ def lock_pool(session: Session, shard_id: int) -> str | None:
 def fairest_job(pool: str, *, with_suspects: bool) -> ScalarSelect[uuid.UUID]:
     """Return a query for the job of the pool that has the next turn, among those with queued shards.
 
-    It reads one index entry per run that is running. Ties go to the older tenant, then to the older job.
+    It reads one index entry per run that is running in the pool. Ties go to the older tenant, then to the older job.
     """
     queued = exists().where(
         Shard.run_id == Run.id, Shard.state == ShardState.QUEUED, or_(~Shard.suspect, literal(with_suspects))

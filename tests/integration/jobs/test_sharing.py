@@ -214,15 +214,42 @@ def test_no_claim_or_dispatch_reads_the_shards_that_wait(engine: Engine) -> None
     assert read <= 51 + 80 + 1  # one of each run, and those of the run whose turn it is
 
 
+def test_a_turn_reads_no_runs_of_other_pools(engine: Engine) -> None:
+    run = plan_run(engine, make_tenant(engine), 8, shard_size=2)
+    with transaction(engine) as session:
+        dispatch_run(session, (queue := MemoryTaskQueue()), run.id, IN_FLIGHT)
+        for statement in OTHER_RUNS:
+            session.execute(text(statement), {"run": run.id})
+        session.execute(text("ANALYZE"))
+    message = int(queue.sent[0].args[0])
+    assert rows_read(engine, "runs", lambda session: fairest_shard(session, message)) <= 2
+
+
+OTHER_RUNS = (
+    """INSERT INTO jobs (id, tenant_id, dataset_id, task, state, image_count, max_failure_rate, request_sha256)
+       SELECT gen_random_uuid(), tenant_id, dataset_id, '{}', 'running', 1, 1, 'of another pool'
+       FROM jobs, generate_series(1, 3000) WHERE id = (SELECT job_id FROM runs WHERE id = :run)""",
+    """INSERT INTO runs (id, job_id, variant, pool, task, state, total, succeeded, failed, masks)
+       SELECT gen_random_uuid(), id, 'mobile_sam', 'pool ' || left(id::text, 2), '{}', 'running', 1, 0, 0, 0
+       FROM jobs WHERE request_sha256 = 'of another pool'""",
+    """INSERT INTO shards (run_id, index, first_position, last_position, state, queued_at, sent_at, token, attempts, progress)
+       SELECT id, 0, 0, 0, 'queued', now(), now(), 0, 0, 0 FROM runs WHERE pool LIKE 'pool %'""",
+)
+
+
 def shards_read(engine: Engine, work: Callable[[Session], object]) -> float:
-    """Return the most shards that a statement of the work reads, by EXPLAIN ANALYZE; the work itself is done once."""
+    return rows_read(engine, "shards", work)
+
+
+def rows_read(engine: Engine, table: str, work: Callable[[Session], object]) -> float:
+    """Return the most rows of a table that a statement of the work reads, by EXPLAIN ANALYZE; the work is done once."""
     read: list[float] = []
 
     def explain(_: Any, cursor: Any, statement: str, parameters: Any, *__: Any) -> None:
-        if "shards" in statement:
+        if table in statement:
             cursor.execute("SAVEPOINT explained")
             cursor.execute(f"EXPLAIN (ANALYZE, FORMAT JSON) {statement}", parameters)
-            read.append(sum(rows_of_shards(cursor.fetchone()[0][0]["Plan"])))
+            read.append(sum(rows_of(table, cursor.fetchone()[0][0]["Plan"])))
             cursor.execute("ROLLBACK TO explained")
 
     event.listen(engine, "before_cursor_execute", explain)
@@ -234,9 +261,9 @@ def shards_read(engine: Engine, work: Callable[[Session], object]) -> float:
     return max(read)
 
 
-def rows_of_shards(plan: Mapping[str, Any]) -> Iterator[float]:
-    """Yield the rows that each node of the plan reads from the shards, with those that it drops."""
-    if plan.get("Relation Name") == "shards" and plan["Node Type"] != "ModifyTable":
+def rows_of(table: str, plan: Mapping[str, Any]) -> Iterator[float]:
+    """Yield the rows that each node of the plan reads from the table, with those that it drops."""
+    if plan.get("Relation Name") == table and plan["Node Type"] != "ModifyTable":
         yield (plan["Actual Rows"] + plan.get("Rows Removed by Filter", 0)) * plan["Actual Loops"]
     for child in plan.get("Plans", ()):
-        yield from rows_of_shards(child)
+        yield from rows_of(table, child)

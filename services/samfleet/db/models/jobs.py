@@ -184,6 +184,7 @@ class Run(HasId, HasCreatedAt, Base):
         UniqueConstraint("job_id", "variant", "pool"),
         CheckConstraint("succeeded >= 0 AND failed >= 0 AND succeeded + failed <= total", name="counts"),
         Index("ix_runs_open", state, postgresql_where=text("state IN ('queued', 'running', 'finishing')")),
+        Index("ix_runs_running", "pool", postgresql_where=text("state = 'running'")),  # those that share a pool
         Index("ix_runs_exports_due", "finished_at", postgresql_where=text("exports_due AND state = 'completed'")),
         Index("ix_runs_untidy", "finished_at", postgresql_where=text("finished_at IS NOT NULL AND tidied_at IS NULL")),
     )
