@@ -25,13 +25,17 @@ from samfleet.storage.file_store import FileStore
 
 SIZE: ViewportSize = {"width": 1280, "height": 900}
 PATIENCE_MS = 120_000
+PAGES = ("job", "gallery", "image")
 
 
 def pages(loaded: Loaded) -> dict[str, MeasuredPage]:
     job, run = loaded.job_id, loaded.run_id
     return {
+        "job": MeasuredPage(f"/dashboard/jobs/{job}", "main:not(:has(.loading)) h1"),
         "gallery": MeasuredPage(f"/dashboard/jobs/{job}/images?run={run}", ".tile"),
-        "image": MeasuredPage(f"/dashboard/runs/{run}/images/1", ".grid .grid-row[role=row] >> nth=3", ".grid"),
+        "image": MeasuredPage(
+            f"/dashboard/runs/{run}/images/1", ".grid .grid-row[role=row] >> nth=3", ".grid", "picture"
+        ),
     }
 
 
@@ -50,7 +54,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         folder, url = Path(name), server.new_database("dashboard")
         with running_api(url, folder, streams=20) as api, opened(chromium, api) as page:
             result["pages"] = {}
-            for title, measured in pages(_load(url, folder, options)).items():
+            known = pages(_load(url, folder, options))
+            for title, measured in ((title, known[title]) for title in options.only or PAGES):
                 result["pages"][title] = measure(page, measured, options.rounds)
                 print(title, json.dumps(result["pages"][title]), flush=True)
     result["circumstances"]["load_at_end"] = os.getloadavg()
@@ -63,6 +68,7 @@ def parser() -> argparse.ArgumentParser:
     found = argparse.ArgumentParser(prog="python -m benchmarks.dashboard", description=__doc__)
     found.add_argument("--images", type=int, default=100_000)
     found.add_argument("--masks", type=int, default=5_000, help="of the first image, which has 12 megapixels")
+    found.add_argument("--only", choices=PAGES, action="append", help="measure this page; may be repeated")
     found.add_argument("--rounds", type=int, default=3, help="measurements of 300 frames of a page")
     found.add_argument("--note", default="", help="other work on the machine, for the result")
     found.add_argument("--out", type=Path)

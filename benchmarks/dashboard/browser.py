@@ -12,23 +12,25 @@ from playwright.sync_api import CDPSession, Page
 STEP_PX = 40  # per frame, a fast turn of the wheel
 FRAMES = 300  # of one measurement, 5 s at 60 frames a second
 MIB = 1 << 20
-FIRST_PAINT = """() => new Promise((done) => {
-    const found = (list) => list.find((entry) => entry.name === "first-contentful-paint");
-    const entry = found(performance.getEntriesByType("paint"));
+TIME_OF = """([type, name]) => new Promise((done) => {
+    const found = (list) => list.find((entry) => entry.name === name);
+    const entry = found(performance.getEntriesByType(type));
     if (entry) done(entry.startTime);
     else new PerformanceObserver((list) => found(list.getEntries()) && done(found(list.getEntries()).startTime))
-        .observe({ type: "paint", buffered: true });
+        .observe({ type, buffered: true });
 })"""
 SCROLL = """([selector, step, frames]) => new Promise((done) => {
     const list = selector ? document.querySelector(selector) : document.scrollingElement;
     const intervals = [];
-    let last = performance.now();
-    const start = list.scrollTop;
+    let last = performance.now(), moved = 0, way = step;
     function frame(now) {
         intervals.push(now - last);
         last = now;
-        if (intervals.length > frames) return done({ intervals: intervals.slice(1), moved: list.scrollTop - start });
-        list.scrollTop += step;
+        if (intervals.length > frames) return done({ intervals: intervals.slice(1), moved });
+        const before = list.scrollTop;
+        list.scrollTop += way;
+        moved += Math.abs(list.scrollTop - before);
+        if (list.scrollTop === before) way = -way; // the end of a short list
         requestAnimationFrame(frame);
     }
     requestAnimationFrame(frame);
@@ -37,18 +39,23 @@ SCROLL = """([selector, step, frames]) => new Promise((done) => {
 
 @dataclass(frozen=True, slots=True)
 class MeasuredPage:
-    """A page, the element that shows that its contents are there, and the list that scrolls; none is the document."""
+    """A page, the element that shows that its contents are there, and the list that scrolls; none is the document.
+
+    `mark` is the name of an entry of the browser's timeline that the page makes when its picture is there.
+    """
 
     address: str
     ready: str
     list: str | None = None
+    mark: str | None = None
 
 
 def measure(page: Page, measured: MeasuredPage, rounds: int) -> dict[str, Any]:
     page.goto(measured.address)
-    first_paint = page.evaluate(FIRST_PAINT)
+    first_paint = page.evaluate(TIME_OF, ["paint", "first-contentful-paint"])
     page.locator(measured.ready).first.wait_for()
     ready = page.evaluate("performance.now()")
+    picture = page.evaluate(TIME_OF, ["mark", measured.mark]) if measured.mark else None
     debugger = page.context.new_cdp_session(page)
     debugger.send("Performance.enable")
     before = _memory(debugger)
@@ -57,6 +64,7 @@ def measure(page: Page, measured: MeasuredPage, rounds: int) -> dict[str, Any]:
     return {
         "first_contentful_paint_ms": round(first_paint),
         "contents_ms": round(ready),
+        **({} if picture is None else {"picture_ms": round(picture)}),
         "scroll": _frames(scrolled),
         "memory": {"before": before, "after": after},
     }

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 from pycocotools.mask import area, frPyObjects, toBbox
-from sqlalchemy import Engine, insert, select, text
+from sqlalchemy import Engine, select, text
 
 from samfleet.db.models import (
     Dataset,
@@ -20,8 +20,6 @@ from samfleet.db.models import (
     JobState,
     Run,
     RunState,
-    Shard,
-    ShardState,
     Tenant,
 )
 from samfleet.db.session import transaction
@@ -40,13 +38,23 @@ IMAGES_INTO = text(
     "CASE n WHEN 0 THEN :large ELSE :folder || (n % :pictures) || '.jpg' END, 1 "
     "FROM generate_series(0, :count - 1) AS n"
 )
+SHARD_SECONDS = 12
+SHARDS_INTO = text(
+    "INSERT INTO shards (run_id, index, first_position, last_position, state, token, attempts, suspect, progress, "
+    "part_key, claimed_at, first_claimed_at, finished_at) "
+    "SELECT :run, n, n * :size, least((n + 1) * :size, :count) - 1, 'done', 1, 0, false, 0, "
+    "replace(:part, '000000', lpad(n::text, 6, '0')), at, at, at + make_interval(secs => :seconds) "
+    "FROM generate_series(0, (:count - 1) / :size) AS n, "
+    "LATERAL (SELECT now() - interval '2 hours' + make_interval(secs => n * :seconds) AS at) AS claimed"
+)
 RESULTS_INTO = text(
     "INSERT INTO image_results (run_id, dataset_image_id, image_id, shard_id, outcome, part_key, part_line, "
     "mask_count, width, height, decode_ms) "
-    "SELECT :run, id, image_id, :shard, 'succeeded', replace(:part, '000000', lpad((position / :size)::text, 6, '0')), "
-    "position % :size, CASE position WHEN 0 THEN :many ELSE :masks END, "
-    "CASE position WHEN 0 THEN 4000 ELSE 640 END, CASE position WHEN 0 THEN 3000 ELSE 480 END, 40 + position % 97 "
-    "FROM dataset_images WHERE dataset_id = :dataset"
+    "SELECT :run, i.id, image_id, s.id, 'succeeded', part_key, position % :size, "
+    "CASE position WHEN 0 THEN :many ELSE :masks END, CASE position WHEN 0 THEN 4000 ELSE 640 END, "
+    "CASE position WHEN 0 THEN 3000 ELSE 480 END, 40 + position % 97 "
+    "FROM dataset_images AS i JOIN shards AS s ON s.run_id = :run AND s.index = position / :size "
+    "WHERE dataset_id = :dataset"
 )
 
 
@@ -74,13 +82,12 @@ def load(engine: Engine, store: ObjectStore, folder: Path, images: int, masks: i
         run.state, run.succeeded, run.masks = RunState.COMPLETED, images, MASKS * (images - 1) + masks
         session.add(run)
         session.flush()
-        values = {"run_id": run.id, "index": 0, "first_position": 0, "last_position": images - 1}
-        statement = insert(Shard).values(**values, part_key=part_key(run.id, 0, 1), state=ShardState.DONE)
-        shard = int(session.execute(statement.returning(Shard.id)).scalar_one())
+        of_run = {"run": run.id, "size": PART}
+        shards = {**of_run, "count": images, "part": part_key(run.id, 0, 1), "seconds": SHARD_SECONDS}
+        session.execute(SHARDS_INTO, shards)
         uris = {"large": (folder / "large.jpg").as_uri(), "folder": f"{folder.as_uri()}/"}
         session.execute(IMAGES_INTO, {"dataset": dataset.id, "count": images, "pictures": PICTURES, **uris})
-        shared = {"run": run.id, "dataset": dataset.id, "shard": shard, "masks": MASKS, "many": masks}
-        session.execute(RESULTS_INTO, {**shared, "size": PART, "part": part_key(run.id, 0, 1)})
+        session.execute(RESULTS_INTO, {**of_run, "dataset": dataset.id, "masks": MASKS, "many": masks})
         _parts(random, store, run.id, images, masks)
         loaded = Loaded(job.id, run.id)
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
