@@ -232,7 +232,8 @@ OTHER_RUNS = (
     """INSERT INTO runs (id, job_id, variant, pool, task, state, total, succeeded, failed, masks)
        SELECT gen_random_uuid(), id, 'mobile_sam', 'pool ' || left(id::text, 2), '{}', 'running', 1, 0, 0, 0
        FROM jobs WHERE request_sha256 = 'of another pool'""",
-    """INSERT INTO shards (run_id, index, first_position, last_position, state, queued_at, sent_at, token, attempts, progress)
+    """INSERT INTO shards (run_id, index, first_position, last_position, state, queued_at, sent_at, token, attempts,
+                           progress)
        SELECT id, 0, 0, 0, 'queued', now(), now(), 0, 0, 0 FROM runs WHERE pool LIKE 'pool %'""",
 )
 
