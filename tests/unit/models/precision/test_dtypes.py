@@ -2,15 +2,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 from torch import Tensor
 
+from fixtures.models.kernels import bfloat16_kernels
 from fixtures.models.tiny_variant import tiny
 from samfleet.variants.catalogue import get_variant
 from samfleet.variants.execution import Execution, Precision
+from samfleet.variants.gates import PrecisionNotGated
 from samfleet.variants.record import VariantRecord
 from samfleet_kernels import library
 from samfleet_kernels.library import torch_only
@@ -21,7 +24,7 @@ from samfleet_models.precision import dtypes
 from samfleet_models.precision.dtypes import PrecisionUnsupported, require_supported
 from samfleet_models.serving.engine import Engine, EngineSettings
 
-__all__ = ["tiny"]
+__all__ = ["bfloat16_kernels", "tiny"]
 
 
 @pytest.fixture(scope="module")
@@ -94,6 +97,20 @@ def test_products_in_bf16_are_refused_where_the_cpu_kernels_do_not_compute_them(
             Engine(*tiny, EngineSettings(device="cpu", execution=Execution(precision), ungated=True))
     with pytest.raises(PrecisionUnsupported, match="fastsam_s has no products"):
         network_of(get_variant("fastsam_s"), Execution(precision))
+
+
+@pytest.mark.usefixtures("bfloat16_kernels")
+def test_bf16_kernels_need_their_gate_and_are_hardware_of_their_own(
+    tiny: tuple[VariantRecord, Path], tmp_path: Path
+) -> None:
+    settings = EngineSettings(device="cpu", execution=Execution("bf16_kernels"), gates_dir=tmp_path)
+    with pytest.raises(PrecisionNotGated, match="--precision bf16_kernels"):
+        Engine(*tiny, settings)
+    engine = Engine(*tiny, replace(settings, ungated=True))
+    try:
+        assert engine.hardware["precision"] == "bf16_kernels"
+    finally:
+        engine.close()
 
 
 @pytest.mark.parametrize(("capability", "refused"), [((7, 5), True), ((8, 0), False), ((9, 0), False)])
