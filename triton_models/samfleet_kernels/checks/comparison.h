@@ -82,19 +82,19 @@ static uint32_t rounded(float x) {
 }
 
 // Linear layers packed for a set, one behind the other, each from `inner` to `outer`: as pairs in bfloat16 where the
-// encoders' kernels take those.
+// encoders' kernels take those, but for `exact` ones.
 struct Packed {
     Array weights, bias;
     std::vector<uint32_t> pairs;
     int64_t inner, outer;
 
     template <class Set>
-    Packed(const Set &set, int64_t inner, int64_t outer, int64_t layers = 1)
+    Packed(const Set &set, int64_t inner, int64_t outer, int64_t layers = 1, bool exact = false)
         : bias(random_array(layers * outer, 1)), inner(inner), outer(outer) {
         int64_t panel = set.panel_columns();
         for (int64_t layer = 0; layer < layers; layer++) {
             Array plain = random_array(outer * inner, 1 / sqrtf((float)inner));  // [outer, inner]
-            bool paired = set.bit == SAMFLEET_AVX512BF16 && inner % 16 == 0;
+            bool paired = set.bit == SAMFLEET_AVX512BF16 && inner % 16 == 0 && !exact;
             for (int64_t first = 0; first < outer; first += panel)
                 for (int64_t k = 0; k < inner; k += 1 + paired)
                     for (int64_t column = first; column < first + panel && column < outer; column++) {

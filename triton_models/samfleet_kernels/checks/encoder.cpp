@@ -44,7 +44,7 @@ struct Residual {
     Array run(const Set &set) const {
         state = 1;
         const int64_t images = 2, lines = (height + stride - 1) / stride, columns = (width + stride - 1) / stride;
-        Packed widen(set, inner, hidden), narrow(set, hidden, outer);
+        Packed widen(set, inner, hidden, 1, !residual), narrow(set, hidden, outer, 1, !residual);
         Array taps = random_array(9 * hidden, 1), bias = random_array(hidden, 1);
         Array x = random_array(images * height * width * inner, 1), out(images * lines * columns * outer);
         int64_t next = 0;
