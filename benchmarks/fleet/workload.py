@@ -103,18 +103,20 @@ def draw_workload(
     first = _first_jobs(draw, fleet, people, hosted) if measured_first else []
     begin = FIRST_SECONDS if measured_first else 0.0
     horizon = images / sum(pool.images_per_second for pool in fleet) / 2
-    rest = images - FIRST_IMAGES * len(first)
-    counts = {size: count for size, count in zip(sizes, jobs_per_pool, strict=True) if count}
-    whole = sum(SHARE_OF_IMAGES[size] for size in counts)
-    drawn = [
-        job
-        for size, count in counts.items()
-        for job in _jobs(draw, size, count, fleet, people, hosted, SHARE_OF_IMAGES[size] / whole * rest, horizon)
-    ]
-    jobs = first + [replace(job, at=begin + job.at) for job in drawn]
+    jobs = list(first)
+    for size, count, share in _shares(images - FIRST_IMAGES * len(first), jobs_per_pool):
+        drawn = _jobs(draw, size, count, fleet, people, hosted, share, horizon)
+        jobs += [replace(job, at=begin + job.at) for job in drawn]
     missing = images - sum(job.images for job in jobs)
     jobs[-1] = replace(jobs[-1], images=jobs[-1].images + missing)  # a large one takes what rounding left
     return Workload(fleet, people, sorted(jobs, key=lambda job: job.at))
+
+
+def _shares(images: int, jobs_per_pool: Sequence[int]) -> list[tuple[Size, int, float]]:
+    """Return each size that has jobs, with their number in a pool and their images in all pools."""
+    used = [(size, count) for size, count in zip(Size, jobs_per_pool, strict=True) if count]
+    whole = sum(SHARE_OF_IMAGES[size] for size, _ in used)
+    return [(size, count, SHARE_OF_IMAGES[size] / whole * images) for size, count in used]
 
 
 def _first_jobs(
