@@ -18,7 +18,7 @@ def _promtool(*words: str) -> subprocess.CompletedProcess[str]:
     program = shutil.which("promtool")
     if program is None:
         pytest.skip("promtool is not installed: apt-get install prometheus")
-    return subprocess.run((program, *words), capture_output=True, text=True, check=False, timeout=60)
+    return subprocess.run((program, *words), capture_output=True, text=True, check=False, timeout=300)
 
 
 def test_the_rules_and_the_configuration_are_valid() -> None:
@@ -39,7 +39,9 @@ def test_a_rule_that_no_longer_fires_is_detected(tmp_path: Path) -> None:
     folder.mkdir(parents=True)
     rules = RULES.read_text(encoding="utf-8").replace("> 0.97", "> 0.99")
     (tmp_path / "deploy" / "prometheus" / "alerts.yml").write_text(rules, encoding="utf-8")
-    shutil.copy(CASES, folder)
+    cases = yaml.safe_load(CASES.read_text(encoding="utf-8"))
+    cases["tests"] = [test for test in cases["tests"] if "SamfleetGpuMemoryFull" in yaml.safe_dump(test)]
+    (folder / CASES.name).write_text(yaml.safe_dump(cases), encoding="utf-8")
     done = _promtool("test", "rules", str(folder / CASES.name))
     assert done.returncode != 0
     assert "SamfleetGpuMemoryFull" in done.stdout + done.stderr
