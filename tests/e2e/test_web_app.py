@@ -51,7 +51,7 @@ def pictured(page: Page, folder: Path, name: str) -> None:
 
 
 def submit(page: Page, photographs: list[Path], pictures: Path) -> None:
-    page.get_by_role("link", name="New job").click()
+    page.get_by_role("navigation", name="Pages").get_by_role("link", name="New job").click()
     looked_at(page, page.url)
     drop(page, photographs)
     expect(page.get_by_text(f"Chosen: {COUNT} images")).to_be_visible()
