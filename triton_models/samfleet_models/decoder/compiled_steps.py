@@ -19,12 +19,12 @@ from samfleet_kernels.token_structures import (
     TokenAttention,
     TokenUpdate,
 )
-from samfleet_models.decoder.tables import address
 from samfleet_models.decoder.token_matrices import RowMatrices, TokenMatrices
 from samfleet_models.decoder.two_way_pass import FINAL
 from samfleet_models.decoder.workspace import Workspace
 from samfleet_models.modeling.kernel_layers.packed import PackedLayer
 from samfleet_models.modeling.transformer import DIM, HEADS
+from samfleet_models.ops.kernel_threads import address
 
 DIFFERENCES, MEANS = 1, 2  # `minus` of `csrc/tokens.h`
 

@@ -25,12 +25,13 @@ from samfleet_models.decoder.fused_refining import FusedRefining
 from samfleet_models.decoder.image_context import ImageContext
 from samfleet_models.decoder.numerics import Affine, centred
 from samfleet_models.decoder.output_upscaling import SUBPIXELS, Norm, PixelTerms, PromptNorm, by_pixel
-from samfleet_models.decoder.tables import address, tiles
+from samfleet_models.decoder.tables import tiles
 from samfleet_models.decoder.token_rows import DifferenceRows, TokenRows
 from samfleet_models.decoder.workspace import Workspace
 from samfleet_models.modeling.hq_mask_decoder import RefinedMaskDecoder
 from samfleet_models.modeling.mask_decoder import MASKS, ImageFeatures, MaskDecoder
 from samfleet_models.modeling.transformer import DIM, HEADS
+from samfleet_models.ops.kernel_threads import address
 
 FEATURES = DIM // 8  # channels from which a mask is drawn
 

@@ -15,10 +15,10 @@ from samfleet_models.decoder.factors import Factors
 from samfleet_models.decoder.folded_weights import FoldedWeights
 from samfleet_models.decoder.image_context import ImageContext
 from samfleet_models.decoder.swept_pass import SecondOperands, SweptPass, ThirdOperands
-from samfleet_models.decoder.tables import address
 from samfleet_models.decoder.token_matrices import TokenMatrices
 from samfleet_models.decoder.two_way_pass import FINAL, SECOND
 from samfleet_models.decoder.workspace import Workspace
+from samfleet_models.ops.kernel_threads import address
 
 
 def kernels_for(device: torch.device, scoring: torch.dtype, products: Products = "ieee") -> Kernels | None:

@@ -28,8 +28,8 @@ from samfleet_models.decoder.hq_mask_logits import CHANNELS, TAPS, refining_laye
 from samfleet_models.decoder.image_context import ImageContext
 from samfleet_models.decoder.numerics import Affine, centred, narrow, wide
 from samfleet_models.decoder.output_upscaling import ChannelNorm
-from samfleet_models.decoder.tables import address
 from samfleet_models.modeling.hq_mask_decoder import RefinedMaskDecoder
+from samfleet_models.ops.kernel_threads import address
 
 INNER, OUTER = 2 / 3, 3 / 2  # their product is 1, which the divisors below need
 

@@ -90,10 +90,3 @@ def tiles(rows: Tensor) -> Tensor:
     missing = -len(rows) % TILE
     filled = functional.pad(rows, (0, 0, 0, missing)) if missing else rows.contiguous()  # padding by nothing copies
     return filled.view(-1, TILE, rows.shape[1])
-
-
-def address(x: Tensor, dtype: torch.dtype = torch.float32) -> int:
-    """Return the address of a tensor that the kernels can read. A wrong layout is a defect of this package."""
-    if not x.is_contiguous() or x.dtype != dtype:
-        raise TypeError(f"the kernels need contiguous {dtype}, not {x.dtype} with strides {x.stride()}")
-    return x.data_ptr()

@@ -17,11 +17,11 @@ from samfleet_kernels.library import Kernels
 from samfleet_kernels.token_structures import Norm
 from samfleet_models.decoder.folded_weights import FoldedWeights
 from samfleet_models.decoder.numerics import narrow, wide
-from samfleet_models.decoder.tables import address
 from samfleet_models.decoder.token_rows import DifferenceRows, MeanRows
 from samfleet_models.decoder.two_way_pass import FINAL, SECOND
 from samfleet_models.modeling.kernel_layers.packed import PackedLayer
 from samfleet_models.modeling.transformer import DIM, HEADS, Activation, SelfAttention, TwoWayBlock, TwoWayTransformer
+from samfleet_models.ops.kernel_threads import address
 
 GELU: dict[Activation, bool] = {torch.relu_: False, functional.gelu: True}  # the activations that the kernels compute
 
