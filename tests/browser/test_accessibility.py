@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from fixtures.api.measured_tenant import beat
 from fixtures.api.running_api import Api, Tenant
-from fixtures.servers.chromium import PHONE, looked_at, pages_of, visitor
+from fixtures.servers.chromium import DOCS_MS, PHONE, looked_at, pages_of, visitor
 from fixtures.worker.recorded_jobs import new_job, plan
 
 pytestmark = pytest.mark.browser
@@ -57,7 +57,7 @@ def test_axe_finds_nothing_in_the_api_documentation(
 ) -> None:
     page.emulate_media(color_scheme=scheme)
     page.goto("/docs")
-    page.get_by_text("Cancel a job", exact=True).click()
+    page.get_by_text("Cancel a job", exact=True).click(timeout=DOCS_MS)
     expect(page.get_by_role("button", name="Try it out")).to_be_visible()
     page.screenshot(path=pictures / f"docs-{scheme}.png")
     assert violations(page) == []

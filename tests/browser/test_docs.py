@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from fixtures.api.running_api import Api
-from fixtures.servers.chromium import visitor
+from fixtures.servers.chromium import DOCS_MS, visitor
 
 pytestmark = pytest.mark.browser
 
@@ -16,7 +16,7 @@ def test_the_documentation_loads_nothing_from_another_host(browser: Browser, api
         hosts: set[str] = set()
         page.on("request", lambda request: hosts.add(request.url.split("/")[2]))
         page.goto("/docs")
-        page.get_by_text("Submit a job", exact=True).click()
+        page.get_by_text("Submit a job", exact=True).click(timeout=DOCS_MS)
         expect(page.get_by_text("Create one run per variant and pool")).to_be_visible()
         page.screenshot(path=pictures / "docs.png")
         assert hosts == {api.url.removeprefix("http://")}
