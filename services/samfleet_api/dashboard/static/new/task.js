@@ -3,6 +3,7 @@
 import { h } from "/dashboard/static/dom.js";
 import { errorPlace } from "/dashboard/static/new/fields.js";
 import { settingField } from "/dashboard/static/new/setting_field.js";
+import { settingInWords } from "/dashboard/static/new/words.js";
 
 /** @typedef {import("/dashboard/static/new/setting_field.js").Setting} Setting */
 /** @typedef {import("/dashboard/static/new/setting_field.js").Schema} Schema */
@@ -131,9 +132,11 @@ export class TaskChoice {
 function settings(properties, without, changed, redraw) {
   return Object.entries(properties)
     .filter(([name]) => !without.includes(name))
-    .map(([name, schema]) =>
-      settingField(name, schema, name.replaceAll("_", " "), name === "sampler" ? redraw : changed),
-    );
+    .map(([name, schema]) => {
+      const field = settingField(name, schema, settingInWords(name), name === "sampler" ? redraw : changed);
+      field.element.title = name;
+      return field;
+    });
 }
 
 // The sampler that is chosen, or else those of the chosen variants.
