@@ -123,8 +123,14 @@ def test_the_generator_has_the_ranges_and_defaults_of_the_api(api: Api, page: Pa
     schema = api.app.openapi()["components"]["schemas"]["SubmitJob"]["properties"]["task"]["oneOf"][0]["properties"]
     looked_at(page, "/dashboard/new")
     page.get_by_text("Advanced").click()
-    for name in ("points_per_side", "box_nms_thresh", "crop_n_layers"):
-        field = page.get_by_label(name.replace("_", " "), exact=True)
+    labels = {
+        "points_per_side": "points per side",
+        "box_nms_thresh": "NMS threshold of boxes",
+        "crop_n_layers": "layers of crops",
+    }
+    for name, label in labels.items():
+        field = page.get_by_label(label, exact=True)
+        expect(page.get_by_title(name, exact=True).filter(has=field)).to_be_visible()
         for attribute, key in (("min", "minimum"), ("max", "maximum"), ("placeholder", "default")):
             assert float(field.get_attribute(attribute) or "nan") == pytest.approx(schema[name][key], abs=1e-4)
     expect(page.get_by_label("detection score thresh")).to_have_count(0)  # of another sampler
