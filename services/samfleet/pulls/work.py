@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Collection
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,7 @@ def run_pull(engine: Engine, record: VariantRecord, weights_dir: Path, accepted:
     if claimed is None:
         return
     claims, requested_at = claimed
+    finish = partial(_finish, engine, record.name, requested_at)
     try:
         _require_few(claims)
         progress = RecordedProgress(engine, record.name, requested_at)
@@ -49,13 +51,13 @@ def run_pull(engine: Engine, record: VariantRecord, weights_dir: Path, accepted:
         log.info("pull.cancelled", variant=record.name)
     except SamfleetError as error:
         log.warning("pull.failed", variant=record.name, code=error.code, reason=error.message)
-        _finish(engine, record.name, PullState.FAILED, error_code=error.code, error_message=error.message)
+        finish(PullState.FAILED, error_code=error.code, error_message=error.message)
     except Exception:
         failed = PullFailed()
-        _finish(engine, record.name, PullState.FAILED, error_code=failed.code, error_message=failed.message)
+        finish(PullState.FAILED, error_code=failed.code, error_message=failed.message)
         raise
     else:
-        _finish(engine, record.name, PullState.COMPLETED)
+        finish(PullState.COMPLETED)
 
 
 def _require_few(claims: int) -> None:
@@ -85,12 +87,12 @@ def _claim(engine: Engine, variant: str) -> tuple[int, datetime] | None:
         return None if row is None else (row.claims, row.requested_at)
 
 
-def _finish(engine: Engine, variant: str, state: PullState, **values: Any) -> None:
+def _finish(engine: Engine, variant: str, requested_at: datetime, state: PullState, **values: Any) -> None:
+    """Record the end of a pull, unless it was cancelled: another one may be running since."""
+    mine = WeightPull.variant == variant, WeightPull.requested_at == requested_at
+    ended = {"state": state, "finished_at": func.now(), "seen_at": func.now(), **values}
     with transaction(engine) as session:
-        running = WeightPull.variant == variant, WeightPull.state == PullState.RUNNING
-        session.execute(
-            update(WeightPull).where(*running).values(state=state, finished_at=func.now(), seen_at=func.now(), **values)
-        )
+        session.execute(update(WeightPull).where(*mine, WeightPull.state == PullState.RUNNING).values(ended))
 
 
 class RecordedProgress:

@@ -27,6 +27,7 @@ from samfleet.pulls.work import MOST_CLAIMS, RecordedProgress, run_pull
 from samfleet.variants.catalogue import get_variant
 from samfleet.variants.record import VariantRecord
 from samfleet.variants.weights.progress import PullCancelled
+from samfleet.variants.weights.pull import WeightsUnavailable
 from samfleet_cli.main import app
 
 __all__ = ["record", "settings"]
@@ -124,6 +125,24 @@ def test_a_worker_ends_when_another_pull_was_requested_since(api: Api, record: V
         request_pull(session, api.queue, record.name)
     with pytest.raises(PullCancelled):
         RecordedProgress(api.engine, record.name, before).begin("tiny.pt", None, 0)
+
+
+def test_a_worker_that_fails_after_another_request_does_not_end_that_one(
+    api: Api, tenant: Tenant, settings: ChangedSettings, record: VariantRecord, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail_after_another_request(*_: Any, **__: Any) -> None:
+        with transaction(api.engine) as session:
+            assert cancel_pull(session, record.name)
+        requested(tenant, record.name)
+        with transaction(api.engine) as session:
+            ours = WeightPull.variant == record.name
+            session.execute(update(WeightPull).where(ours).values(state=PullState.RUNNING))
+        raise WeightsUnavailable("no reply")
+
+    requested(tenant, record.name)
+    monkeypatch.setattr("samfleet.pulls.work.pull", fail_after_another_request)
+    run_pull(api.engine, record, settings.weights_dir, ())
+    assert tenant.http.get(f"/v1/variants/{record.name}/pull").json()["state"] == "running"
 
 
 def test_what_the_server_may_not_or_cannot_fetch_is_refused(
