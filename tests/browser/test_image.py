@@ -13,6 +13,7 @@ from fixtures.api.annotated_run import annotated_job
 from fixtures.api.measured_tenant import finished_job
 from fixtures.api.running_api import Api, Tenant
 from fixtures.servers.chromium import looked_at
+from fixtures.waiting import until
 from fixtures.worker.recorded_jobs import HEIGHT, WIDTH, carry_out, new_job, segmented
 from samfleet.masks.overlay import mask_colour
 from samfleet.masks.rle import encode_mask
@@ -99,7 +100,9 @@ def test_the_list_works_by_keyboard(api: Api, tenant: Tenant, folder: Path, page
     looked_at(page, f"/dashboard/runs/{job['runs'][0]['id']}/images/1?mask_sort=area")
     grid = page.get_by_role("grid", name="Masks")
     expect(grid.locator("[aria-sort=ascending]")).to_have_text("Area, px ↑")
-    assert [row.split()[1] for row in grid.get_by_role("row").all_inner_texts()[1:]] == ["60", "80", "240"]
+    rows = grid.get_by_role("row")
+    # The columns follow the width of the list, which is settled a moment after its rows are there.
+    until(lambda: [row.split()[1] for row in rows.all_inner_texts()[1:]] == ["60", "80", "240"])
     grid.focus()
     page.keyboard.press("Home")
     page.keyboard.press("ArrowDown")
