@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import Engine, text
@@ -38,11 +39,26 @@ def reader(engine: Engine) -> Iterator[str]:
             connection.execute(text(f"DROP ROLE {role}"))
 
 
-def query_of(pool: str) -> str:
+def trigger_of(pool: str, **values: Mapping[str, Any]) -> Mapping[str, str]:
     pools = {"cpu": {}, pool: {"keda": {"enabled": True}}}
-    [scaled] = of_kind(render({**values_of("one-node-cpu"), "pools": pools}), "ScaledObject")
+    [scaled] = of_kind(render({**values_of("one-node-cpu"), "pools": pools, **values}), "ScaledObject")
     [trigger] = scaled["spec"]["triggers"]
-    return str(trigger["metadata"]["query"])
+    return dict(trigger["metadata"])
+
+
+def query_of(pool: str) -> str:
+    return trigger_of(pool)["query"]
+
+
+def test_keda_can_query_postgresql_past_a_pooler() -> None:
+    pooler = {"host": "pooler.example.com", "port": 6432, "pooling": "transaction"}
+
+    def address(**keda: str | int) -> tuple[str, str]:
+        trigger = trigger_of("default", database=pooler, keda=keda)
+        return trigger["host"], trigger["port"]
+
+    assert address() == ("pooler.example.com", "6432")
+    assert address(host="postgres.example.com", port=5433) == ("postgres.example.com", "5433")
 
 
 @pytest.fixture
