@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up down test test-all test-numpy2 test-gpu-kernels test-tools test-integrations test-browser test-lighthouse test-containers sanitize chaos bench bench-reports bench-pipeline bench-scale check language docs fmt generated locks sbom audit images migration clean
+.PHONY: help setup demo up down test test-all test-numpy2 test-gpu-kernels test-tools test-integrations test-browser test-lighthouse test-containers sanitize emulate chaos bench bench-reports bench-pipeline bench-scale check language docs fmt generated locks sbom audit images migration clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -86,6 +86,9 @@ test-containers: setup ## `samfleet up` with Triton in a real container, where p
 
 sanitize: setup ## the CPU kernels under AddressSanitizer and UBSan
 	$(BIN)/python -m samfleet_kernels.check
+
+emulate: setup ## the CPU kernels on processors that QEMU emulates: NEON, AVX2 without AVX-512, neither; ARGS="haswell"
+	$(BIN)/python -m samfleet_kernels.check --emulate $(ARGS)
 
 chaos: setup ## one job on real stacks under kills and other disturbances; SEED=1 ARGS="--images 200 --only kills"
 	PYTHONPATH=tests $(BIN)/python -m chaos.suite $(if $(SEED),--seed $(SEED)) $(ARGS)

@@ -127,7 +127,7 @@ def main() -> None:
     if options.machine not in MACHINES:
         print(f"there are no CPU kernels for {options.machine}: decoding uses torch's operators")
         return
-    identity = compiler_identity()
+    identity = compiler_identity(options.machine)
     if options.unless_current and is_current(options.out, identity):
         return
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import shutil
 import subprocess
 import sys
@@ -48,11 +49,11 @@ class Compiler:
 
 
 def compilers(folder: Path, machine: str) -> Iterator[Compiler]:
-    """Yield compilers, best first. The last one is downloaded into `folder` only when it is reached."""
-    system = system_compiler()
+    """Yield compilers for `machine`, best first. The last one is downloaded into `folder` only when it is reached."""
+    system = system_compiler(machine)
     if system:
         yield Compiler(Path(system).name, (system,), (system,))
-    target = ("-target", f"{machine.replace('arm64', 'aarch64')}-linux-gnu")
+    target = ("-target", _platform(machine))
     zig = (sys.executable, "-m", "ziglang")
     command, linker = (*zig, "c++", *target), (*zig, "cc", *target)  # linking by c++ compiles the whole of libc++ first
     caches = tuple((name, str(folder / "cache")) for name in ("ZIG_GLOBAL_CACHE_DIR", "ZIG_LOCAL_CACHE_DIR"))
@@ -62,15 +63,24 @@ def compilers(folder: Path, machine: str) -> Iterator[Compiler]:
         yield Compiler(f"zig of {ZIG} from PyPI", command, linker, (*caches, ("PYTHONPATH", str(folder))))
 
 
-def system_compiler() -> str | None:
-    """Return the path of `$CXX`, else of the first compiler in PATH; None if there is none."""
+def system_compiler(machine: str) -> str | None:
+    """Return the path of `$CXX`, else of the first compiler in PATH; None if there is none.
+
+    For another machine than this one it is GCC's cross compiler: `$CXX` and `c++` would compile for this one.
+    """
+    if machine != platform.machine():
+        return shutil.which(f"{_platform(machine)}-g++")
     own = os.environ.get("CXX")
     return next((path for name in ((own,) if own else NAMES) if (path := shutil.which(name))), None)
 
 
-def compiler_identity() -> str:
-    """Return path and version of the system's compiler, which change when another one is installed; or "none"."""
-    path = system_compiler()
+def _platform(machine: str) -> str:
+    return f"{machine.replace('arm64', 'aarch64')}-linux-gnu"
+
+
+def compiler_identity(machine: str) -> str:
+    """Return path and version of `system_compiler`, which change when another one is installed; or "none"."""
+    path = system_compiler(machine)
     if path is None:
         return "none"
     try:

@@ -24,6 +24,34 @@ static Array random_array(int64_t size, float strength) {
     return made;
 }
 
+// With `--write FILE` a program writes the results of its first instruction set; with `--against FILE` it compares with
+// those that a run on another processor wrote, instead of with its own.
+static FILE *written, *reference;
+
+// Open the file that the arguments name; false if they are others, or it cannot be opened.
+static bool open_results(int count, char **arguments) {
+    if (count == 1) return true;
+    if (count == 3 && !strcmp(arguments[1], "--write")) written = fopen(arguments[2], "wb");
+    if (count == 3 && !strcmp(arguments[1], "--against")) reference = fopen(arguments[2], "rb");
+    if (!written && !reference) printf("use --write FILE or --against FILE, with a file that can be opened\n");
+    return written || reference;
+}
+
+// Return what all instruction sets are compared with, given the result of the first one.
+static Array expected_result(const Array &first) {
+    uint64_t size = first.size(), stored = 0;
+    bool whole = true;
+    if (written)
+        whole = fwrite(&size, sizeof size, 1, written) == 1 && fwrite(first.data(), sizeof(float), size, written) == size;
+    Array expected = first;
+    if (reference)
+        whole = fread(&stored, sizeof stored, 1, reference) == 1 && stored == size &&
+                fread(expected.data(), sizeof(float), size, reference) == size;
+    if (whole) return expected;
+    printf("the file of results cannot be written, or is of other checks\n");
+    exit(2);
+}
+
 // Operands in bfloat16 have 8 bits, so results may differ by more.
 static int compare(const char *set, const char *what, const Array &found, const Array &expected, bool bfloat16) {
     float worst = 0, largest = 0;
@@ -39,8 +67,8 @@ static int compare(const char *set, const char *what, const Array &found, const 
     return worst > (bfloat16 ? 0.03f : 1e-4f) * largest;
 }
 
-// Run `work` with every one of `sets` that this processor supports and compare the results. Those of a set for which
-// `differs` is true have another meaning and must only be finite.
+// Run `work` with every one of `sets` that this processor supports and compare the results with those of the first one,
+// or of the file. Those of a set for which `differs` is true have another meaning and must only be finite.
 template <class Sets, class Work, class Differs>
 static int each_set(const Sets &sets, const char *what, const Work &work, const Differs &differs) {
     Array expected;
@@ -48,7 +76,7 @@ static int each_set(const Sets &sets, const char *what, const Work &work, const 
     for (const auto &set : sets) {
         if (!(samfleet_supported() & set.bit)) continue;
         Array result = work(set);
-        if (expected.empty()) expected = result;
+        if (expected.empty()) expected = expected_result(result);
         failures += compare(set.name, what, result, differs(set) ? result : expected, set.bit == SAMFLEET_AVX512BF16);
         found++;
     }

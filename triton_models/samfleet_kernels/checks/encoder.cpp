@@ -128,7 +128,8 @@ struct Pair {
     static int64_t most(int64_t a, int64_t b) { return a > b ? a : b; }
 };
 
-int main() {
+int main(int count, char **arguments) {
+    if (!open_results(count, arguments)) return 2;
     const Residual residuals[] = {{1, 1, 16, 16, 16, 1, 1, 1}, {7, 5, 16, 48, 32, 2, 0, 2},
                                   {6, 45, 32, 1024, 32, 1, 1, 3}, {9, 12, 32, 1040, 48, 2, 0, 1}};
     const Attention attentions[] = {{16, 1, 1, 1, 1}, {64, 2, 49, 2, 14}, {96, 2, 15, 1, 17}, {128, 2, 16, 3, 7}};

@@ -176,7 +176,8 @@ static Array pack(const Set &set, SamfleetMaskSizes sizes, bool means) {
     return result;
 }
 
-int main() {
+int main(int count, char **arguments) {
+    if (!open_results(count, arguments)) return 2;
     const SamfleetSizes sweeps[] = {{1, 1, 1, 0},   {2, 7, 64, 1},  {9, 7, 65, 0},
                                     {3, 8, 130, 1}, {2, 13, 63, 0}, {1, 45, 100, 1}};
     const SamfleetDrawingSizes drawings[] = {{17, 1, 1, 1, 0, 0},   {113, 64, 8, 3, 0, 0},  {113, 81, 9, 4, 1, 0},

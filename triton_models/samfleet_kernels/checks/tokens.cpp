@@ -116,7 +116,8 @@ struct Products {
     }
 };
 
-int main() {
+int main(int count, char **arguments) {
+    if (!open_results(count, arguments)) return 2;
     const Linear linear[] = {{1, 1, 0, 0}, {3, 7, 512, 1}, {20, 7, 256, 0}, {2, 140, 256, 1}};
     const Products products[] = {{1, 1, 1}, {2, 1, 2}, {3, 7, 1}, {2, 7, 2}, {1, 18, 2}};
     int failures = 0;
