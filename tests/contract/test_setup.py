@@ -27,6 +27,7 @@ def machine(tmp_path: Path) -> Path:
     (tmp_path / "bin").mkdir()
     for name in ("make", "bash", "grep", "mkdir", "cp", "touch"):
         (tmp_path / "bin" / name).symlink_to(shutil.which(name) or pytest.fail(f"no {name}"))
+    _install(tmp_path / "bin" / "uname", "#!/bin/bash\necho Linux x86_64\n")
     for name in ("Makefile", "pyproject.toml", "constraints.txt", "package-lock.json"):
         shutil.copy(ROOT / name, tmp_path)
     return tmp_path
@@ -90,3 +91,13 @@ def test_torch_of_pypi_is_installed_with_a_gpu(machine: Path) -> None:
     [only] = _installs(machine)
     assert ".[dev]" in only
     assert (answer.returncode, answer.stderr) == (0, "")
+
+
+def test_another_processor_is_told_what_pip_compiles(machine: Path) -> None:
+    _install(machine / "bin" / "python3.11", PYTHON)
+    _install(machine / "bin" / "uname", "#!/bin/bash\necho Linux aarch64\n")
+    answer = _setup(machine)
+
+    assert answer.returncode == 0
+    assert "tested on Linux on x86-64 only. On Linux aarch64 pip compiles" in answer.stderr
+    assert ".[dev]" in _installs(machine)[-1]

@@ -84,8 +84,13 @@ def _system(probes: Probes) -> Iterator[Check]:
     platform = probes.platform_name()
     if platform == "Linux x86_64":
         yield Check("platform", "ok", platform)
+    elif platform == "Linux aarch64":
+        remedy = "use Linux x86_64 if something fails: Triton's wheel exists for aarch64, but no test has run there"
+        yield Check("platform", "warning", platform, remedy)
     else:
-        yield Check("platform", "missing", platform, "the embedded Triton is built for Linux x86_64: docker compose up")
+        remedy = "the embedded Triton is built for Linux: docker compose up"
+        emulation = "  (on ARM with DOCKER_DEFAULT_PLATFORM=linux/amd64)" if platform.endswith("arm64") else ""
+        yield Check("platform", "missing", platform, remedy + emulation)
     glibc = probes.glibc_version()
     found = ".".join(map(str, glibc)) if glibc else "another C library"
     if glibc and glibc >= _GLIBC:

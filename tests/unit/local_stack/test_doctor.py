@@ -109,7 +109,8 @@ def test_the_driver_version_comes_from_nvml(monkeypatch: pytest.MonkeyPatch) -> 
     [
         (replace(GOOD, python_version=answer((3, 13))), "python", "3.11 or 3.12"),
         (replace(GOOD, python_library=answer(None)), "libpython", "apt-get install libpython3.11"),
-        (replace(GOOD, platform_name=answer("Darwin arm64")), "platform", "docker compose up"),
+        (replace(GOOD, platform_name=answer("Darwin arm64")), "platform", "DOCKER_DEFAULT_PLATFORM=linux/amd64"),
+        (replace(GOOD, platform_name=answer("FreeBSD amd64")), "platform", "docker compose up"),
         (replace(GOOD, glibc_version=answer((2, 31))), "glibc", "2.35"),
         (replace(GOOD, glibc_version=answer(None)), "glibc", "Debian 12"),
         (replace(GOOD, missing_libraries=answer(["libz.so.1"])), "system libraries", "zlib1g"),
@@ -137,9 +138,10 @@ def test_missing_requirements_come_with_a_remedy(probes: Probes, name: str, reme
         (replace(GOOD, free_disk_bytes=answer(2 * GIB)), "disk"),
         (replace(GOOD, available_memory_bytes=answer(3 * GIB)), "memory"),
         (replace(GOOD, shared_memory_bytes=answer(64 * 2**20)), "shared memory"),
+        (replace(GOOD, platform_name=answer("Linux aarch64")), "platform"),
     ],
 )
-def test_scarce_resources_are_a_warning(probes: Probes, name: str) -> None:
+def test_scarce_resources_and_untested_platforms_are_a_warning(probes: Probes, name: str) -> None:
     check = examined(probes)[name]
 
     assert check.state == "warning"

@@ -83,8 +83,12 @@ def _kernels(device: torch.device) -> str | None:
 
 
 def _cpu_model() -> str:
-    names = _proc_values(CPUINFO, "model name")
-    return names[0] if names else platform.processor() or platform.machine()
+    """Return the processor's name. On ARM Linux tells its maker and design as numbers only: "aarch64 0x41 0xd0c"."""
+    if names := _proc_values(CPUINFO, "model name"):
+        return names[0]
+    if parts := _proc_values(CPUINFO, "CPU part"):
+        return " ".join((platform.machine(), *_proc_values(CPUINFO, "CPU implementer")[:1], parts[0]))
+    return platform.processor() or platform.machine()
 
 
 def cpu_flags() -> str:
