@@ -14,6 +14,7 @@ from samfleet_kernels.token_structures import CHANNELS, HEADS
 
 Kernel = Literal["first", "second", "third", "drawing"]
 
+LAYERS = 2
 SUBPIXELS, HIDDEN, FEATURES = 4, 64, 32  # of the drawing; each sub-pixel has as many inner ones
 WIDE = 64  # channels between the refining convolutions
 
@@ -33,8 +34,8 @@ class Operations:
 def operations(kernel: Kernel, sizes: Sizes | DrawingSizes) -> int:
     """Return the operations of one call."""
     if isinstance(sizes, DrawingSizes):
-        each = _drawing(sizes.rows, sizes.masks) + (_refining() if sizes.refined else 0)
-        return int(sizes.pixels * each)
+        each = _drawing(sizes.tokens, sizes.masks) + (_refining() if sizes.refined else 0)
+        return int(sizes.pixels * each) + _projection(sizes.tokens)
     each = {"first": _first, "second": _second, "third": _third}[kernel](sizes.tokens)
     return int(sizes.prompts * sizes.pixels * each)
 
@@ -67,7 +68,12 @@ def _third(tokens: int) -> int:
     return narrow + wide + _symmetric(rows)
 
 
-def _drawing(rows: int, masks: int) -> int:
+def _projection(tokens: int) -> int:
+    return LAYERS * _narrow(HEADS * tokens) * SUBPIXELS * HIDDEN
+
+
+def _drawing(tokens: int, masks: int) -> int:
+    rows = LAYERS * (HEADS * (tokens - 1) + 1)
     inner = 2 * HIDDEN * FEATURES + 2 * FEATURES * masks  # the second convolution; the masks' products
     return SUBPIXELS * (2 * rows * HIDDEN + SUBPIXELS * inner)
 

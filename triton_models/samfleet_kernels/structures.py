@@ -18,7 +18,7 @@ class Sizes(ctypes.Structure):
 
 class DrawingSizes(ctypes.Structure):
     _fields_: ClassVar[Sequence[tuple[str, type]]] = [
-        (name, ctypes.c_int64) for name in ("rows", "pixels", "side", "masks", "together", "refined")
+        (name, ctypes.c_int64) for name in ("tokens", "pixels", "side", "masks", "together", "refined")
     ]
 
 
@@ -47,8 +47,8 @@ class Third(ctypes.Structure):
 
 class Drawing(ctypes.Structure):
     _fields_: ClassVar[Sequence[tuple[str, type]]] = _pointers(
-        "image scale projected base bias constants norm_weight norm_bias epsilon second second_bias terms kernels "
-        "refining out"
+        "image scale values matrices shift base bias constants norm_weight norm_bias epsilon second second_bias terms "
+        "kernels refining out"
     )
 
 

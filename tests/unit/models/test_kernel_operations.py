@@ -37,15 +37,17 @@ def test_the_first_sweep_has_two_products() -> None:
 
 
 def test_the_drawing_has_two_convolutions_and_a_product_per_pixel() -> None:
-    first, second, masks = 4 * 64 * 113 * 2, 16 * 32 * 64 * 2, 16 * 3 * 32 * 2
-    assert operations("drawing", DrawingSizes(rows=113, pixels=4096, side=64, masks=3)) == 4096 * (
+    """Seven tokens have 48 factors in a layer, and one constant; 16 values make a row in each of 8 heads."""
+    first, second, masks = 4 * 64 * 2 * (48 + 1) * 2, 16 * 32 * 64 * 2, 16 * 3 * 32 * 2
+    rows = 2 * 8 * 7 * 16 * 4 * 64 * 2
+    assert operations("drawing", DrawingSizes(tokens=7, pixels=4096, side=64, masks=3)) == rows + 4096 * (
         first + second + masks
     )
 
 
 def test_a_refining_mask_has_two_convolutions_and_the_product_with_the_features_of_the_image() -> None:
     plain, refined = (
-        operations("drawing", DrawingSizes(rows=129, pixels=4096, side=64, masks=1, refined=flag)) for flag in (0, 1)
+        operations("drawing", DrawingSizes(tokens=8, pixels=4096, side=64, masks=1, refined=flag)) for flag in (0, 1)
     )
     first, second, own = 4 * 6 * 64 * 3 * 32 * 2, 16 * 9 * 64 * 2, 16 * 32 * 2  # 6 products for 4 rows of pixels
     assert refined - plain == 4096 * (first + second + own)

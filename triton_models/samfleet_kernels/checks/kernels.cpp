@@ -127,8 +127,9 @@ static Array draw(const Set &set, SamfleetDrawingSizes sizes, bool terms) {
     state = 2;
     int64_t tiles = (sizes.pixels + 63) / 64;
     Array memory(set.drawing_memory(&sizes));
-    Array image = random_array(sizes.rows * tiles * 64, 1);
-    Array scale = random_array(sizes.pixels, 1), projected = random_array(sizes.rows * 256, 1);
+    Array image = random_array((16 * sizes.tokens - 14) * tiles * 64, 1);
+    Array scale = random_array(sizes.pixels, 1), values = random_array(16 * sizes.tokens * 16, 0.25f);
+    Array matrices = random_array(16 * 16 * 256, 0.25f), shift = random_array(256, 1);
     Array base = random_array(tiles * 256 * 64, 1), bias = random_array(256, 1), weight = random_array(64, 1);
     Array constants = random_array(tiles * 256 * 64, 1), second = random_array(128 * 64, 1);
     Array second_bias = random_array(128, 1), fine = random_array(tiles * 512 * 64, 1);
@@ -137,10 +138,10 @@ static Array draw(const Set &set, SamfleetDrawingSizes sizes, bool terms) {
     Array own = random_array(tiles * 512 * 64, 1), kernel = random_array(32, 1), constant = random_array(1, 1);
     SamfleetRefining refining{first.data(), first_bias.data(), weight.data(), weight.data(), 1e-6f,
                               taps.data(), own.data(), kernel.data(), constant.data()};
-    SamfleetDrawing arrays{image.data(), scale.data(), projected.data(), base.data(), terms ? nullptr : bias.data(),
-                           terms ? constants.data() : nullptr, weight.data(), weight.data(), 1e-6f, second.data(),
-                           second_bias.data(), terms ? fine.data() : nullptr, kernels.data(),
-                           sizes.refined ? &refining : nullptr, out.data()};
+    SamfleetDrawing arrays{image.data(), scale.data(), values.data(), matrices.data(), shift.data(), base.data(),
+                           terms ? nullptr : bias.data(), terms ? constants.data() : nullptr, weight.data(),
+                           weight.data(), 1e-6f, second.data(), second_bias.data(), terms ? fine.data() : nullptr,
+                           kernels.data(), sizes.refined ? &refining : nullptr, out.data()};
     set.drawing(&sizes, &arrays, memory.data());
     return out;
 }
@@ -180,9 +181,9 @@ int main(int count, char **arguments) {
     if (!open_results(count, arguments)) return 2;
     const SamfleetSizes sweeps[] = {{1, 1, 1, 0},   {2, 7, 64, 1},  {9, 7, 65, 0},
                                     {3, 8, 130, 1}, {2, 13, 63, 0}, {1, 45, 100, 1}};
-    const SamfleetDrawingSizes drawings[] = {{17, 1, 1, 1, 0, 0},   {113, 64, 8, 3, 0, 0},  {113, 81, 9, 4, 1, 0},
-                                             {721, 225, 15, 1, 0, 0}, {17, 1, 1, 1, 0, 1},    {129, 64, 8, 3, 0, 1},
-                                             {17, 81, 9, 2, 1, 1},    {17, 4225, 65, 1, 0, 1}};
+    const SamfleetDrawingSizes drawings[] = {{1, 1, 1, 1, 0, 0},    {7, 64, 8, 3, 0, 0}, {7, 81, 9, 4, 1, 0},
+                                             {45, 225, 15, 1, 0, 0}, {2, 1, 1, 1, 0, 1},  {8, 64, 8, 3, 0, 1},
+                                             {2, 81, 9, 2, 1, 1},    {2, 4225, 65, 1, 0, 1}};
     int failures = 0;
     char what[100];
     for (const auto &sizes : sweeps) {
@@ -192,8 +193,8 @@ int main(int count, char **arguments) {
     }
     for (const auto &sizes : drawings)
         for (bool terms : {false, true}) {
-            snprintf(what, sizeof what, "%d masks from %d factors on %d image tokens%s", (int)sizes.masks,
-                     (int)sizes.rows, (int)sizes.pixels, sizes.refined ? ", refined" : "");
+            snprintf(what, sizeof what, "%d masks from %d tokens on %d image tokens%s", (int)sizes.masks,
+                     (int)sizes.tokens, (int)sizes.pixels, sizes.refined ? ", refined" : "");
             failures += each_set(SETS, what, [&](const Set &set) { return draw(set, sizes, terms); });
         }
     const SamfleetMaskSizes masks[] = {{1, 1, 1, 1, 1, 1, 1, 1}, {61, 33, 17, 15, 16, 4, 3, 64}, {8, 300, 5, 64, 70, 2, 4, 2},

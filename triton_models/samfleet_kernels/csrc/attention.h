@@ -47,7 +47,7 @@ struct Logits {
 
 template <class Number>
 INLINE void all_heads(Logits<Number> work) {
-    for (work.head = 0; work.head < HEADS; work.head++) each_panel(work.tokens, work);
+    for (work.head = 0; work.head < HEADS; work.head++) each_panel<HEAD_ROWS>(work.tokens, work);
 }
 
 // Adds to `variance` the terms of some rows: factors * (values · echoes * scale + triangle · factors), summed over them.
@@ -125,7 +125,7 @@ struct Seeing {
 };
 
 INLINE void see(Seeing work) {
-    for (work.head = 0; work.head < HEADS; work.head++) each_panel(work.tokens, work);
+    for (work.head = 0; work.head < HEADS; work.head++) each_panel<HEAD_ROWS>(work.tokens, work);
 }
 
 // gathered [J, padded] += weights [J, 64] · factors [64, padded].

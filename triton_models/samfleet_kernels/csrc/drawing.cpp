@@ -12,7 +12,56 @@
 
 namespace {
 
-constexpr int64_t CONSTANTS = 2;  // the last factors, which are large: they stay numbers where operands are rounded
+constexpr int64_t LAYERS = 2;
+constexpr int64_t UNDER = SUBPIXELS * HIDDEN;  // columns of U
+constexpr int64_t CONSTANTS = LAYERS;  // the last factors, which are large: they stay numbers where operands are rounded
+
+INLINE int64_t depth_of(int64_t tokens) { return LAYERS * HEADS * (tokens - 1); }  // the other factors
+INLINE int64_t rows_of(int64_t tokens) { return depth_of(tokens) + CONSTANTS; }    // K
+
+// Rows W U [K, 256] of a prompt: those of all tokens of each head but the last, then each layer's constant. A head's
+// values are [T, 16] and its matrix [16, 256].
+struct Projecting {
+    int64_t tokens;
+    const float *values, *matrix;
+    float *out;
+
+    template <int R>
+    void run(int64_t first) const {
+        for (int64_t column = 0; column < UNDER; column += CHUNK) {
+            Sums<R, COLUMNS> sums;
+            sums.clear();
+            sums.add_strided(values + first * CHANNELS, 1, CHANNELS, matrix + column, UNDER, CHANNELS);
+            sums.write(out + first * UNDER + column, UNDER);
+        }
+    }
+
+    // Write the constant of the layer whose first head this is: the sum of the last tokens' rows, and `shift` if any.
+    void constant(const float *shift, float *to) const {
+        for (int64_t column = 0; column < UNDER; column += CHUNK) {
+            Sums<1, COLUMNS> sums;
+            sums.clear();
+            if (shift) sums.read(shift + column, UNDER);
+            for (int64_t head = 0; head < HEADS; head++)
+                sums.add_strided(values + ((head + 1) * tokens - 1) * CHANNELS, 1, CHANNELS,
+                                 matrix + head * CHANNELS * UNDER + column, UNDER, CHANNELS);
+            sums.write(to + column, UNDER);
+        }
+    }
+};
+
+INLINE void project(const SamfleetDrawing &at, int64_t tokens, float *rows) {
+    Projecting work{tokens, at.values, at.matrices, rows};
+    for (int64_t layer = 0; layer < LAYERS; layer++) {
+        work.constant(layer ? at.shift : nullptr, rows + (depth_of(tokens) + layer) * UNDER);
+        for (int64_t head = 0; head < HEADS; head++) {
+            each_panel<HEAD_ROWS>(tokens - 1, work);
+            work.values += tokens * CHANNELS;
+            work.matrix += CHANNELS * UNDER;
+            work.out += (tokens - 1) * UNDER;
+        }
+    }
+}
 
 // Packs columns of `matrix` [depth, ld] as panels of operands [steps, R] one after the other, and those of the constants
 // behind it as panels [CONSTANTS, R].
@@ -50,6 +99,10 @@ struct FirstConvolution {
         for (int64_t column = 0; column < TILE; column += CHUNK) {
             int64_t at = first * TILE + column;
             Sums<R, COLUMNS> sums;
+#pragma GCC unroll 8
+            for (int row = 0; row < R; row++)  // those of the next panel, from memory while this one is computed
+#pragma GCC unroll 8
+                for (int next = 0; next < CHUNK; next += LINE) __builtin_prefetch(base + at + (R + row) * TILE + next);
             sums.read(base + at, TILE);
             sums.scale(scale + column);
             if (bias) sums.add_to_rows(bias + first);
@@ -64,13 +117,15 @@ struct FirstConvolution {
 
 struct Scratch {
     Operand *projected, *second, *summed, *activated;  // the last two: a tile's factors and hidden channels
+    float *rows;                                       // W U [K, 256]
     float *constants, *kernels, *hidden, *features, *logits, *own, *drawn;
     Refining refining;
 
     Scratch(Arena arena, const SamfleetDrawingSizes &sizes, int64_t *used = nullptr)
         : refining(arena, sizes.refined ? sizes.side : 0) {
         int64_t blocks = sizes.together ? (sizes.pixels + TILE - 1) / TILE * SUBPIXELS : 1;
-        int64_t depth = steps(sizes.rows - CONSTANTS);
+        int64_t depth = steps(depth_of(sizes.tokens));
+        rows = arena.take(rows_of(sizes.tokens) * UNDER);
         projected = arena.take<Operand>(SUBPIXELS * HIDDEN * depth);
         second = arena.take<Operand>(SUBPIXELS * FEATURES * steps(HIDDEN));
         summed = STEP == 1 ? nullptr : arena.take<Operand>(depth * TILE);
@@ -93,9 +148,10 @@ struct Draw {
     Moments moments;
 
     void pack() const {
+        project(at, sizes.tokens, scratch.rows);
         for (int64_t sub = 0; sub < SUBPIXELS; sub++) {
-            int64_t depth = sizes.rows - CONSTANTS;
-            each_panel(HIDDEN, ColumnPacking{at.projected + sub * HIDDEN, SUBPIXELS * HIDDEN, depth,
+            int64_t depth = depth_of(sizes.tokens);
+            each_panel(HIDDEN, ColumnPacking{scratch.rows + sub * HIDDEN, UNDER, depth,
                                              scratch.projected + sub * HIDDEN * steps(depth),
                                              scratch.constants + sub * HIDDEN * CONSTANTS});
             each_panel(FEATURES, OperandPacking{at.second + sub * FEATURES * HIDDEN, HIDDEN, HIDDEN,
@@ -127,7 +183,7 @@ struct Draw {
 
     // The factors of a tile, without those of the constant rows, as operands.
     const Operand *factors_of(int64_t start) const {
-        return summed_over(at.image + start * sizes.rows, sizes.rows - CONSTANTS, scratch.summed);
+        return summed_over(at.image + start * rows_of(sizes.tokens), depth_of(sizes.tokens), scratch.summed);
     }
 
     // The channels of a sub-pixel; `part` counts those of all tiles. With a norm over all of them, they are kept.
@@ -150,12 +206,12 @@ struct Draw {
         alignas(64) float scale[TILE];
         int64_t start = part / SUBPIXELS * TILE, sub = part % SUBPIXELS, block = part * HIDDEN * TILE;
         read_row(at.scale + start, valid_from(start), scale);
-        int64_t depth = sizes.rows - CONSTANTS;
+        int64_t depth = depth_of(sizes.tokens);
         each_panel(HIDDEN, FirstConvolution{at.base + block, scale, at.bias ? at.bias + sub * HIDDEN : nullptr,
                                             at.constants ? at.constants + block : nullptr,
                                             scratch.projected + sub * HIDDEN * steps(depth), summed, depth,
                                             scratch.constants + sub * HIDDEN * CONSTANTS,
-                                            at.image + start * sizes.rows + depth * TILE, hidden, squares});
+                                            at.image + start * rows_of(sizes.tokens) + depth * TILE, hidden, squares});
     }
 
     // Fill `hidden` with the normalised and activated channels of a sub-pixel.

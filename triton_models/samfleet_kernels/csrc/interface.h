@@ -68,10 +68,10 @@ struct SamfleetThird {
     float *seen;               // out [P, J, 16]
 };
 
-// K >= 2 factors, the last two of constant rows, N image tokens in rows of `side`, M masks. With `together` the norm is one over all channels and
-// pixels, else over the channels of each pixel. With `refined` there is a refining mask.
+// T tokens, N image tokens in rows of `side`, M masks. With `together` the norm is one over all channels and pixels, else
+// over the channels of each pixel. With `refined` there is a refining mask.
 struct SamfleetDrawingSizes {
-    int64_t rows, pixels, side, masks, together, refined;
+    int64_t tokens, pixels, side, masks, together, refined;
 };
 
 // A mask that is added to all masks of a prompt. `samfleet_models.decoder.fused_refining` states the algebra.
@@ -92,7 +92,9 @@ struct SamfleetRefining {
 struct SamfleetDrawing {
     const float *image;        // r1 B [tiles, K, 64]
     const float *scale;        // r1 r0 [N]
-    const float *projected;    // W U [K, 256]
+    const float *values;       // [2 H, T, 16] of both layers, of which the rows W are made
+    const float *matrices;     // [2 H, 16, 256]: each head's matrix to channels times U
+    const float *shift;        // [256]: what is added to the last constant, times U
     const float *base;         // K1 U, table
     const float *bias;         // [256] or null
     const float *constants;    // table or null

@@ -72,7 +72,7 @@ struct OperandPacking {
 INLINE void pack_heads(const float *matrix, int64_t ld, int64_t tokens, int64_t columns, Operand *packed) {
     for (int64_t head = 0; head < HEADS; head++) {
         int64_t row = head * tokens;
-        each_panel(tokens, OperandPacking{matrix + row * ld, ld, columns, packed + row * steps(columns)});
+        each_panel<HEAD_ROWS>(tokens, OperandPacking{matrix + row * ld, ld, columns, packed + row * steps(columns)});
     }
 }
 
@@ -80,7 +80,7 @@ INLINE void pack_heads(const float *matrix, int64_t ld, int64_t tokens, int64_t 
 INLINE void pack_numbers(const float *matrix, int64_t ld, int64_t tokens, int64_t columns, float *packed) {
     for (int64_t head = 0; head < HEADS; head++) {
         int64_t row = head * tokens;
-        each_panel(tokens, Packing{matrix + row * ld, ld, 0, columns, packed + row * columns});
+        each_panel<HEAD_ROWS>(tokens, Packing{matrix + row * ld, ld, 0, columns, packed + row * columns});
     }
 }
 

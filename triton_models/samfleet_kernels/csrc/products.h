@@ -161,7 +161,7 @@ INLINE void read_row(const float *from, int64_t valid, float *to) {
 // Calls work.run<R>(first) for panels of at most MOST rows of nearly equal size, from the first row to the last.
 template <int MOST = ROWS, class Work>
 INLINE void each_panel(int64_t rows, Work &&work) {
-    static_assert(MOST == 6 || MOST == 8, "these are the sizes that the switch has");
+    static_assert(MOST >= 6 && MOST <= 8, "these are the sizes that the switch has");
     int64_t panels = (rows + MOST - 1) / MOST;
     for (int64_t panel = 0; panel < panels; panel++) {
         int64_t first = rows * panel / panels, size = rows * (panel + 1) / panels - first;
@@ -172,7 +172,7 @@ INLINE void each_panel(int64_t rows, Work &&work) {
             case 4: work.template run<4>(first); break;
             case 5: work.template run<5>(first); break;
             case 6: work.template run<6>(first); break;
-            case 7: work.template run<MOST == 8 ? 7 : 6>(first); break;
+            case 7: work.template run<MOST >= 7 ? 7 : 6>(first); break;
             default: work.template run<MOST>(first); break;
         }
     }

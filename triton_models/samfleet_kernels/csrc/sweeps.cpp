@@ -175,12 +175,14 @@ struct ThirdSweep {
         see(Seeing{shape.tokens, left, tile.of(at.values), own.softmax.seen});
     }
 
-    // Write r1 B.
+    // Write r1 B. It is read when the masks of all prompts of a chunk are drawn.
     void write_image(const TileScratch &scratch, int64_t prompt, Tile tile, const float *second) const {
         int64_t rows = shape.both();
         if (by_tile) {
             int64_t tiles = (pixels + TILE - 1) / TILE;
-            scale_rows(scratch.factors, rows, second, at.image + (prompt * tiles + tile.number) * rows * TILE);
+            float *to = at.image + (prompt * tiles + tile.number) * rows * TILE;
+            for (int64_t column = 0; column < rows * TILE; column += LANES)
+                stream(to + column, load(scratch.factors + column) * load(second + column % TILE));
             return;
         }
         for (int64_t row = 0; row < rows; row++) {
@@ -192,6 +194,7 @@ struct ThirdSweep {
 
     void end(ThirdPrompt &own, int64_t prompt) const {
         own.softmax.end(at.gathered + prompt * shape.pairs() * shape.both(), 2 * shape.each());
+        end_streams();
     }
 };
 

@@ -21,15 +21,16 @@
 namespace {
 
 // LANES numbers to a register; a product keeps ROWS x COLUMNS registers of sums, as many as the registers allow. Those
-// over the image, whose columns are no whole tile, keep GATHERED_ROWS x GATHERED_COLUMNS.
+// over the image, whose columns are no whole tile, keep GATHERED_ROWS x GATHERED_COLUMNS. Those with the rows of a head
+// keep up to HEAD_ROWS x COLUMNS: the 7 tokens of a point are one panel then, which reads a head's table once.
 #if defined(__AVX512F__)
-constexpr int LANES = 16, ROWS = 6, COLUMNS = 4, GATHERED_ROWS = 8, GATHERED_COLUMNS = 3;
+constexpr int LANES = 16, ROWS = 6, COLUMNS = 4, HEAD_ROWS = 7, GATHERED_ROWS = 8, GATHERED_COLUMNS = 3;
 #elif defined(__AVX2__)
-constexpr int LANES = 8, ROWS = 6, COLUMNS = 2, GATHERED_ROWS = 6, GATHERED_COLUMNS = 2;
+constexpr int LANES = 8, ROWS = 6, COLUMNS = 2, HEAD_ROWS = 6, GATHERED_ROWS = 6, GATHERED_COLUMNS = 2;
 #elif defined(__aarch64__)
-constexpr int LANES = 4, ROWS = 6, COLUMNS = 4, GATHERED_ROWS = 6, GATHERED_COLUMNS = 4;
+constexpr int LANES = 4, ROWS = 6, COLUMNS = 4, HEAD_ROWS = 6, GATHERED_ROWS = 6, GATHERED_COLUMNS = 4;
 #else
-constexpr int LANES = 4, ROWS = 6, COLUMNS = 2, GATHERED_ROWS = 6, GATHERED_COLUMNS = 2;
+constexpr int LANES = 4, ROWS = 6, COLUMNS = 2, HEAD_ROWS = 6, GATHERED_ROWS = 6, GATHERED_COLUMNS = 2;
 #endif
 
 typedef float Vector __attribute__((vector_size(LANES * 4)));
@@ -44,6 +45,21 @@ INLINE Vector load(const float *from) {
 }
 
 INLINE void store(float *to, Vector x) { memcpy(to, &x, sizeof x); }
+
+// Write past the caches what other numbers would displace before it is read. Another thread may read it behind
+// `end_streams`.
+INLINE void stream(float *to, Vector x) {
+#if defined(__AVX512F__)
+    if ((uintptr_t)to % sizeof x == 0) return _mm512_stream_ps(to, (__m512)x);
+#endif
+    store(to, x);
+}
+
+INLINE void end_streams() {
+#if defined(__AVX512F__)
+    _mm_sfence();
+#endif
+}
 
 // x - 0 is x for every x, which x + 0 is not; so this costs no subtraction.
 INLINE Vector broadcast(float x) { return x - Vector{}; }

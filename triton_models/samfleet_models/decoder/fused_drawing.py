@@ -19,7 +19,7 @@ from torch import Tensor
 
 from samfleet_kernels.library import Kernels
 from samfleet_kernels.structures import Drawing, DrawingSizes
-from samfleet_models.decoder.factors import Factors, row_count
+from samfleet_models.decoder.factors import Factors
 from samfleet_models.decoder.folded_weights import FoldedWeights
 from samfleet_models.decoder.fused_refining import FusedRefining
 from samfleet_models.decoder.image_context import ImageContext
@@ -30,7 +30,7 @@ from samfleet_models.decoder.token_rows import DifferenceRows, TokenRows
 from samfleet_models.decoder.workspace import Workspace
 from samfleet_models.modeling.hq_mask_decoder import RefinedMaskDecoder
 from samfleet_models.modeling.mask_decoder import MASKS, ImageFeatures, MaskDecoder
-from samfleet_models.modeling.transformer import DIM, HEADS
+from samfleet_models.modeling.transformer import DIM
 from samfleet_models.ops.kernel_threads import address
 
 FEATURES = DIM // 8  # channels from which a mask is drawn
@@ -40,8 +40,8 @@ FEATURES = DIM // 8  # channels from which a mask is drawn
 class FusedDrawing:
     """Draws on a CPU, from factors by tile; with kernels for bfloat16 most products round their operands to it.
 
-    `first` [256, 4 * 64] and `bias` [4 * 64] act before the `norm`; `rows` are W's under `first`. HQ-SAM's `refining`
-    reads the second halves of its kernels [k, 32 + 32].
+    `first` [256, 4 * 64] and `bias` [4 * 64] act before the `norm`; the kernel makes W's rows under `first` with the
+    matrices of `rows`. HQ-SAM's `refining` reads the second halves of its kernels [k, 32 + 32].
     """
 
     first: Tensor
@@ -67,8 +67,7 @@ class FusedDrawing:
         )
 
     def bytes_per_prompt(self, pixels: int, tokens: int) -> int:
-        rows = row_count(HEADS * tokens, differences=True)
-        return 4 * (self.kernels.drawing_floats(self._sizes(rows, pixels, MASKS)) + rows * self.first.shape[1])
+        return 4 * self.kernels.drawing_floats(self._sizes(tokens, pixels, MASKS))
 
     def terms(self, k1: Tensor, features: ImageFeatures) -> PixelTerms:
         """Return the terms of one image with tokens `k1` [N, 256], in tables by tile."""
@@ -90,33 +89,34 @@ class FusedDrawing:
         workspace: Workspace,
     ) -> None:
         """Write the logits `out` [k, 4 * side, 4 * side], like `mask_logits.Drawing.draw`."""
-        projected = self.rows(factors.tokens)  # W U
         refining = self.refining and self.refining.of_prompts(kernels, counts)
         masks = kernels[:, :FEATURES].contiguous()
         start = 0
         for prompt, count in enumerate(counts):
             own = slice(start, start + count)
-            arrays = self._arrays(context, factors.group(slice(prompt, prompt + 1)), projected[prompt])
+            arrays = self._arrays(context, factors.group(slice(prompt, prompt + 1)))
             arrays.kernels, arrays.out = address(masks[own]), address(out[own])
             if self.refining and refining:
                 refined = self.refining.arrays(context, refining, prompt)
                 arrays.refining = ctypes.addressof(refined)
-            sizes = self._sizes(len(projected[prompt]), context.size, count)
+            sizes = self._sizes(factors.tokens.shape[2], context.size, count)
             memory = workspace.take("kernels", self.kernels.drawing_floats(sizes))
             self.kernels.run("drawing", sizes, arrays, address(memory))
             start += count
 
-    def _sizes(self, rows: int, pixels: int, masks: int) -> DrawingSizes:
+    def _sizes(self, tokens: int, pixels: int, masks: int) -> DrawingSizes:
         together = isinstance(self.norm, PromptNorm)
-        return DrawingSizes(rows, pixels, math.isqrt(pixels), masks, together, self.refining is not None)
+        return DrawingSizes(tokens, pixels, math.isqrt(pixels), masks, together, self.refining is not None)
 
-    def _arrays(self, context: ImageContext, factors: Factors, projected: Tensor) -> Drawing:
+    def _arrays(self, context: ImageContext, factors: Factors) -> Drawing:
         """Return the structure that the kernel reads for one prompt, without its masks."""
         pixels, shared = context.pixels, context.pixels.constants.dim() == 1
         return Drawing(
             image=address(factors.image),
             scale=address(factors.scale),
-            projected=address(projected),
+            values=address(factors.tokens),
+            matrices=address(self.rows.matrices),
+            shift=address(self.rows.last),
             base=address(pixels.first),
             bias=address(pixels.constants) if shared else None,
             constants=None if shared else address(pixels.constants),
