@@ -19,44 +19,29 @@ constexpr int64_t CONSTANTS = LAYERS;  // the last factors, which are large: the
 INLINE int64_t depth_of(int64_t tokens) { return LAYERS * HEADS * (tokens - 1); }  // the other factors
 INLINE int64_t rows_of(int64_t tokens) { return depth_of(tokens) + CONSTANTS; }    // K
 
-// Rows W U [K, 256] of a prompt: those of all tokens of each head but the last, then each layer's constant. A head's
-// values are [T, 16] and its matrix [16, 256].
-struct Projecting {
-    int64_t tokens;
-    const float *values, *matrix;
-    float *out;
-
-    template <int R>
-    void run(int64_t first) const {
-        for (int64_t column = 0; column < UNDER; column += CHUNK) {
-            Sums<R, COLUMNS> sums;
-            sums.clear();
-            sums.add_strided(values + first * CHANNELS, 1, CHANNELS, matrix + column, UNDER, CHANNELS);
-            sums.write(out + first * UNDER + column, UNDER);
-        }
+// Write the constant of a layer: the sum of its heads' last tokens' rows, and `shift` if any. `values` and `matrices` are
+// those of its first head.
+INLINE void project_constant(const float *values, const float *matrices, int64_t tokens, const float *shift, float *to) {
+    for (int64_t column = 0; column < UNDER; column += CHUNK) {
+        Sums<1, COLUMNS> sums;
+        sums.clear();
+        if (shift) sums.read(shift + column, UNDER);
+        for (int64_t head = 0; head < HEADS; head++)
+            sums.add_strided(values + ((head + 1) * tokens - 1) * CHANNELS, 1, CHANNELS,
+                             matrices + head * CHANNELS * UNDER + column, UNDER, CHANNELS);
+        sums.write(to + column, UNDER);
     }
+}
 
-    // Write the constant of the layer whose first head this is: the sum of the last tokens' rows, and `shift` if any.
-    void constant(const float *shift, float *to) const {
-        for (int64_t column = 0; column < UNDER; column += CHUNK) {
-            Sums<1, COLUMNS> sums;
-            sums.clear();
-            if (shift) sums.read(shift + column, UNDER);
-            for (int64_t head = 0; head < HEADS; head++)
-                sums.add_strided(values + ((head + 1) * tokens - 1) * CHANNELS, 1, CHANNELS,
-                                 matrix + head * CHANNELS * UNDER + column, UNDER, CHANNELS);
-            sums.write(to + column, UNDER);
-        }
-    }
-};
-
+// Write the rows W U [K, 256] of a prompt: those of all tokens of each head but the last, then each layer's constant.
 INLINE void project(const SamfleetDrawing &at, int64_t tokens, float *rows) {
-    Projecting work{tokens, at.values, at.matrices, rows};
+    HeadRows work{at.values, at.matrices, UNDER, rows};
     for (int64_t layer = 0; layer < LAYERS; layer++) {
-        work.constant(layer ? at.shift : nullptr, rows + (depth_of(tokens) + layer) * UNDER);
+        float *constant = rows + (depth_of(tokens) + layer) * UNDER;
+        project_constant(work.left, work.matrix, tokens, layer ? at.shift : nullptr, constant);
         for (int64_t head = 0; head < HEADS; head++) {
             each_panel<HEAD_ROWS>(tokens - 1, work);
-            work.values += tokens * CHANNELS;
+            work.left += tokens * CHANNELS;
             work.matrix += CHANNELS * UNDER;
             work.out += (tokens - 1) * UNDER;
         }

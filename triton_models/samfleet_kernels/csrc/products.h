@@ -192,4 +192,21 @@ struct Packing {
     }
 };
 
+// out [T, width] = left [T, 16] · matrix [16, width], for one head.
+struct HeadRows {
+    const float *left, *matrix;
+    int64_t width;
+    float *out;
+
+    template <int R>
+    void run(int64_t first) const {
+        for (int64_t column = 0; column < width; column += CHUNK) {
+            Sums<R, COLUMNS> sums;
+            sums.clear();
+            sums.add_strided(left + first * CHANNELS, 1, CHANNELS, matrix + column, width, CHANNELS);
+            sums.write(out + first * width + column, width);
+        }
+    }
+};
+
 }  // namespace

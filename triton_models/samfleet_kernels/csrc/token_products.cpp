@@ -34,23 +34,6 @@ struct Scratch {
     }
 };
 
-// out [T, width] = left [T, 16] · matrix [16, width], for one head.
-struct Under {
-    const float *left, *matrix;
-    int64_t width;
-    float *out;
-
-    template <int R>
-    void run(int64_t first) const {
-        for (int64_t column = 0; column < width; column += CHUNK) {
-            Sums<R, COLUMNS> sums;
-            sums.clear();
-            sums.add_strided(left + first * CHANNELS, 1, CHANNELS, matrix + column, width, CHANNELS);
-            sums.write(out + first * width + column, width);
-        }
-    }
-};
-
 // Rows under the matrices times the rows of a prompt, from those of head `from` on. A register also has the product with
 // the head's last token, its part of the constant; the next head's register overwrites it.
 struct Line {
@@ -118,7 +101,7 @@ INLINE void multiply_rows(const SamfleetRowProducts &at, const Scratch &scratch,
     for (int64_t head = 0; head < HEADS; head++) {
         int64_t row = (prompt * HEADS + head) * shape.tokens;
         const float *left = at.left + row * CHANNELS, *matrix = at.matrices + head * CHANNELS * shape.width();
-        each_panel(shape.tokens, Under{left, matrix, shape.width(), scratch.under});
+        each_panel(shape.tokens, HeadRows{left, matrix, shape.width(), scratch.under});
         each_panel(shape.tokens, HeadProducts{Line{shape, scratch, scratch.under, 0}, left,
                                               at.shifts ? at.shifts + head * CHANNELS : nullptr, at.out + row * shape.rows()});
     }
@@ -172,7 +155,7 @@ INLINE void square_rows(const SamfleetRowSquares &at, const Scratch &scratch, Sh
     memset(scratch.constants, 0, sizeof(float) * shape.layers * width);
     for (int64_t head = 0; head < shape.heads(); head++) {
         const float *matrix = at.matrices + head * CHANNELS * width;
-        each_panel(tokens, Under{values + head * tokens * CHANNELS, matrix, width, scratch.under});
+        each_panel(tokens, HeadRows{values + head * tokens * CHANNELS, matrix, width, scratch.under});
         if (shape.others())
             each_panel(shape.others(), HeadSquares{Line{shape, scratch, scratch.under, head},
                                                    out + head * shape.others() * shape.rows()});
